@@ -1,0 +1,1 @@
+"""The Faust app: topics, tables and one thin agent for each stage."""

@@ -1,0 +1,1 @@
+"""What flows and what can be set: pure data, no I/O."""

@@ -1,0 +1,93 @@
+"""Bytes on Kafka: JSON values, and a header ``schema`` that names the type and its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from schemas.errors import DecodeError, UnknownSchemaError
+from schemas.imports import ImportCommand, ImportRecord
+from schemas.messages import (
+    DeadLetter,
+    EmbeddedTicket,
+    EnrichedTicket,
+    Receipt,
+    StageProgress,
+    TicketChange,
+)
+
+T = TypeVar("T")
+
+SCHEMA_HEADER: Final = "schema"
+SCHEMAS: Final[dict[type[Any], str]] = {
+    TicketChange: "ticket-change/1",
+    EnrichedTicket: "enriched-ticket/1",
+    EmbeddedTicket: "embedded-ticket/1",
+    Receipt: "receipt/1",
+    DeadLetter: "dead-letter/1",
+    StageProgress: "stage-progress/1",
+    ImportCommand: "import-command/1",
+    ImportRecord: "import-record/1",
+}
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
+    kind: msgspec.json.Decoder(kind) for kind in SCHEMAS
+}
+
+
+def encode(message: object) -> bytes:
+    """Return the JSON of a message. A lone surrogate in a text is replaced, as UTF-8 cannot carry it."""
+    try:
+        return _ENCODER.encode(message)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(message)
+        return _ENCODER.encode(_without_surrogates(plain))
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def schema_header(kind: type[Any]) -> tuple[str, bytes]:
+    """Return the header that names the type and version of a message."""
+    return SCHEMA_HEADER, SCHEMAS[kind].encode()
+
+
+def headers_of(message: object) -> list[tuple[str, bytes]]:
+    """Return the headers a message travels with."""
+    return [schema_header(type(message))]
+
+
+def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, bytes]] | None) -> T:
+    """Return the message of a value and its headers.
+
+    Raises UnknownSchemaError when the header is missing or names another type or version, and
+    DecodeError when the value is no such message.
+    """
+    expected = SCHEMAS[kind]
+    found = next((raw for name, raw in headers or () if name == SCHEMA_HEADER), None)
+    if found is None:
+        raise UnknownSchemaError(f"the message has no header {SCHEMA_HEADER!r}; expected {expected!r}")
+    if found != expected.encode():
+        raise UnknownSchemaError(f"the message is {found[:100]!r}; this release reads {expected!r}")
+    return decode_value(kind, value)
+
+
+def decode_value(kind: type[T], value: bytes | None) -> T:
+    """Return the message of a value whose type is known; raises DecodeError."""
+    if value is None:
+        raise DecodeError(f"the message is empty; expected {SCHEMAS[kind]!r}")
+    try:
+        message: T = _DECODERS[kind].decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DecodeError(f"not a {SCHEMAS[kind]}: {error}") from error
+    return message

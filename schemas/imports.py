@@ -1,0 +1,117 @@
+"""Import records, and the commands that start and steer imports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.messages import StageCounts
+
+ImportStatus = Literal["running", "completed", "cancelled", "failed"]
+
+
+class ImportSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What to import: the Zendesk export from ``since`` (Unix seconds) on, or a file."""
+
+    since: int = 0
+    file: str = ""
+    """Absolute path of an NDJSON export, on the machine of whoever runs the command line."""
+
+
+class ImportCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A command on ``imports.commands``; key is the account, so one worker owns an account's imports.
+
+    ``start``, ``resume`` and ``cancel`` come from people. ``feed`` comes from a command line that
+    sends a file's tickets itself: ``cursor`` is the number of the last line Kafka has acknowledged.
+    """
+
+    command: Literal["start", "resume", "cancel", "feed"]
+    account: str
+    import_id: str
+    issued_at: float
+    spec: ImportSpec | None = None
+    cursor: str = ""
+    fetched: int = 0
+    failed: int = 0
+    total: int | None = None
+    ended: bool = False
+
+
+class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The state of an import, kept in the ``imports`` table.
+
+    ``fetched`` counts messages put on ``tickets.backfill``; ``stages`` holds the newest counts of
+    each stage and partition, keyed ``stage/partition``. ``cursor`` is where the source goes on
+    after a crash: Zendesk's ``after_cursor`` or a line number.
+    """
+
+    id: str
+    account: str
+    status: ImportStatus
+    spec: ImportSpec
+    started_at: float
+    updated_at: float
+    cursor: str = ""
+    source_ended: bool = False
+    fetched: int = 0
+    unreadable: int = 0
+    """Rows or lines of the source that became dead letters before reaching the pipeline."""
+    total: int | None = None
+    """Tickets foreseen, when the source can tell (a file's lines)."""
+    source_calls: int = 0
+    stages: dict[str, StageCounts] = {}
+    errors: list[str] = []
+
+    def _sum(self, stage: str, field: str) -> int:
+        return sum(getattr(c, field) for key, c in self.stages.items() if key.startswith(f"{stage}/"))
+
+    @property
+    def enriched(self) -> int:
+        """Tickets enrich has sent on."""
+        return self._sum("enrich", "sent")
+
+    @property
+    def embedded(self) -> int:
+        """Tickets embed has sent on."""
+        return self._sum("embed", "sent")
+
+    @property
+    def indexed(self) -> int:
+        """Tickets written to, removed from or found unchanged in Weaviate."""
+        return self._sum("index", "sent")
+
+    @property
+    def skipped(self) -> int:
+        """Duplicates and stale versions."""
+        return sum(self._sum(stage, "skipped") for stage in ("enrich", "embed", "index"))
+
+    @property
+    def failed(self) -> int:
+        """Dead letters, of the source and of every stage."""
+        return self.unreadable + sum(self._sum(stage, "failed") for stage in ("enrich", "embed", "index"))
+
+    @property
+    def done(self) -> int:
+        """Tickets whose fate is known."""
+        return self.indexed + self.skipped + self.failed
+
+    @property
+    def vectors_uploaded(self) -> int:
+        """Objects written to Weaviate."""
+        return self._sum("index", "vectors")
+
+    @property
+    def zendesk_calls(self) -> int:
+        """Calls of the source and of enrich."""
+        return self.source_calls + self._sum("enrich", "calls")
+
+    @property
+    def embedding_calls(self) -> int:
+        """Calls of embed to its provider."""
+        return self._sum("embed", "calls")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended and the fate of all it sent is known."""
+        return self.source_ended and self.done >= self.fetched + self.unreadable

@@ -1,0 +1,183 @@
+"""The messages of the pipeline: one message is one ticket, whole, at every stage.
+
+All travel as JSON with the header ``schema`` (see schemas.codec). Times named ``*_at`` are Unix
+seconds with fractions, unless they are Zendesk's own ISO texts.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.ids import Visibility
+from schemas.zendesk import Comment, Ticket, User
+
+Source = Literal["live", "import", "file"]
+Outcome = Literal["indexed", "unchanged", "removed", "duplicate", "stale", "repeat"]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a ticket's change entered the pipeline; tells a repeat from a second change."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A ticket as a source saw it, on ``tickets.changes`` and ``tickets.backfill``.
+
+    ``version`` orders the states of a ticket: the export's ``generated_timestamp`` (Unix seconds),
+    or ``updated_at`` where there is none. ``comments`` and ``users`` are set only by sources that
+    hold them already (export files); otherwise enrich fetches them.
+    """
+
+    account: str
+    ticket_id: int
+    version: int
+    changed_at: float
+    source: Source
+    ticket: Ticket
+    import_id: str = ""
+    comments: list[Comment] | None = None
+    users: list[User] | None = None
+
+
+class TicketFacts(msgspec.Struct, kw_only=True):
+    """What every chunk of a ticket carries as properties in Weaviate; names, not ids."""
+
+    subject: str
+    status: str
+    priority: str
+    tags: list[str]
+    requester: str
+    assignee: str
+    organization: str
+    group: str
+    created_at: str
+    updated_at: str
+
+
+class Passage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One comment as plain text."""
+
+    comment_id: int
+    visibility: Visibility
+    author: str
+    created_at: str
+    text: str
+    attachments: list[str] = []
+
+
+class EnrichedTicket(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A ticket with all its comments, people and organisation, on ``tickets.enriched``.
+
+    ``removed`` marks a deleted, spam or merged-away ticket: it has no passages, and what the index
+    holds of it goes away.
+    """
+
+    account: str
+    ticket_id: int
+    version: int
+    changed_at: float
+    enriched_at: float
+    source: Source
+    origin: Origin
+    facts: TicketFacts
+    passages: list[Passage] = []
+    removed: bool = False
+    import_id: str = ""
+    zendesk_calls: int = 0
+
+
+class EmbeddedChunk(msgspec.Struct, kw_only=True):
+    """A piece of a ticket with its vector (base64 of little-endian float32)."""
+
+    visibility: Visibility
+    chunk_index: int
+    text: str
+    content_hash: str
+    vector: str
+
+
+class EmbeddedTicket(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A ticket's chunks with vectors, on ``tickets.embedded``: all that Weaviate will hold of it."""
+
+    account: str
+    ticket_id: int
+    version: int
+    changed_at: float
+    embedded_at: float
+    source: Source
+    origin: Origin
+    collection: str
+    dimensions: int
+    facts: TicketFacts
+    chunks: list[EmbeddedChunk] = []
+    removed: bool = False
+    import_id: str = ""
+    texts_embedded: int = 0
+    embedding_calls: int = 0
+
+
+class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What became of a ticket, on ``tickets.indexed``: its effect is in Weaviate."""
+
+    account: str
+    ticket_id: int
+    version: int
+    outcome: Outcome
+    changed_at: float
+    indexed_at: float
+    origin: Origin
+    chunks: int = 0
+    vectors_written: int = 0
+    objects_deleted: int = 0
+    import_id: str = ""
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A message that can never succeed, on ``tickets.dead-letters``, with its original bytes.
+
+    ``key`` and ``value`` are base64 of the original bytes (None where the message had none);
+    ``headers`` are name and base64 value, in their order.
+    """
+
+    id: str
+    stage: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: str | None
+    headers: list[tuple[str, str]]
+    error_type: str
+    message: str
+    failed_at: float
+    import_id: str = ""
+    line: int | None = None
+    """The line number in an export file, for a line that could not be read."""
+
+
+class StageCounts(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far one partition of one stage has come with an import; each offset is counted once."""
+
+    through: dict[str, int] = {}
+    """For each topic of the stage, the last offset counted."""
+    sent: int = 0
+    skipped: int = 0
+    failed: int = 0
+    repeated: int = 0
+    vectors: int = 0
+    calls: int = 0
+
+
+class StageProgress(msgspec.Struct, kw_only=True):
+    """A partition's counts for an import, on ``imports.progress``; a later one replaces an earlier."""
+
+    account: str
+    import_id: str
+    stage: str
+    partition: int
+    counts: StageCounts

@@ -1,0 +1,196 @@
+"""Settings: environment, ``.env``, then what a running local stack wrote into the data directory.
+
+Every variable starts with ``TICKETSTREAM_``; groups are joined with ``__``. Secrets are SecretStr,
+so that they never show in logs, errors or ``--json``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import SettingsError
+
+PREFIX: Final = "TICKETSTREAM_"
+STACK_ENV: Final = "stack.env"
+"""File in the data directory with the settings that reach the local stack."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Group):
+    """How to reach Kafka."""
+
+    bootstrap_servers: str | None = Field(None, description="Kafka, as host:port[,host:port]")
+    partitions: int = Field(8, ge=1, le=1024, description="partitions of every topic of the pipeline")
+
+
+class WeaviateSettings(_Group):
+    """How to reach Weaviate."""
+
+    http_url: str | None = Field(None, pattern=r"^https?://", description="Weaviate's HTTP address")
+    grpc_url: str | None = Field(
+        None, pattern=r"^(grpcs?|https?)://", description="Weaviate's gRPC address, as grpc://host:port"
+    )
+    api_key: SecretStr | None = Field(None, description="Weaviate's API key, where it asks for one")
+
+
+class ZendeskSettings(_Group):
+    """How to reach Zendesk, and what its plan allows."""
+
+    subdomain: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="the account: SUBDOMAIN.zendesk.com"
+    )
+    base_url: str | None = Field(
+        None, pattern=r"^https?://", description="where the API is; default https://SUBDOMAIN.zendesk.com"
+    )
+    oauth_token: SecretStr | None = Field(None, description="OAuth access token (the first choice)")
+    email: str | None = Field(None, description="the login of an API token")
+    api_token: SecretStr | None = Field(None, description="API token; goes with EMAIL")
+    requests_per_minute: int = Field(400, ge=1, description="the plan's general limit")
+    incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
+    poll_seconds: float = Field(60, gt=0, description="pause between two looks at the export")
+    webhook_secret: SecretStr | None = Field(None, description="the signing secret of the webhook")
+
+
+class EmbeddingSettings(_Group):
+    """Which vectors, and what the provider allows."""
+
+    provider: Literal["local", "gemini"] | None = Field(
+        None, description="default gemini with GEMINI__API_KEY, else local"
+    )
+    model: str | None = Field(None, description="default wordllama (local) or gemini-embedding-001")
+    dimensions: int | None = Field(None, ge=32, le=3072, description="default 256 (local) or 768 (gemini)")
+    requests_per_minute: int = Field(3000, ge=1, description="the provider's request limit")
+    tokens_per_minute: int = Field(1_000_000, ge=1, description="the provider's token limit")
+    quota_unit: Literal["call", "text"] = Field(
+        "call", description="what one request of the quota is: a call, or each text of it"
+    )
+
+
+class GeminiSettings(_Group):
+    """How to reach Gemini."""
+
+    api_key: SecretStr | None = Field(None, description="the key of Google AI Studio")
+    base_url: str | None = Field(None, pattern=r"^https?://", description="default: Google's own address")
+
+
+class Settings(BaseSettings):
+    """All settings; see load_settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    weaviate: WeaviateSettings = WeaviateSettings()
+    zendesk: ZendeskSettings = ZendeskSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    gemini: GeminiSettings = GeminiSettings()
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("ticketstream"),
+        description="where the local stack and the workers keep their data",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much the workers log"
+    )
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Kafka's address; raises SettingsError when it is not set."""
+        return require(self.kafka.bootstrap_servers, "KAFKA__BOOTSTRAP_SERVERS", "Kafka's address")
+
+    @property
+    def weaviate_http_url(self) -> str:
+        """Weaviate's HTTP address; raises SettingsError when it is not set."""
+        return require(self.weaviate.http_url, "WEAVIATE__HTTP_URL", "Weaviate's address")
+
+    @property
+    def weaviate_grpc_url(self) -> str:
+        """Weaviate's gRPC address; raises SettingsError when it is not set."""
+        return require(self.weaviate.grpc_url, "WEAVIATE__GRPC_URL", "Weaviate's gRPC address")
+
+    @property
+    def account(self) -> str:
+        """The Zendesk account (its subdomain); raises SettingsError when it is not set."""
+        return require(self.zendesk.subdomain, "ZENDESK__SUBDOMAIN", "the Zendesk account")
+
+    @property
+    def zendesk_url(self) -> str:
+        """Where the Zendesk API is, without a slash at the end."""
+        return (self.zendesk.base_url or f"https://{self.account}.zendesk.com").rstrip("/")
+
+    @property
+    def embedding_provider(self) -> Literal["local", "gemini"]:
+        """The provider in force."""
+        if self.embedding.provider:
+            return self.embedding.provider
+        return "gemini" if self.gemini.api_key else "local"
+
+    @property
+    def embedding_model(self) -> str:
+        """The model in force."""
+        default = "wordllama" if self.embedding_provider == "local" else "gemini-embedding-001"
+        return self.embedding.model or default
+
+    @property
+    def embedding_dimensions(self) -> int:
+        """The size of a vector."""
+        return self.embedding.dimensions or (256 if self.embedding_provider == "local" else 768)
+
+
+def require(value: str | None, variable: str, what: str) -> str:
+    """Return the value; raises SettingsError naming the variable when there is none."""
+    if value:
+        return value
+    raise SettingsError(
+        f"{what} is not set: set {PREFIX}{variable}, or start the local stack with `ticketstream up`"
+    )
+
+
+def data_dir(environment: dict[str, str] | None = None) -> Path:
+    """Return the data directory that the environment or ``.env`` names, without checking anything else."""
+    env = os.environ if environment is None else environment
+    value = env.get(f"{PREFIX}DATA_DIR") or _dotenv_value(Path(".env"), f"{PREFIX}DATA_DIR")
+    return Path(value).expanduser() if value else user_data_path("ticketstream")
+
+
+def _dotenv_value(path: Path, name: str) -> str | None:
+    from dotenv import dotenv_values
+
+    return dotenv_values(path).get(name) if path.is_file() else None
+
+
+def load_settings(*, local_stack: bool = True) -> Settings:
+    """Read all settings.
+
+    The environment wins over ``.env``, which wins over what a running local stack wrote
+    (left out with ``local_stack=False``). Raises SettingsError naming each wrong variable.
+    """
+    # Later files win in pydantic-settings.
+    files: list[Path] = [data_dir() / STACK_ENV] if local_stack else []
+    files.append(Path(".env"))
+    try:
+        options: dict[str, Any] = {"_env_file": [file for file in files if file.is_file()]}
+        return Settings(**options)
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
+
+
+def describe(error: ValidationError) -> str:
+    """Return one line that names each wrong variable and what is wrong with it, without its value."""
+    parts = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        variable = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"{variable} is not a setting of ticketstream")
+        else:
+            parts.append(f"{variable}: {problem['msg']}")
+    return "; ".join(parts)

@@ -1,0 +1,29 @@
+"""The topics of the pipeline. These names are promised to users."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHANGES: Final = "tickets.changes"
+BACKFILL: Final = "tickets.backfill"
+ENRICHED: Final = "tickets.enriched"
+EMBEDDED: Final = "tickets.embedded"
+INDEXED: Final = "tickets.indexed"
+DEAD_LETTERS: Final = "tickets.dead-letters"
+IMPORT_COMMANDS: Final = "imports.commands"
+IMPORT_PROGRESS: Final = "imports.progress"
+
+COMPACTED: Final = frozenset({ENRICHED, EMBEDDED})
+"""Topics that hold the newest state of each ticket for ever."""
+
+PIPELINE: Final = (
+    CHANGES,
+    BACKFILL,
+    ENRICHED,
+    EMBEDDED,
+    INDEXED,
+    DEAD_LETTERS,
+    IMPORT_COMMANDS,
+    IMPORT_PROGRESS,
+)
+"""Every topic of the pipeline; all have the same number of partitions."""

@@ -1,0 +1,1 @@
+"""The front doors: command line, local stack and sample services."""
