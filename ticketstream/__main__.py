@@ -1,0 +1,5 @@
+"""``python -m ticketstream`` is the same as the ``ticketstream`` command."""
+
+from ticketstream.cli import main
+
+main()
