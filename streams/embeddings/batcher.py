@@ -1,0 +1,233 @@
+"""The texts of many tickets in few embedding calls, inside the quotas, with retries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, RetryableError
+from schemas.vectors import Vector
+from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
+from streams.embeddings.provider import EmbeddingProvider, MissingVectorsError
+from streams.windows import Failed, Lane, WindowedCalls
+
+T = TypeVar("T")
+
+_COUNT_ATTEMPTS: Final = 3
+"""How often a call may come back with a wrong number of vectors before it is given up."""
+_SILENT_PAUSE: Final = 1.0
+"""Seconds all calls pause after a 429 that names no delay: the first step of the back-off."""
+
+
+class Limit(Protocol):
+    """A rate limit that every attempt draws from."""
+
+    async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
+        """Wait until the amount is free and take it; return the seconds waited."""
+
+    def pause(self, seconds: float) -> None:
+        """Give out nothing for so long."""
+
+
+class Retry(Protocol):
+    """Calls again, with back-off, what raised a RetryableError; lets every other error through."""
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what the first successful attempt returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """``vectors``: float32, shape (texts, dimensions), each of length 1.
+
+    ``calls``: the provider calls that are put down to this caller. Each call is put down to one
+    caller only, the first of its window that gets an answer, so that sums over callers are exact.
+    """
+
+    vectors: Vector
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    tokens: int
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    vector: Vector
+    calls: int = 0
+
+
+class _UncountableError(InvalidVectorError):
+    """A wrong number of vectors, time and again; half the texts may still fare better."""
+
+
+class EmbeddingBatcher:
+    """Gathers texts of concurrent callers into calls of ``provider``.
+
+    A call holds at most ``max_texts`` texts and ``max_tokens`` tokens (estimated), and leaves at the
+    latest ``max_seconds`` (live texts: ``live_seconds``) after its first text came. Up to
+    ``in_flight`` backfill and ``live_in_flight`` live calls run at once.
+
+    Before every attempt, a retried one too, it takes from ``requests`` (1, or with ``quota_unit="text"``
+    the number of texts) and from ``tokens``; a 429 pauses both. ``retry`` decides how long to try.
+    Each attempt is counted in ``counters`` and told to ``observe``.
+    """
+
+    def __init__(
+        self,
+        provider: EmbeddingProvider,
+        *,
+        requests: Limit,
+        tokens: Limit,
+        retry: Retry,
+        quota_unit: Literal["call", "text"] = "call",
+        max_texts: int | None = None,
+        max_tokens: int = 20_000,
+        max_seconds: float = 0.2,
+        live_seconds: float = 0.01,
+        in_flight: int = 4,
+        live_in_flight: int = 2,
+        observe: Callable[[EmbeddingCall], None] = lambda _: None,
+    ) -> None:
+        self.counters = EmbeddingCounters()
+        self._provider = provider
+        self._requests = requests
+        self._tokens = tokens
+        self._retry = retry
+        self._quota_unit = quota_unit
+        self._observe = observe
+        self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
+            self._embed_window,
+            max_items=min(max_texts or provider.max_texts, provider.max_texts),
+            max_weight=max_tokens,
+            max_seconds=max_seconds,
+            live_seconds=live_seconds,
+            in_flight=in_flight,
+            live_in_flight=live_in_flight,
+            weight=lambda text: text.tokens,
+        )
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
+        """Return the vectors of the texts as documents, in their order.
+
+        Raises RefusedError for an empty text, one over the model's limit, or one the provider refuses
+        (other callers in the same call are not touched), InvalidVectorError, UserError, and a
+        RetryableError only when ``retry`` gives up.
+        """
+        entries = [self._checked(text, lane) for text in texts]
+        answers = await self._calls.submit(entries, lane=lane)
+        if not answers:
+            return Embedded(np.empty((0, self._provider.dimensions), dtype=np.float32), 0)
+        vectors: Vector = np.stack([answer.vector for answer in answers])
+        return Embedded(vectors, sum(answer.calls for answer in answers))
+
+    def flush(self) -> None:
+        """Send what waits now; for a caller who knows that nothing more comes soon."""
+        self._calls.flush()
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Finish what waits, at most ``timeout`` seconds; the provider stays open."""
+        await self._calls.close(timeout=timeout)
+
+    def _checked(self, text: str, lane: Lane) -> _Text:
+        if not text.strip():
+            raise RefusedError("an empty text cannot be embedded")
+        tokens = self._provider.count_tokens(text)
+        limit = self._provider.max_tokens
+        if tokens > limit:
+            # Gemini would cut off the end without a word, and nobody would ever find it.
+            raise RefusedError(
+                f"a text of about {tokens} tokens is over the limit of {self._provider.model}, {limit} tokens"
+            )
+        return _Text(text, tokens, lane)
+
+    async def _embed_window(self, window: list[_Text]) -> list[_Answer | Failed]:
+        made = _Tally()
+        outcomes = await self._bisected(window, made)
+        answers: list[_Answer | Failed] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                answers.append(outcome)
+            else:
+                answers.append(_Answer(outcome, made.spend()))
+        return answers
+
+    async def _bisected(self, window: list[_Text], made: _Tally) -> list[Vector | Failed]:
+        """Return a vector or a failure for each text; halves a refused window until the bad text is alone."""
+        try:
+            return list(await self._with_retries(window, made))
+        except (RefusedError, _UncountableError) as error:
+            if len(window) == 1:
+                return [Failed(error)]
+        middle = len(window) // 2
+        return [*await self._bisected(window[:middle], made), *await self._bisected(window[middle:], made)]
+
+    async def _with_retries(self, window: list[_Text], made: _Tally) -> Vector:
+        miscounted = 0
+
+        async def attempt() -> Vector:
+            nonlocal miscounted
+            try:
+                return await self._attempt(window, made)
+            except MissingVectorsError as error:
+                miscounted += 1
+                if miscounted >= _COUNT_ATTEMPTS:
+                    raise _UncountableError(f"{error}, {miscounted} times in a row") from error
+                raise
+
+        return await self._retry(attempt)
+
+    async def _attempt(self, window: list[_Text], made: _Tally) -> Vector:
+        lane, tokens = window[0].lane, sum(entry.tokens for entry in window)
+        units = len(window) if self._quota_unit == "text" else 1
+        waited = await self._requests.acquire(units, lane=lane)
+        waited += await self._tokens.acquire(tokens, lane=lane)
+        made.calls += 1
+        started = time.perf_counter()
+        outcome: CallOutcome = "failed"
+        try:
+            vectors = await self._provider.embed([entry.text for entry in window], "document")
+            outcome = "ok"
+            return vectors
+        except RateLimitedError as error:
+            outcome = "rate_limited"
+            pause = _SILENT_PAUSE if error.retry_after is None else error.retry_after
+            self._requests.pause(pause)
+            self._tokens.pause(pause)
+            raise
+        except RetryableError:
+            outcome = "unavailable"
+            raise
+        except RefusedError:
+            outcome = "refused"
+            raise
+        finally:
+            call = EmbeddingCall(
+                lane=lane,
+                texts=len(window),
+                tokens=tokens,
+                waited=waited,
+                seconds=time.perf_counter() - started,
+                outcome=outcome,
+            )
+            self.counters.count(call)
+            self._observe(call)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Calls made for a window, until they are put down to one of its texts."""
+
+    calls: int = 0
+
+    def spend(self) -> int:
+        calls, self.calls = self.calls, 0
+        return calls

@@ -1,0 +1,131 @@
+"""The Gemini provider: Google's embedding models through google-genai."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from google import genai
+from google.genai import types
+from google.genai.errors import APIError
+
+from schemas.errors import UnavailableError
+from schemas.vectors import Vector
+from streams.embeddings.gemini_errors import translated
+from streams.embeddings.provider import Purpose, checked_vectors, sendable_texts
+from streams.embeddings.tokens import estimate_tokens
+
+MAX_TEXTS: Final = 100
+"""Texts of one call; Gemini answers 400 beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiModel:
+    """What Google says of a model.
+
+    ``task_types``: the purpose goes into the request; a model without them takes it as the beginning
+    of the text. ``max_tokens``: of one text; what is longer is cut off without a word.
+    """
+
+    max_tokens: int
+    task_types: bool
+    min_dimensions: int = 128
+    max_dimensions: int = 3072
+
+
+GEMINI_MODELS: Final = {
+    "gemini-embedding-001": GeminiModel(max_tokens=2_048, task_types=True),
+    "gemini-embedding-2": GeminiModel(max_tokens=8_192, task_types=False),
+    "gemini-embedding-2-preview": GeminiModel(max_tokens=8_192, task_types=False),
+}
+"""Source: https://ai.google.dev/gemini-api/docs/embeddings"""
+
+_TASK_TYPES: Final[dict[Purpose, str]] = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
+_PREFIXES: Final[dict[Purpose, str]] = {
+    "document": "title: none | text: ",
+    "query": "task: search result | query: ",
+}
+
+
+class GeminiProvider:
+    """Embeds with a model of GEMINI_MODELS; only normalised vectors leave it.
+
+    ``base_url`` replaces Google's address, ``transport`` the network (for tests); ``timeout`` is in
+    seconds for a whole call.
+    """
+
+    max_texts = MAX_TEXTS
+
+    def __init__(
+        self,
+        api_key: str,
+        model: str,
+        dimensions: int,
+        *,
+        base_url: str | None = None,
+        timeout: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.model = model
+        self.dimensions = dimensions
+        self._facts = GEMINI_MODELS[model]
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+        )
+        self._client = genai.Client(
+            api_key=api_key,
+            http_options=types.HttpOptions(
+                base_url=base_url,
+                timeout=round(timeout * 1000),
+                httpx_async_client=self._http,
+                # The SDK's own retries would take no token of the rate limit.
+                retry_options=types.HttpRetryOptions(attempts=1),
+            ),
+        )
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of one text that the model reads."""
+        return self._facts.max_tokens
+
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vector:
+        """Return the vectors of the texts, shape (texts, dimensions); errors as EmbeddingProvider says."""
+        plain = sendable_texts(texts, self.max_texts)
+        if not plain:
+            return checked_vectors([], 0, self.dimensions)
+        prefix = "" if self._facts.task_types else _PREFIXES[purpose]
+        # A content for each text: gemini-embedding-2 makes one vector of a plain list of strings.
+        # Dictionaries, because validating 100 Content objects costs the SDK 25 ms of processor time.
+        contents: types.ContentListUnionDict = [{"parts": [{"text": prefix + text}]} for text in plain]
+        config = types.EmbedContentConfig(
+            task_type=_TASK_TYPES[purpose] if self._facts.task_types else None,
+            output_dimensionality=self.dimensions,
+        )
+        try:
+            answer = await self._client.aio.models.embed_content(
+                model=self.model, contents=contents, config=config
+            )
+        except APIError as error:
+            raise translated(error, self.model) from None
+        except httpx.TimeoutException as error:
+            raise UnavailableError(f"Gemini did not answer in time ({type(error).__name__})") from error
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"Gemini cannot be reached ({type(error).__name__}: {error})") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            # What the SDK raises for a body that is not JSON, or not the JSON it expects.
+            raise UnavailableError(f"Gemini's answer cannot be read ({type(error).__name__})") from error
+        rows = [embedding.values or [] for embedding in answer.embeddings or []]
+        return checked_vectors(rows, len(plain), self.dimensions)
+
+    def count_tokens(self, text: str) -> int:
+        """Return about how many tokens a text is (see estimate_tokens); asking Google would be a call."""
+        return estimate_tokens(text)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aio.aclose()
+        await self._http.aclose()

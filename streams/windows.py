@@ -1,0 +1,322 @@
+"""Windowed buffers: items of many callers gathered into few calls.
+
+A window closes when it holds so many items, or so much weight, or when its first item has waited so
+long, whichever comes first. WindowBuffer is the rule alone (no clock, no I/O); WindowedCalls runs it
+under asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Literal, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Lane = Literal["live", "backfill"]
+LANES: Final[tuple[Lane, ...]] = ("live", "backfill")
+"""In the order they are served."""
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item]):
+    item: Item
+    weight: float
+    closes_at: float
+
+
+class WindowBuffer(Generic[Item]):
+    """Items in their order of arrival, given out window by window.
+
+    A window holds at most ``max_items`` items and ``max_weight`` weight, except that a single item
+    heavier than ``max_weight`` is a window of its own. It is due when it can take no further item, or
+    ``max_seconds`` after its first item was added. Times are seconds on any one clock.
+
+    Windows are cut when they are taken, not when items are added: while nobody can take one, the
+    buffer goes on filling it, so calls are largest when the service is busiest.
+    """
+
+    def __init__(self, *, max_items: int, max_weight: float, max_seconds: float) -> None:
+        if max_items < 1 or max_weight <= 0 or max_seconds < 0:
+            raise ValueError("a window needs max_items >= 1, max_weight > 0 and max_seconds >= 0")
+        self._max_items = max_items
+        self._max_weight = max_weight
+        self._max_seconds = max_seconds
+        self._waiting: deque[_Waiting[Item]] = deque()
+        self._weight = 0.0
+        self._flushed = 0
+
+    def __len__(self) -> int:
+        """Return the number of items waiting."""
+        return len(self._waiting)
+
+    def add(self, item: Item, weight: float, now: float) -> bool:
+        """Add an item; return whether a window is full now."""
+        self._waiting.append(_Waiting(item, weight, now + self._max_seconds))
+        self._weight += weight
+        return self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether the first window can take no further item."""
+        return bool(self._waiting) and (
+            len(self._waiting) >= self._max_items or self._weight >= self._max_weight
+        )
+
+    def closes_at(self) -> float | None:
+        """Return when the first window is due (minus infinity: at once), or None when nothing waits."""
+        if not self._waiting:
+            return None
+        if self._flushed or self.full:
+            return float("-inf")
+        return self._waiting[0].closes_at
+
+    def flush(self) -> None:
+        """Make everything that waits now due at once."""
+        self._flushed = len(self._waiting)
+
+    def take(self, now: float) -> list[Item]:
+        """Remove and return the first window when it is due, else an empty list."""
+        due = self.closes_at()
+        if due is None or due > now:
+            return []
+        window: list[Item] = []
+        weight = 0.0
+        while self._waiting and len(window) < self._max_items:
+            first = self._waiting[0]
+            if window and weight + first.weight > self._max_weight:
+                break
+            self._waiting.popleft()
+            window.append(first.item)
+            weight += first.weight
+        self._flushed = max(0, self._flushed - len(window))
+        self._recount()
+        return window
+
+    def discard(self, unwanted: Callable[[Item], bool]) -> int:
+        """Remove the waiting items that nobody wants any more; return how many there were."""
+        before = len(self._waiting)
+        self._flushed = sum(
+            not unwanted(entry.item) for n, entry in enumerate(self._waiting) if n < self._flushed
+        )
+        self._waiting = deque(entry for entry in self._waiting if not unwanted(entry.item))
+        self._recount()
+        return before - len(self._waiting)
+
+    def _recount(self) -> None:
+        # Summed anew: adding and subtracting floats for days would drift.
+        self._weight = sum(entry.weight for entry in self._waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In the place of a result: this one item failed, the others of its window did not."""
+
+    error: Exception
+
+
+class _Caller(Generic[Result]):
+    """One ``submit`` and what is still owed to it."""
+
+    __slots__ = ("done", "missing", "results")
+
+    def __init__(self, count: int, done: asyncio.Future[None]) -> None:
+        self.results: list[Result | None] = [None] * count
+        self.missing = count
+        self.done = done
+
+    def deliver(self, index: int, result: Result) -> None:
+        self.results[index] = result
+        self.missing -= 1
+        if not self.missing and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def abandon(self) -> None:
+        if not self.done.cancel() and not self.done.cancelled():
+            self.done.exception()  # seen, so that asyncio does not report it as lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[Item, Result]):
+    caller: _Caller[Result]
+    index: int
+    item: Item
+
+
+def _give_up(entry: _Entry[Item, Result]) -> bool:
+    entry.caller.done.cancel()
+    return True
+
+
+class _LaneState(Generic[Item, Result]):
+    def __init__(self, buffer: WindowBuffer[_Entry[Item, Result]], slots: int, max_queued: int) -> None:
+        self.buffer = buffer
+        self.slots = slots
+        self.max_queued = max_queued
+        self.calls: set[asyncio.Task[None]] = set()
+        self.timer: asyncio.TimerHandle | None = None
+        self.turn = asyncio.Lock()
+        self.room = asyncio.Event()
+
+
+class WindowedCalls(Generic[Item, Result]):
+    """Gathers the items of many concurrent callers into windows and scatters the results back.
+
+    ``call`` gets a window, a list of items, and returns as many results in the same order; a result
+    may be ``Failed(error)``, which fails only the caller of that item. What ``call`` raises goes to
+    every caller with an item in that window, and to nobody else.
+
+    Live items have buffers and slots of their own, because a backfill call may wait long for its
+    quota: up to ``in_flight`` backfill calls and ``live_in_flight`` live calls run at once. A live
+    window closes after ``live_seconds``, a backfill window after ``max_seconds``. ``weight`` gives the
+    weight of an item (1 each by default). At most ``max_queued`` items a lane wait (by default two
+    windows for each slot); beyond that ``submit`` waits, which is the back-pressure.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[list[Item]], Awaitable[Sequence[Result | Failed]]],
+        *,
+        max_items: int,
+        max_weight: float = float("inf"),
+        max_seconds: float = 0.2,
+        live_seconds: float = 0.01,
+        in_flight: int = 4,
+        live_in_flight: int = 2,
+        weight: Callable[[Item], float] = lambda _: 1.0,
+        max_queued: int | None = None,
+    ) -> None:
+        if in_flight < 1 or live_in_flight < 1:
+            raise ValueError("windowed calls need at least one slot a lane")
+        self._call = call
+        self._weight = weight
+        self._closed = False
+        self._lanes: dict[Lane, _LaneState[Item, Result]] = {}
+        for lane, seconds, slots in (
+            ("live", min(live_seconds, max_seconds), live_in_flight),
+            ("backfill", max_seconds, in_flight),
+        ):
+            buffer: WindowBuffer[_Entry[Item, Result]] = WindowBuffer(
+                max_items=max_items, max_weight=max_weight, max_seconds=seconds
+            )
+            self._lanes[lane] = _LaneState(buffer, slots, max_queued or 2 * slots * max_items)
+
+    async def submit(self, items: Sequence[Item], *, lane: Lane = "backfill") -> list[Result]:
+        """Return the results of the items, in their order.
+
+        Raises what ``call`` raised for any of the items, or RuntimeError after ``close``. Cancelling
+        a caller takes its waiting items out and touches no other caller.
+        """
+        if self._closed:
+            raise RuntimeError("submitted to windowed calls that are closed")
+        if not items:
+            return []
+        state = self._lanes[lane]
+        caller: _Caller[Result] = _Caller(len(items), asyncio.get_running_loop().create_future())
+        try:
+            await self._queue(state, caller, items)
+            await caller.done
+        except BaseException:
+            caller.abandon()
+            if state.buffer.discard(lambda entry: entry.caller is caller):
+                self._advance(state)
+            raise
+        results: list[Result] = caller.results  # type: ignore[assignment]  # all are delivered
+        return results
+
+    async def _queue(
+        self, state: _LaneState[Item, Result], caller: _Caller[Result], items: Sequence[Item]
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        # One caller queues at a time: first come, first served, and a caller's items stay together.
+        async with state.turn:
+            for index, item in enumerate(items):
+                while len(state.buffer) >= state.max_queued and not caller.done.done():
+                    self._advance(state)
+                    if len(state.buffer) < state.max_queued:
+                        break
+                    state.room.clear()
+                    await state.room.wait()
+                if caller.done.done():
+                    return
+                if self._closed:
+                    raise RuntimeError("windowed calls were closed while items still waited for room")
+                if state.buffer.add(_Entry(caller, index, item), self._weight(item), clock()):
+                    self._advance(state)
+            self._advance(state)
+
+    def flush(self) -> None:
+        """Close every open window now; for a caller who knows that nothing more comes soon."""
+        for state in self._lanes.values():
+            state.buffer.flush()
+            self._advance(state)
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Take no more items, finish those that wait, and return when all calls have ended.
+
+        After ``timeout`` seconds the calls still running are cancelled, and so are their callers.
+        """
+        self._closed = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while any(state.buffer or state.calls for state in self._lanes.values()):
+                    self.flush()
+                    await asyncio.wait([call for state in self._lanes.values() for call in state.calls])
+        left: list[asyncio.Task[None]] = []
+        for state in self._lanes.values():
+            if state.timer is not None:
+                state.timer.cancel()
+            state.buffer.discard(_give_up)
+            state.room.set()
+            left += state.calls
+        for call in left:
+            call.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _advance(self, state: _LaneState[Item, Result]) -> None:
+        """Start every call that is due and has a slot, and set the clock for the next."""
+        loop = asyncio.get_running_loop()
+        # A timer may fire up to a millisecond early (uvloop's are that coarse).
+        while len(state.calls) < state.slots and (window := state.buffer.take(loop.time() + 0.001)):
+            task = loop.create_task(self._run(window))
+            state.calls.add(task)
+            task.add_done_callback(lambda done: self._ended(state, done))
+        if len(state.buffer) < state.max_queued or self._closed:
+            state.room.set()
+        if state.timer is not None:
+            state.timer.cancel()
+            state.timer = None
+        closes_at = state.buffer.closes_at()
+        if closes_at is not None and len(state.calls) < state.slots:
+            state.timer = loop.call_at(closes_at, self._advance, state)
+
+    def _ended(self, state: _LaneState[Item, Result], call: asyncio.Task[None]) -> None:
+        state.calls.discard(call)
+        self._advance(state)
+
+    async def _run(self, window: list[_Entry[Item, Result]]) -> None:
+        try:
+            results = await self._call([entry.item for entry in window])
+            if len(results) != len(window):
+                raise RuntimeError(f"a call answered {len(window)} items with {len(results)} results")
+        except asyncio.CancelledError:
+            for entry in window:
+                entry.caller.done.cancel()
+            raise
+        except Exception as error:
+            for entry in window:
+                entry.caller.fail(error)
+            return
+        for entry, result in zip(window, results, strict=True):
+            if isinstance(result, Failed):
+                entry.caller.fail(result.error)
+            else:
+                entry.caller.deliver(entry.index, result)
