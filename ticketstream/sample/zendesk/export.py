@@ -1,0 +1,88 @@
+"""``/api/v2/incremental/tickets/cursor.json``: the export of changed tickets."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from typing import Any, Final
+from urllib.parse import quote
+
+from ticketstream.sample.zendesk.account import Account
+from ticketstream.sample.zendesk.answers import ApiError, invalid_value
+from ticketstream.sample.zendesk.order import key, unkey
+
+MAX_PER_PAGE: Final = 1_000
+PATH: Final = "/api/v2/incremental/tickets/cursor.json"
+
+
+def encode(place: int) -> str:
+    """Return the opaque cursor of a place in the export's order, in the recorded form."""
+    generated, ticket_id = unkey(place)
+    return base64.b64encode(f"{generated}.0||{ticket_id}|".encode()).decode()
+
+
+def decode(cursor: str) -> int:
+    """Return the place of a cursor; raises ApiError for one the export never gave."""
+    try:
+        generated, _, rest = base64.b64decode(cursor, validate=True).decode().partition(".0||")
+        return key(int(generated), int(rest.rstrip("|")))
+    except (binascii.Error, ValueError) as error:
+        raise invalid_value("cursor is not valid") from error
+
+
+def horizon(now: float, delay: float) -> int:
+    """Return the first second that is not exported yet: each exported second is over for ``delay`` seconds."""
+    return math.floor(now - delay)
+
+
+def start_place(text: str | None, now: float, delay: float) -> int:
+    """Return the place just before ``start_time``; raises ApiError when it is missing or too recent."""
+    if text is None:
+        raise ApiError(400, {"error": "MissingParameter", "description": "start_time or cursor is required"})
+    if not text.lstrip("-").isdecimal():
+        raise invalid_value("start_time must be a Unix timestamp")
+    start = int(text)
+    if start > now - delay:
+        raise ApiError(
+            400,
+            {
+                "error": "StartTimeTooRecent",
+                "description": f"Too recent start_time. Use a start_time older than {delay:g} seconds",
+            },
+        )
+    return key(max(0, start), 0)
+
+
+def page(
+    account: Account, place: int, per_page: int, delay: float, base_url: str, resumed: bool
+) -> dict[str, Any]:
+    """Return a page of at most ``per_page`` rows after a place.
+
+    A page that goes on from a cursor repeats a few rows of the page before, now and then: what one
+    must expect of the export, and always at the same places.
+    """
+    repeats = _repeats(place, per_page) if resumed else 0
+    before = account.order.before(place, repeats) if repeats else []
+    places, more = account.order.after(place, per_page - len(before), horizon(account.clock(), delay))
+    last = places[-1] if places else place
+    shown = before + places if places else []
+    rows = []
+    for spot in shown:
+        generated, ticket_id = unkey(spot)
+        rows.append(account.export_row(ticket_id, generated))
+    cursor = encode(last)
+    url = f"{base_url}{PATH}?cursor="
+    return {
+        "tickets": rows,
+        "after_url": f"{url}{quote(cursor, safe='')}&per_page={per_page}",
+        "before_url": f"{url}{quote(encode(place), safe='')}&per_page={per_page}" if resumed else None,
+        "after_cursor": cursor,
+        "before_cursor": encode(place) if resumed else None,
+        "end_of_stream": not more,
+    }
+
+
+def _repeats(place: int, per_page: int) -> int:
+    draw = place * 2_654_435_761 >> 7
+    return 0 if draw % 3 else min(1 + draw // 3 % 5, per_page // 4)

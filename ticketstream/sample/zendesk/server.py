@@ -1,0 +1,84 @@
+"""The sample Zendesk as an ASGI application, and how it is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ticketstream.sample.zendesk.account import Account
+from ticketstream.sample.zendesk.answers import ApiError, answer
+from ticketstream.sample.zendesk.faults import Faults
+from ticketstream.sample.zendesk.front import ABORT, FrontDoor, Login, Statistics
+from ticketstream.sample.zendesk.limits import Limits
+from ticketstream.sample.zendesk.reading import Reading, refuse, unknown
+
+
+class Options(msgspec.Struct, kw_only=True, frozen=True):
+    """How a sample Zendesk is set up; limits are per minute, ``export_delay`` in seconds."""
+
+    account: str = "acme"
+    tickets: int = 1_000
+    seed: int = 1
+    requests_per_minute: int = 700
+    incremental_requests_per_minute: int = 10
+    export_delay: float = 60.0
+    time_scale: float = 1.0
+    limits: bool = True
+    oauth_token: str | None = None
+    email: str | None = None
+    api_token: str | None = None
+
+
+class Protocol(HttpToolsProtocol):
+    """Uvicorn's protocol, which also lets an endpoint cut the connection."""
+
+    def on_message_begin(self) -> None:
+        """Give each request the means to cut its connection."""
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+
+
+def build(options: Options) -> FrontDoor:
+    """Return the application of a new account."""
+    account = Account(options.account, options.tickets, options.seed)
+    limits = Limits(
+        options.requests_per_minute,
+        options.incremental_requests_per_minute,
+        time_scale=options.time_scale,
+        enabled=options.limits,
+    )
+    faults, statistics = Faults(options.seed), Statistics()
+    reading = Reading(account, options.export_delay)
+
+    async def health(_: Request) -> Response:
+        return answer({"status": "ok", "account": account.name, "tickets": len(account)})
+
+    app = Starlette(
+        routes=[*reading.routes(), Route("/_sample/health", health)],
+        exception_handlers={ApiError: refuse, 404: unknown},
+    )
+    login = Login(options.oauth_token, options.email, options.api_token)
+    return FrontDoor(app.build_middleware_stack(), login, limits, faults, statistics)
+
+
+def config(options: Options, host: str, port: int) -> uvicorn.Config:
+    """Return how to serve a new account."""
+    settings: dict[str, Any] = {"http": Protocol, "loop": "uvloop", "ws": "none", "lifespan": "off"}
+    return uvicorn.Config(
+        build(options),
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="critical",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        backlog=4096,
+        **settings,
+    )
