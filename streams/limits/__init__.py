@@ -1,0 +1,6 @@
+"""Rate limits per partition: any number of workers stays inside a quota without talking to each other."""
+
+from streams.limits.bucket import TokenBucket
+from streams.limits.share import Lane, QuotaShare
+
+__all__ = ["Lane", "QuotaShare", "TokenBucket"]

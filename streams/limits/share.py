@@ -1,0 +1,247 @@
+"""A worker's share of an account's quota: the partitions it owns, pooled.
+
+aiolimiter and its kin know neither shares that change, nor lanes, nor a clock of one's own, and
+they start with a full minute in hand: hence own code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+from streams.limits.bucket import TokenBucket
+
+Lane = Literal["live", "backfill"]
+"""``live`` passes before ``backfill``."""
+
+_WINDOW: Final = 60.0
+_SHORTEST_SLEEP: Final = 0.0005
+_PACE_FROM_SECONDS: Final = 5.0
+"""A shorter time to the reset is too coarse to compute a pace from: services round it to seconds."""
+_PACE_BELOW: Final = 0.8
+
+
+class _Waiter:
+    __slots__ = ("amount", "passed")
+
+    def __init__(self, amount: float) -> None:
+        self.amount = amount
+        self.passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class QuotaShare:
+    """Lets calls pass at the rate this worker may make them.
+
+    Each partition holds ``per_minute / partitions``; the worker pools what it owns (``own``), and
+    nobody passes while it owns nothing. At fixed ownership the sum over all workers stays within
+    ``per_minute`` in any 60 s (calls of amount 1, and at least one call a minute and worker; larger
+    amounts may exceed it by at most the largest one). Under demand it reaches 99.5 % of that: the
+    rest pays for a burst of ``1 + burst_seconds`` worth of calls, which makes up for a busy event
+    loop. It starts with a single token, so a restart can't double a minute's quota.
+
+    Within a lane calls pass in their order, and ``live`` always before ``backfill``: a backfill
+    takes what live traffic leaves. While live calls were seen in the last ``live_memory_seconds``,
+    backfill also leaves the fraction ``reserve`` alone, so that the next live call finds a token
+    waiting; otherwise it may use everything.
+
+    One event loop only. ``clock`` gives seconds that never go back; ``sleep`` waits that many.
+    Plain counters: ``acquired_total`` (sum of the amounts) and ``waited_seconds_total``.
+    """
+
+    def __init__(
+        self,
+        per_minute: float,
+        partitions: int,
+        *,
+        reserve: float = 0.1,
+        burst_seconds: float = 0.3,
+        live_memory_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        if per_minute <= 0 or partitions < 1 or not 0 <= reserve < 1:
+            raise ValueError("a quota needs per_minute > 0, partitions >= 1 and 0 <= reserve < 1")
+        self.per_minute = per_minute
+        self.partitions = partitions
+        self.owned = 0
+        self.acquired_total = 0.0
+        self.waited_seconds_total = 0.0
+        self._reserve = reserve
+        self._burst_seconds = burst_seconds
+        self._live_memory = live_memory_seconds
+        self._clock = clock
+        self._sleep = sleep
+        now = clock()
+        self._all = TokenBucket(rate=0, burst=1, now=now, tokens=1)
+        self._unreserved = TokenBucket(rate=0, burst=1, now=now, tokens=1)
+        self._rate = 0.0
+        self._paced_until = -math.inf
+        self._paused_until = -math.inf
+        self._live_seen_at = -math.inf
+        self._live: deque[_Waiter] = deque()
+        self._backfill: deque[_Waiter] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        self._sleeper: asyncio.Future[object] | None = None
+
+    @classmethod
+    def whole(
+        cls,
+        per_minute: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> QuotaShare:
+        """Return a limit that owns all of its quota."""
+        share = cls(per_minute, 1, clock=clock, sleep=sleep)
+        share.own(1)
+        return share
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait to pass."""
+        return sum(not w.passed.done() for lane in (self._live, self._backfill) for w in lane)
+
+    def own(self, n_partitions: int) -> None:
+        """Hold the shares of that many partitions from now on; brings no tokens by itself."""
+        if not 0 <= n_partitions <= self.partitions:
+            raise ValueError(f"{n_partitions} of {self.partitions} partitions cannot be owned")
+        self.owned = n_partitions
+        quota = self.per_minute * n_partitions / self.partitions
+        # A fraction of a call can't be used by this worker, and a full bucket counts against the window.
+        usable = math.floor(quota + 1e-9) if quota >= 1 else quota
+        spare = quota * self._burst_seconds / _WINDOW
+        self._rate = (usable - spare) / _WINDOW
+        self._paced_until = -math.inf
+        self._set_rate(self._rate, burst=1 + spare)
+        self._wake()
+
+    async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
+        """Wait until ``amount`` may pass; returns the seconds waited."""
+        now = self._clock()
+        if lane == "live":
+            self._live_seen_at = now
+        if not self._live and not self._backfill:
+            self._all.refill(now)
+            self._unreserved.refill(now)
+            if now >= self._paused_until and self._delay(lane, amount, now) <= 0:
+                self._take(lane, amount, now)
+                return 0.0
+        waiter = _Waiter(amount)
+        (self._live if lane == "live" else self._backfill).append(waiter)
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._serve_waiters())
+        elif lane == "live":
+            self._wake()
+        try:
+            await waiter.passed
+        except asyncio.CancelledError:
+            self._wake()
+            raise
+        waited = self._clock() - now
+        self.waited_seconds_total += waited
+        return waited
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody pass for that long (``Retry-After``); never shortens a pause under way."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def observe(self, remaining: float, reset_seconds: float) -> None:
+        """Follow what the service says is left of the account's quota until it starts anew.
+
+        Nothing left means waiting for the reset; less than expected (somebody else uses the
+        account too) means spreading this worker's part of it over the time that is left.
+        """
+        if remaining <= 0:
+            self.pause(reset_seconds)
+            return
+        if not self.owned:
+            return
+        now = self._clock()
+        mine = remaining * self.owned / self.partitions
+        self._all.refill(now, self._ceiling())
+        self._all.tokens = min(self._all.tokens, max(mine, 1.0))
+        if reset_seconds > _PACE_FROM_SECONDS and mine / reset_seconds < self._rate * _PACE_BELOW:
+            self._paced_until = now + reset_seconds
+            self._set_rate(mine / reset_seconds)
+        elif self._paced_until > now:
+            self._paced_until = -math.inf
+            self._set_rate(self._rate)
+
+    def _set_rate(self, rate: float, burst: float | None = None) -> None:
+        now = self._clock()
+        burst = self._all.burst if burst is None else burst
+        ceiling = self._ceiling()
+        for bucket, part in ((self._all, 1.0), (self._unreserved, 1 - self._reserve)):
+            bucket.change(rate=rate * part, burst=max(burst * part, 1.0), now=now, ceiling=ceiling)
+
+    def _ceiling(self) -> float:
+        """Return the largest amount at the head of a lane: the bucket may save up for it."""
+        return max((lane[0].amount for lane in (self._live, self._backfill) if lane), default=0.0)
+
+    def _keeps_reserve(self, now: float) -> bool:
+        return now - self._live_seen_at < self._live_memory
+
+    def _delay(self, lane: Lane, amount: float, now: float) -> float:
+        delay = self._all.delay(amount)
+        if lane == "backfill" and self._keeps_reserve(now):
+            reserved = self._unreserved.delay(amount)
+            if reserved > delay:
+                # The reserve may be lent out again before that.
+                delay = min(reserved, max(delay, self._live_seen_at + self._live_memory - now))
+        return delay
+
+    def _take(self, lane: Lane, amount: float, now: float) -> None:
+        self._all.take(amount)
+        if lane == "backfill" and self._keeps_reserve(now):
+            self._unreserved.take(amount)
+        self.acquired_total += amount
+
+    def _serve(self) -> float | None:
+        """Let pass who may; returns the seconds until the next one may, None when nobody waits."""
+        now = self._clock()
+        if self._paced_until > -math.inf and now >= self._paced_until:
+            self._paced_until = -math.inf
+            self._set_rate(self._rate)
+        while True:
+            for queue in (self._live, self._backfill):
+                while queue and queue[0].passed.done():
+                    queue.popleft()
+            if not self._live and not self._backfill:
+                return None
+            if now < self._paused_until:
+                return self._paused_until - now
+            lane: Lane = "live" if self._live else "backfill"
+            queue = self._live or self._backfill
+            ceiling = self._ceiling()
+            self._all.refill(now, ceiling)
+            self._unreserved.refill(now, ceiling)
+            waiter = queue[0]
+            delay = self._delay(lane, waiter.amount, now)
+            if delay > 0:
+                return min(delay, self._paced_until - now) if self._paced_until > now else delay
+            queue.popleft()
+            self._take(lane, waiter.amount, now)
+            if lane == "live":
+                self._live_seen_at = now
+            waiter.passed.set_result(None)
+
+    async def _serve_waiters(self) -> None:
+        while (delay := self._serve()) is not None:
+            if math.isinf(delay):
+                self._sleeper = asyncio.get_running_loop().create_future()
+            else:
+                self._sleeper = asyncio.ensure_future(self._sleep(max(delay, _SHORTEST_SLEEP)))
+            # wait() keeps apart a wake-up, which cancels the sleeper, and the end of this task.
+            try:
+                await asyncio.wait((self._sleeper,))
+            finally:
+                self._sleeper.cancel()
+                self._sleeper = None
+
+    def _wake(self) -> None:
+        if self._sleeper is not None:
+            self._sleeper.cancel()
