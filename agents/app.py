@@ -1,0 +1,113 @@
+"""The Faust app: one thin agent a topic, each handing its events to the engine of its stage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import faust
+
+from agents import transport
+from schemas.settings import Settings
+from schemas.state import APP_ID
+from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS, IMPORT_PROGRESS
+
+_SESSION_SECONDS = 10.0
+"""How long a worker that never comes back keeps its partitions."""
+_BUFFERED_EVENTS = 256
+
+
+class Takes(Protocol):
+    """Whatever takes in events."""
+
+    async def put(self, event: Any) -> None:
+        """Take in one event; waits while it is full."""
+
+
+class Stages(Protocol):
+    """What the app hands its events to; started before any event flows."""
+
+    enrich_live: Takes
+    enrich_backfill: Takes
+    embed: Takes
+    index: Takes
+    imports: Takes
+
+    async def start(self) -> None:
+        """Open clients; called once before the agents start."""
+
+
+class TicketApp(faust.App):
+    """A Faust app that starts its stages first."""
+
+    stages: Stages
+
+    async def on_first_start(self) -> None:
+        """Open the stages' clients, then let Faust go on."""
+        await super().on_first_start()
+        await self.stages.start()
+
+
+def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
+    """Return the app of one worker, with its data in ``folder``; topics must exist already."""
+    app = TicketApp(
+        APP_ID,
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        store="rocksdb://",
+        datadir=folder,
+        topic_partitions=settings.kafka.partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        consumer_group_instance_id=instance_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=256 * 1024,
+        broker_session_timeout=_SESSION_SECONDS,
+        broker_heartbeat_interval=_SESSION_SECONDS / 4,
+        broker_commit_interval=0.5,
+        stream_buffer_maxsize=_BUFFERED_EVENTS,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+        logging_config={"version": 1, "disable_existing_loggers": False},
+    )
+    transport.install(app)
+    _add_agents(app)
+    return app
+
+
+def _add_agents(app: TicketApp) -> None:
+    def topic(*names: str) -> Any:
+        return app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    async def enrich_live(stream: Any) -> None:
+        async for event in _events(stream):
+            await app.stages.enrich_live.put(event)
+
+    async def enrich_backfill(stream: Any) -> None:
+        async for event in _events(stream):
+            await app.stages.enrich_backfill.put(event)
+
+    async def embed(stream: Any) -> None:
+        async for event in _events(stream):
+            await app.stages.embed.put(event)
+
+    async def index(stream: Any) -> None:
+        async for event in _events(stream):
+            await app.stages.index.put(event)
+
+    async def imports(stream: Any) -> None:
+        async for event in _events(stream):
+            await app.stages.imports.put(event)
+
+    app.agent(topic(CHANGES))(enrich_live)
+    app.agent(topic(BACKFILL))(enrich_backfill)
+    app.agent(topic(ENRICHED))(embed)
+    app.agent(topic(EMBEDDED))(index)
+    app.agent(topic(IMPORT_COMMANDS, IMPORT_PROGRESS))(imports)
+
+
+def _events(stream: Any) -> AsyncIterator[Any]:
+    # Acknowledging is the engine's business: see agents.engine.
+    events: AsyncIterator[Any] = stream.noack().events()
+    return events

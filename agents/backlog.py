@@ -1,0 +1,45 @@
+"""How many tickets lie between enrich and Weaviate: a backfill waits while they are many.
+
+Both lanes share the topics behind enrich. A backfill that ran ahead there would make live changes
+wait behind it, so its tickets enter only while the way ahead is short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from schemas.topics import EMBEDDED, ENRICHED
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+class _Heads(Protocol):
+    heads: dict[tuple[str, int], int]
+
+
+class Backlog:
+    """Counts what this worker's partitions hold after enrich."""
+
+    def __init__(self, producer: _Heads, limit: int) -> None:
+        self._producer = producer
+        self._limit = limit
+        self._released: dict[str, Mapping[tuple[str, int], int]] = {}
+
+    def watch(self, topic: str, released: Mapping[tuple[str, int], int]) -> None:
+        """Name the offsets a topic's stage has released (kept up to date by the stage)."""
+        self._released[topic] = released
+
+    def size(self) -> int:
+        """Return the number of messages sent to the later topics and not yet released there."""
+        total = 0
+        for topic in (ENRICHED, EMBEDDED):
+            for place, released in self._released.get(topic, {}).items():
+                total += max(0, self._producer.heads.get(place, 0) - released)
+        return total
+
+    async def room(self) -> None:
+        """Wait until a backfill may send more."""
+        while self.size() > self._limit:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)

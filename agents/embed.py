@@ -1,0 +1,131 @@
+"""The stage ``embed``: a whole ticket becomes chunks with vectors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from agents.outcomes import Done, Incoming
+from agents.producer import Record
+from agents.tables import Tables
+from schemas.codec import decode, encode, headers_of
+from schemas.errors import PermanentError
+from schemas.ids import chunk_id, ticket_key
+from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
+from schemas.state import IndexedTicket
+from schemas.topics import EMBEDDED
+from schemas.vectors import Vector, encode_vector
+from streams.embeddings.batcher import Embedded
+from streams.limits import Lane
+from streams.transforms.chunking import Chunk, chunk_ticket
+
+STAGE = "embed"
+_RECENT_BYTES = 16 * 1024 * 1024
+
+
+class Batcher(Protocol):
+    """What embed asks of the embedding provider's batcher."""
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
+        """Return one vector a text."""
+
+
+class StoredVectors(Protocol):
+    """What embed asks of Weaviate."""
+
+    async def stored_vectors(self, account: str, ids: Sequence[UUID]) -> dict[UUID, tuple[str, Vector]]:
+        """Return content hash and vector of the objects that exist."""
+
+
+class Embed:
+    """Handles ``tickets.enriched``. A chunk whose text is in Weaviate already keeps its vector."""
+
+    def __init__(
+        self, tables: Tables, batcher: Batcher, stored: StoredVectors, *, collection: str, dimensions: int
+    ) -> None:
+        self._tables = tables
+        self._batcher = batcher
+        self._stored = stored
+        self._collection = collection
+        self._dimensions = dimensions
+        # The same signature or greeting again and again, and a ticket changing twice in a moment.
+        self._recent: LRUCache[str, Vector] = LRUCache(_RECENT_BYTES, getsizeof=lambda vector: vector.nbytes)
+
+    async def handle(self, message: Incoming) -> Done:
+        """Return the ticket's chunks with their vectors."""
+        ticket = decode(EnrichedTicket, message.value, message.headers)
+        key = ticket_key(ticket.account, ticket.ticket_id)
+        if message.key != key:
+            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        chunks = [] if ticket.removed else chunk_ticket(ticket.facts.subject, ticket.passages)
+        vectors = await self._known(message.partition, key, ticket, chunks)
+        missing = list(dict.fromkeys(c.content_hash for c in chunks if c.content_hash not in vectors))
+        calls = 0
+        if missing:
+            texts = {chunk.content_hash: chunk.text for chunk in chunks}
+            lane: Lane = "live" if ticket.source == "live" else "backfill"
+            embedded = await self._batcher.embed([texts[content] for content in missing], lane=lane)
+            calls = embedded.calls
+            for content, vector in zip(missing, embedded.vectors, strict=True):
+                vectors[content] = self._recent[content] = vector
+        result = EmbeddedTicket(
+            account=ticket.account,
+            ticket_id=ticket.ticket_id,
+            version=ticket.version,
+            changed_at=ticket.changed_at,
+            embedded_at=time.time(),
+            source=ticket.source,
+            origin=ticket.origin,
+            collection=self._collection,
+            dimensions=self._dimensions,
+            facts=ticket.facts,
+            chunks=[
+                EmbeddedChunk(
+                    visibility=chunk.visibility,
+                    chunk_index=chunk.chunk_index,
+                    text=chunk.text,
+                    content_hash=chunk.content_hash,
+                    vector=encode_vector(vectors[chunk.content_hash]),
+                )
+                for chunk in chunks
+            ],
+            removed=ticket.removed,
+            import_id=ticket.import_id,
+            texts_embedded=len(missing),
+            embedding_calls=calls,
+        )
+        return Done(
+            "sent",
+            records=[Record(EMBEDDED, message.partition, key, encode(result), headers_of(result))],
+            account=ticket.account,
+            import_id=ticket.import_id,
+            calls=calls,
+        )
+
+    async def _known(
+        self, partition: int, key: bytes, ticket: EnrichedTicket, chunks: list[Chunk]
+    ) -> dict[str, Vector]:
+        """Return the vectors of texts that need no embedding, by content hash."""
+        vectors = {c.content_hash: self._recent[c.content_hash] for c in chunks if c.content_hash in self._recent}
+        before: IndexedTicket | None = self._tables["indexed"].get(partition, key)
+        if before is None or before.collection != self._collection:
+            return vectors
+        wanted = {chunk.content_hash for chunk in chunks} - vectors.keys()
+        ids = [
+            chunk_id(ticket.account, ticket.ticket_id, visibility, index)
+            for visibility, hashes in (("public", before.public), ("internal", before.internal))
+            for index, content in enumerate(hashes)
+            if content in wanted
+        ]
+        if ids:
+            stored = await self._stored.stored_vectors(ticket.account, ids)
+            vectors |= {
+                content: vector
+                for content, vector in stored.values()
+                if content in wanted and vector.size == self._dimensions
+            }
+        return vectors

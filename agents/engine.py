@@ -1,0 +1,256 @@
+"""The engine of a stage: many messages at once, effects and acknowledgements in order.
+
+For each partition, in offset order and in this order:
+
+1. the records of a stage are sent, and the broker has acknowledged them (or the sink has written);
+2. the tables are written, changelogs acknowledged;
+3. the offsets are acknowledged.
+
+Faust by itself would commit past unfinished work; acknowledging only the finished prefix of a
+partition keeps its commit exact. What can succeed later is retried until it does; what never can
+becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from agents.dead_letters import failed
+from agents.lanes import Lane, Slot
+from agents.outcomes import Done, Incoming, Mark
+from agents.producer import Producer, Record
+from agents.tables import Tables
+from agents.topics import MAX_MESSAGE_BYTES
+from schemas.errors import CredentialsError, PermanentError, TicketstreamError
+from streams.metrics import StageMetrics
+from streams.retries import retrying
+
+Handler = Callable[[Incoming], Awaitable[Done]]
+_RELEASE_AT_ONCE = 500
+_ATTEMPTS_AT_THE_UNFORESEEN = 3
+
+
+class Ledger(Protocol):
+    """Counts what a stage has released; its entries are written with the other marks."""
+
+    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Done]]) -> list[Mark]:
+        """Count messages, each offset once however often it is named; returns the entries to write."""
+
+
+class _Owner(msgspec.Struct):
+    account: str = ""
+    import_id: str = ""
+
+
+class TooLargeError(PermanentError):
+    """A value larger than a message may be."""
+
+
+class Engine:
+    """Runs the messages of one stage through its handler; see the module's text for the order kept.
+
+    ``working`` is how many handlers run at once, ``held`` how many messages may be between arrival
+    and acknowledgement (both for the whole worker).
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        handler: Handler,
+        *,
+        app: Any,
+        producer: Producer,
+        tables: Tables,
+        ledger: Ledger,
+        metrics: StageMetrics,
+        working: int,
+        held: int,
+    ) -> None:
+        self.stage = stage
+        self._handler = handler
+        self._app = app
+        self._producer = producer
+        self._tables = tables
+        self._ledger = ledger
+        self._metrics = metrics
+        self._working = asyncio.Semaphore(working)
+        self._held_limit = held
+        self._held = 0
+        self._changed = asyncio.Condition()
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
+        # Both lanes of a partition write the same tables.
+        self._partition_locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.released: dict[tuple[str, int], int] = {}
+        """For each topic and partition, the offset after the last released message."""
+
+    async def put(self, event: Any) -> None:
+        """Take in an event of the stage's topic; waits while too much is held."""
+        raw = event.message
+        if raw.generation_id != self._app.consumer_generation_id:
+            return  # from before a rebalance: it comes again, here or elsewhere
+        while self._held >= self._held_limit:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._held < self._held_limit)
+        if raw.generation_id != self._app.consumer_generation_id:
+            return
+        headers = list((raw.headers or {}).items()) if isinstance(raw.headers, dict) else list(raw.headers or ())
+        message = Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, headers)
+        self._metrics.received.inc()
+        place = (raw.topic, raw.partition)
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane()
+            self.released.setdefault(place, raw.offset)
+            self._releasers[place] = asyncio.create_task(self._release(lane, place))
+        slot = Slot(event, message)
+        self._held += 1
+        self._metrics.held.set(self._held)
+        before = lane.add(slot)
+        slot.task = asyncio.create_task(self._work(lane, slot, before))
+
+    async def _work(self, lane: Lane, slot: Slot, before: Slot | None) -> None:
+        if before is not None:
+            await before.released.wait()
+        async with self._working:
+            started = time.perf_counter()
+            done = await self._outcome(slot.message)
+            self._metrics.seconds.observe(time.perf_counter() - started)
+        lane.finish(slot, done)
+
+    async def _outcome(self, message: Incoming) -> Done:
+        unforeseen = 0
+        while True:
+            try:
+                done: Done = await retrying(
+                    lambda: self._handler(message), on_retry=lambda *_: self._metrics.retried.inc()
+                )
+                too_large = next((r for r in done.records if len(r.value or b"") > MAX_MESSAGE_BYTES), None)
+                if too_large is not None:
+                    raise TooLargeError(
+                        f"the message for {too_large.topic} has {len(too_large.value or b'')} bytes; "
+                        f"at most {MAX_MESSAGE_BYTES} can be sent"
+                    )
+                return done
+            except PermanentError as error:
+                return failed(self.stage, message, error, *_whose(message))
+            except CredentialsError as error:
+                # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
+                structlog.get_logger().error("credentials refused", stage=self.stage, error=str(error))
+                self._metrics.retried.inc()
+                await asyncio.sleep(30)
+            except Exception as error:
+                unforeseen += 1
+                structlog.get_logger().error(
+                    "unforeseen error",
+                    stage=self.stage,
+                    topic=message.topic,
+                    partition=message.partition,
+                    offset=message.offset,
+                    error=repr(error),
+                    exc_info=not isinstance(error, TicketstreamError),
+                )
+                if unforeseen >= _ATTEMPTS_AT_THE_UNFORESEEN:
+                    return failed(self.stage, message, error, *_whose(message))
+                await asyncio.sleep(unforeseen)
+
+    async def _release(self, lane: Lane, place: tuple[str, int]) -> None:
+        partition = place[1]
+        while True:
+            prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
+            async with self._partition_locks[partition]:
+                await retrying(
+                    lambda prefix=prefix: self._settle(prefix, partition),  # type: ignore[misc]
+                    on_retry=lambda *_: self._metrics.retried.inc(),
+                )
+            for slot in prefix:
+                slot.event.ack()
+            lane.release(prefix)
+            self.released[place] = prefix[-1].message.offset + 1
+            await self._let_go(len(prefix))
+
+    async def _settle(self, prefix: list[Slot], partition: int) -> None:
+        records: list[Record] = []
+        marks: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
+        for slot in prefix:
+            done = slot.done
+            if done is None:
+                raise RuntimeError("a message without an outcome cannot be released")
+            if done.still_wanted is not None and not done.still_wanted():
+                done = slot.done = Done(
+                    "skipped", reason="stale", account=done.account, import_id=done.import_id, calls=done.calls
+                )
+            records += done.records
+            for mark in done.marks:
+                marks[mark.table].append((mark.key, mark.entry))
+        if records:
+            await self._producer.send(records)
+        released = [(slot.message, slot.done) for slot in prefix if slot.done is not None]
+        for mark in self._ledger.count(self.stage, partition, released):
+            marks[mark.table].append((mark.key, mark.entry))
+        await asyncio.gather(*(self._tables[table].put(partition, entries) for table, entries in marks.items()))
+        self._count(prefix)
+
+    def _count(self, prefix: list[Slot]) -> None:
+        now = time.time()
+        for slot in prefix:
+            done = slot.done
+            if done is None:
+                continue
+            if done.verdict == "sent":
+                self._metrics.sent.inc()
+                if done.changed_at is not None:
+                    self._metrics.freshness(max(0.0, now - done.changed_at))
+            elif done.verdict == "failed":
+                self._metrics.dead_lettered(done.reason)
+            else:
+                self._metrics.skipped(done.reason or "repeat")
+
+    async def _let_go(self, count: int) -> None:
+        self._held -= count
+        self._metrics.held.set(self._held)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def abandon(self) -> None:
+        """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
+        tasks = list(self._releasers.values())
+        self._releasers.clear()
+        held = 0
+        for lane in self._lanes.values():
+            for slot in lane.abandon():
+                held += 1
+                if slot.task is not None:
+                    tasks.append(slot.task)
+        self._lanes.clear()
+        self.released.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._let_go(held)
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until all that was taken in is acknowledged, at most so long; returns whether it is."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait_for(lambda: self._held == 0)
+        except TimeoutError:
+            return False
+        return True
+
+
+def _whose(message: Incoming) -> tuple[str, str]:
+    """Return account and import id of a message, as far as they can be read."""
+    try:
+        owner = msgspec.json.decode(message.value or b"", type=_Owner)
+    except Exception:
+        return "", ""
+    return owner.account, owner.import_id
+

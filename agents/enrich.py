@@ -1,0 +1,117 @@
+"""The stage ``enrich``: a change becomes a whole ticket, with all comments, people and organisation."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from agents.backlog import Backlog
+from agents.outcomes import Done, Incoming, Mark
+from agents.producer import Record
+from agents.tables import Tables
+from schemas.codec import decode, encode, headers_of
+from schemas.errors import PermanentError, RefusedError
+from schemas.ids import digest
+from schemas.messages import EnrichedTicket, Origin, TicketChange
+from schemas.state import SeenTicket
+from schemas.topics import CHANGES, ENRICHED
+from schemas.versions import Standing, standing
+from schemas.zendesk import Comment
+from streams.limits import Lane
+from streams.sources.zendesk.comments import Comments
+from streams.sources.zendesk.people import Names
+from streams.transforms.enrich import description_as_comment, enriched_ticket, is_removed
+
+STAGE = "enrich"
+
+
+class ZendeskReader(Protocol):
+    """What enrich asks of Zendesk."""
+
+    async def comments(self, ticket_id: int, lane: Lane) -> Comments:
+        """Return all comments of a ticket, with their authors and the number of calls made."""
+
+    async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
+        """Return the names of the people, organisation and group, and the number of calls made."""
+
+
+class Enrich:
+    """Handles ``tickets.changes`` and ``tickets.backfill``.
+
+    ``zendesk`` is None where no account is connected: then only changes that bring their own
+    comments, or whose description is all there is, can be enriched.
+    """
+
+    def __init__(self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog) -> None:
+        self._tables = tables
+        self._zendesk = zendesk
+        self._backlog = backlog
+
+    async def handle(self, message: Incoming) -> Done:
+        """Return the enriched ticket, or the reason why none is needed."""
+        change = decode(TicketChange, message.value, message.headers)
+        key = _key(message, change)
+        origin = Origin(message.topic, message.partition, message.offset)
+        fingerprint = digest(encode((change.ticket, change.comments)))
+        whose = {"account": change.account, "import_id": change.import_id}
+        seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
+        where = standing(change.version, fingerprint, seen)
+        if where is not Standing.NEW:
+            # The message that made the entry comes back after a crash: its effect is on the topic.
+            if seen is not None and seen.origin == origin:
+                return Done("repeated", **whose)
+            return Done("skipped", reason=where.value, **whose)
+        lane: Lane = "live" if message.topic == CHANGES else "backfill"
+        if lane == "backfill":
+            await self._backlog.room()
+        enriched = await self._enrich(change, origin, lane)
+
+        def still_wanted() -> bool:
+            now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
+            return standing(change.version, fingerprint, now) is Standing.NEW
+
+        return Done(
+            "sent",
+            records=[Record(ENRICHED, message.partition, key, encode(enriched), headers_of(enriched))],
+            marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin))],
+            calls=enriched.zendesk_calls,
+            still_wanted=still_wanted,
+            **whose,
+        )
+
+    async def _enrich(self, change: TicketChange, origin: Origin, lane: Lane) -> EnrichedTicket:
+        comments: list[Comment] = []
+        removed = is_removed(change.ticket)
+        calls = 0
+        names = Names()
+        if not removed:
+            if change.comments is not None:
+                comments = change.comments
+            elif self._zendesk is None:
+                comments = description_as_comment(change.ticket)
+            else:
+                try:
+                    fetched = await self._zendesk.comments(change.ticket_id, lane)
+                    comments, calls = fetched.comments, fetched.calls
+                except RefusedError as error:
+                    # Deleted since the export wrote the row; the export will say so in its time,
+                    # and nobody may read the ticket until then.
+                    if error.status != 404:
+                        raise
+                    removed, calls = True, 1
+            if not removed and self._zendesk is not None:
+                names, more = await self._zendesk.names(change, comments, lane)
+                calls += more
+            elif not removed:
+                names = Names(users={user.id: user.name for user in change.users or ()})
+        return enriched_ticket(
+            change, comments, names, origin=origin, removed=removed, calls=calls, now=time.time()
+        )
+
+
+def _key(message: Incoming, change: TicketChange) -> bytes:
+    """Return the ticket's key; raises PermanentError when the message lies under another."""
+    expected = f"{change.account}:{change.ticket_id}".encode()
+    if message.key != expected:
+        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {expected!r}")
+    return expected

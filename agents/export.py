@@ -1,0 +1,51 @@
+"""Pages of Zendesk's export as records for Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from agents.dead_letters import dead_letter, dead_letter_record
+from agents.outcomes import Incoming
+from agents.partitions import partition_of
+from agents.producer import Record
+from schemas.codec import encode, headers_of
+from schemas.errors import DecodeError
+from schemas.ids import digest, ticket_key
+from schemas.messages import Source
+from streams.sources.zendesk.export import change_from_row
+
+
+def page_records(
+    rows: Sequence[msgspec.Raw],
+    *,
+    account: str,
+    topic: str,
+    source: Source,
+    partitions: int,
+    import_id: str = "",
+) -> tuple[list[Record], int]:
+    """Return a record for each row, and how many of them are dead letters: rows that cannot be read."""
+    records = []
+    unreadable = 0
+    for row in rows:
+        try:
+            change = change_from_row(row, account=account, source=source, import_id=import_id)
+        except DecodeError as error:
+            unreadable += 1
+            records.append(_dead_row(bytes(row), error, account, import_id, partitions))
+            continue
+        key = ticket_key(account, change.ticket_id)
+        records.append(
+            Record(topic, partition_of(key, partitions), key, encode(change), headers_of(change))
+        )
+    return records, unreadable
+
+
+def _dead_row(raw: bytes, error: DecodeError, account: str, import_id: str, partitions: int) -> Record:
+    key = f"{account}:export:{digest(raw)}".encode()
+    # A row has no offset; its content tells it from others, so that reading it twice is one letter.
+    message = Incoming("zendesk:export", 0, int(digest(raw), 16) >> 1, None, raw, ())
+    letter = dead_letter("source", message, error, import_id)
+    return dead_letter_record(letter, key, partition_of(key, partitions))

@@ -1,0 +1,107 @@
+"""Runs one import: feeds the export to the backfill lane, then waits until all of it is indexed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from agents.export import page_records
+from agents.producer import Producer
+from agents.watermarks import Watermarks
+from schemas.errors import CredentialsError, RefusedError
+from schemas.imports import ImportRecord
+from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+from streams.retries import retrying
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.export import export_page
+
+_LEAD = 4_000
+"""How many tickets an import may be ahead of enrich; what is ahead cannot be cancelled any more."""
+_LOOK_AGAIN_SECONDS = 0.2
+
+Save = Callable[[], Awaitable[None]]
+
+
+class ImportRunner:
+    """Runs imports for one worker."""
+
+    def __init__(
+        self,
+        client: ZendeskClient | None,
+        producer: Producer,
+        *,
+        bootstrap_servers: str,
+        partitions: int,
+    ) -> None:
+        self._client = client
+        self._producer = producer
+        self._servers = bootstrap_servers
+        self._partitions = partitions
+
+    async def run(self, record: ImportRecord, save: Save) -> None:
+        """Bring an import to its end; ``save`` writes the record to its table.
+
+        What a person must mend ends the import as ``failed`` with its error; it can be resumed.
+        """
+        try:
+            if record.spec.file:
+                while not record.source_ended:  # fed by the command line that holds the file
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            else:
+                await self._feed(record, save)
+            await retrying(self._everything_indexed)
+            record.status = "completed"
+        except (CredentialsError, RefusedError) as error:
+            record.status = "failed"
+            record.errors.append(str(error))
+        except Exception as error:
+            structlog.get_logger().error("import failed", import_id=record.id, error=repr(error), exc_info=True)
+            record.status = "failed"
+            record.errors.append(f"{type(error).__name__}: {error}")
+        await save()
+
+    async def _feed(self, record: ImportRecord, save: Save) -> None:
+        if self._client is None:
+            raise RefusedError("no Zendesk account is connected to the workers: set TICKETSTREAM_ZENDESK__…")
+        while not record.source_ended:
+            while record.fetched - _counted_by_enrich(record) > _LEAD:
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            page = await export_page(
+                self._client,
+                start_time=None if record.cursor else record.spec.since,
+                cursor=record.cursor or None,
+                lane="backfill",
+            )
+            records, unreadable = page_records(
+                page.tickets,
+                account=record.account,
+                topic=BACKFILL,
+                source="import",
+                partitions=self._partitions,
+                import_id=record.id,
+            )
+            await retrying(lambda records=records: self._producer.send(records))  # type: ignore[misc]
+            record.cursor = page.after_cursor
+            record.fetched += len(records) - unreadable
+            record.unreadable += unreadable
+            record.source_calls += 1
+            record.source_ended = page.end_of_stream
+            await save()
+
+    async def _everything_indexed(self) -> None:
+        async with Watermarks(self._servers, self._partitions) as watermarks:
+            # In the order of the pipeline: what a stage has acknowledged is on the next topic.
+            for topic in (BACKFILL, ENRICHED, EMBEDDED):
+                await watermarks.wait_for(topic)
+        # The last counts of the stages are on their way.
+        await asyncio.sleep(1.5)
+
+
+def _counted_by_enrich(record: ImportRecord) -> int:
+    return sum(
+        counts.sent + counts.skipped + counts.failed + counts.repeated
+        for key, counts in record.stages.items()
+        if key.startswith("enrich/")
+    )

@@ -1,0 +1,178 @@
+"""Imports: a keyed, stateful stream of commands and progress, owned by the account's partition.
+
+The owner keeps each record in the table ``imports`` and runs the imports that read Zendesk's
+export; when it dies, the partition's next owner goes on from the record's cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from agents.dead_letters import dead_letter, dead_letter_record
+from agents.outcomes import Incoming
+from agents.producer import Producer
+from agents.tables import Tables
+from schemas.codec import decode
+from schemas.errors import PermanentError
+from schemas.imports import ImportCommand, ImportRecord
+from schemas.messages import StageProgress
+from schemas.topics import IMPORT_COMMANDS
+from streams.retries import retrying
+
+_FLUSH_SECONDS = 0.3
+TABLE = "imports"
+
+
+class Imports:
+    """The records of the partitions at hand, and the tasks that run them."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        producer: Producer,
+        run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._tables = tables
+        self._producer = producer
+        self._run = run
+        self._records: dict[str, ImportRecord] = {}
+        self._homes: dict[str, int] = {}
+        self._changed: set[str] = set()
+        self._unacknowledged: list[Any] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._saving = asyncio.Lock()
+
+    async def put(self, event: Any) -> None:
+        """Apply a command or a count; it is acknowledged once the records are saved."""
+        raw = event.message
+        message = Incoming(
+            raw.topic, raw.partition, raw.offset, raw.key, raw.value, list((raw.headers or {}).items())
+        )
+        try:
+            if raw.topic == IMPORT_COMMANDS:
+                self._command(decode(ImportCommand, message.value, message.headers), raw.partition)
+            else:
+                self._progress(decode(StageProgress, message.value, message.headers))
+        except PermanentError as error:
+            letter = dead_letter("imports", message, error)
+            await retrying(
+                lambda: self._producer.send([dead_letter_record(letter, message.key, message.partition)])
+            )
+        self._unacknowledged.append(event)
+
+    def _command(self, command: ImportCommand, partition: int) -> None:
+        record = self._records.get(command.import_id)
+        if command.command == "start":
+            if record is not None or command.spec is None:
+                return  # delivered twice
+            record = ImportRecord(
+                id=command.import_id,
+                account=command.account,
+                status="running",
+                spec=command.spec,
+                started_at=command.issued_at,
+                updated_at=command.issued_at,
+                total=command.total,
+            )
+            self._records[record.id] = record
+            self._homes[record.id] = partition
+        elif record is None:
+            return
+        elif command.command == "cancel":
+            if record.status == "running":
+                record.status = "cancelled"
+                self._stop(record.id)
+        elif command.command == "resume":
+            if record.status in ("cancelled", "failed"):
+                record.status = "running"
+        else:
+            record.cursor = command.cursor
+            record.fetched = max(record.fetched, command.fetched)
+            record.unreadable = max(record.unreadable, command.failed)
+            record.total = command.total if command.total is not None else record.total
+            record.source_ended = record.source_ended or command.ended
+        self._touch(record)
+        self._ensure_running(record)
+
+    def _progress(self, progress: StageProgress) -> None:
+        record = self._records.get(progress.import_id)
+        if record is not None:
+            record.stages[f"{progress.stage}/{progress.partition}"] = progress.counts
+            self._touch(record)
+
+    def _touch(self, record: ImportRecord) -> None:
+        record.updated_at = time.time()
+        self._changed.add(record.id)
+
+    def _ensure_running(self, record: ImportRecord) -> None:
+        if record.status != "running" or record.id in self._tasks:
+            return
+
+        async def save() -> None:
+            self._touch(record)
+            await self.flush()
+
+        async def run() -> None:
+            try:
+                await self._run(record, save)
+            finally:
+                self._tasks.pop(record.id, None)
+
+        self._tasks[record.id] = asyncio.create_task(run())
+
+    def _stop(self, import_id: str) -> None:
+        task = self._tasks.pop(import_id, None)
+        if task is not None:
+            task.cancel()
+
+    async def flush(self) -> None:
+        """Save what has changed, then acknowledge the events it came from."""
+        async with self._saving:
+            events, self._unacknowledged = self._unacknowledged, []
+            changed, self._changed = self._changed, set()
+            by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
+            for import_id in changed:
+                by_home.setdefault(self._homes[import_id], []).append(
+                    (import_id.encode(), self._records[import_id])
+                )
+            for home, entries in by_home.items():
+                await retrying(lambda home=home, entries=entries: self._tables[TABLE].put(home, entries))  # type: ignore[misc]
+            for event in events:
+                event.ack()
+
+    async def run_flushes(self) -> None:
+        """Save every now and then, for ever."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Exception as error:
+                structlog.get_logger().error("import records not saved", error=repr(error))
+
+    async def revoked(self) -> None:
+        """Forget everything: the records belong to whoever owns the partitions next."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        self._records.clear()
+        self._homes.clear()
+        self._changed.clear()
+        self._unacknowledged.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def assigned(self, partitions: set[int]) -> None:
+        """Take up the records of these partitions, and go on with those that were running."""
+        for partition in partitions:
+            for key, record in self._tables[TABLE].items(partition):
+                import_id = key.decode()
+                if import_id not in self._records:
+                    self._records[import_id] = record
+                    self._homes[import_id] = partition
+        for record in list(self._records.values()):
+            self._ensure_running(record)

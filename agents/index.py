@@ -1,0 +1,150 @@
+"""The stage ``index``, the sink: a ticket's chunks are in Weaviate, and nothing else of it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, Protocol
+from uuid import UUID
+
+from agents.outcomes import Done, Incoming, Mark
+from agents.producer import Record
+from agents.tables import Tables
+from schemas.codec import decode, encode, headers_of
+from schemas.errors import PermanentError
+from schemas.ids import Visibility, chunk_id, digest, ticket_key
+from schemas.messages import EmbeddedTicket, Outcome, Receipt
+from schemas.state import IndexedTicket
+from schemas.topics import INDEXED
+from schemas.vectors import decode_vector
+from schemas.versions import Standing, standing
+from streams.limits import Lane
+from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+
+STAGE = "index"
+
+
+class Writer(Protocol):
+    """What index asks of the sink: one ticket in, its result out, batched with others between."""
+
+    async def write(self, collection: str, item: SinkItem, lane: Lane) -> SinkResult:
+        """Write one ticket to a collection."""
+
+
+class Index:
+    """Handles ``tickets.embedded``."""
+
+    def __init__(self, tables: Tables, writer: Writer) -> None:
+        self._tables = tables
+        self._writer = writer
+
+    async def handle(self, message: Incoming) -> Done:
+        """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
+        ticket = decode(EmbeddedTicket, message.value, message.headers)
+        key = ticket_key(ticket.account, ticket.ticket_id)
+        if message.key != key:
+            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
+        after = _entry(ticket)
+        where = standing(ticket.version, after.digest, before)
+        if before is not None and where is not Standing.NEW:
+            repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
+            outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
+            return self._done(message, ticket, outcome, None, SinkResult())
+        if before is not None and before.digest == after.digest:
+            return self._done(message, ticket, "unchanged", after, SinkResult())
+        lane: Lane = "live" if ticket.source == "live" else "backfill"
+        result = await self._writer.write(ticket.collection, _item(ticket, before), lane)
+        if result.error is not None:
+            raise result.error
+        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+
+    def _done(
+        self,
+        message: Incoming,
+        ticket: EmbeddedTicket,
+        outcome: Outcome,
+        entry: IndexedTicket | None,
+        result: SinkResult,
+    ) -> Done:
+        now = time.time()
+        receipt = Receipt(
+            account=ticket.account,
+            ticket_id=ticket.ticket_id,
+            version=ticket.version,
+            outcome=outcome,
+            changed_at=ticket.changed_at,
+            indexed_at=now,
+            origin=ticket.origin,
+            chunks=len(ticket.chunks),
+            vectors_written=result.vectors_written,
+            objects_deleted=result.objects_deleted,
+            import_id=ticket.import_id,
+        )
+        key = message.key
+        marks = [] if entry is None or key is None else [Mark("indexed", key, entry)]
+        verdicts: dict[Outcome, Literal["sent", "skipped", "repeated"]] = {
+            "duplicate": "skipped",
+            "stale": "skipped",
+            "repeat": "repeated",
+        }
+        return Done(
+            verdicts.get(outcome, "sent"),
+            reason=outcome,
+            records=[Record(INDEXED, message.partition, key, encode(receipt), headers_of(receipt))],
+            marks=marks,
+            account=ticket.account,
+            import_id=ticket.import_id,
+            vectors=result.vectors_written,
+            changed_at=ticket.changed_at if ticket.source == "live" else None,
+        )
+
+
+def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
+    """Return what the table will hold of a ticket once Weaviate does."""
+
+    def hashes(visibility: Visibility) -> list[str]:
+        chunks = sorted((c.chunk_index, c.content_hash) for c in ticket.chunks if c.visibility == visibility)
+        return [content for _, content in chunks]
+
+    public, internal = hashes("public"), hashes("internal")
+    content = encode((ticket.collection, ticket.removed, ticket.facts, public, internal))
+    return IndexedTicket(
+        version=ticket.version,
+        digest=digest(content),
+        origin=ticket.origin,
+        collection=ticket.collection,
+        indexed_at=time.time(),
+        public=public,
+        internal=internal,
+        removed=ticket.removed,
+    )
+
+
+def _item(ticket: EmbeddedTicket, before: IndexedTicket | None) -> SinkItem:
+    kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
+    stale: list[UUID] | None = None
+    if before is not None and before.collection == ticket.collection:
+        had: list[tuple[Visibility, int]] = [("public", i) for i in range(len(before.public))]
+        had += [("internal", i) for i in range(len(before.internal))]
+        stale = [
+            chunk_id(ticket.account, ticket.ticket_id, visibility, index)
+            for visibility, index in had
+            if (visibility, index) not in kept
+        ]
+    return SinkItem(
+        account=ticket.account,
+        ticket_id=ticket.ticket_id,
+        facts=ticket.facts,
+        upserts=[
+            ObjectWrite(
+                visibility=chunk.visibility,
+                chunk_index=chunk.chunk_index,
+                text=chunk.text,
+                content_hash=chunk.content_hash,
+                vector=decode_vector(chunk.vector, ticket.dimensions),
+            )
+            for chunk in ticket.chunks
+        ],
+        stale_ids=stale,
+        removed=ticket.removed,
+    )

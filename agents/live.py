@@ -1,0 +1,78 @@
+"""The live source: follows Zendesk's export, in exactly one worker at a time.
+
+It runs where the account's partition of ``imports.commands`` is, so it moves with that partition.
+The cursor moves only after Kafka has acknowledged the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from agents.export import page_records
+from agents.partitions import account_partition
+from agents.producer import Producer
+from agents.tables import Tables
+from schemas.errors import CredentialsError, RefusedError
+from schemas.state import LiveCursor
+from schemas.topics import CHANGES
+from streams.retries import retrying
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.export import export_page
+
+_START_BACK_SECONDS = 120
+"""Where a first start begins: Zendesk wants a start at least a minute back."""
+
+
+class LiveSource:
+    """Polls the cursor export and puts what changed on ``tickets.changes``."""
+
+    def __init__(
+        self,
+        account: str,
+        client: ZendeskClient,
+        producer: Producer,
+        tables: Tables,
+        *,
+        partitions: int,
+        poll_seconds: float,
+    ) -> None:
+        self._account = account
+        self._client = client
+        self._producer = producer
+        self._tables = tables
+        self._partitions = partitions
+        self._poll_seconds = poll_seconds
+
+    async def run(self) -> None:
+        """Follow the export until cancelled."""
+        log = structlog.get_logger().bind(source="live", account=self._account)
+        home = account_partition(self._account, self._partitions)
+        key = self._account.encode()
+        known: LiveCursor | None = self._tables["cursors"].get(home, key)
+        cursor = known.cursor if known else None
+        start = int(time.time()) - _START_BACK_SECONDS
+        while True:
+            try:
+                page = await export_page(
+                    self._client, start_time=None if cursor else start, cursor=cursor, lane="live"
+                )
+            except (CredentialsError, RefusedError) as error:
+                log.error("the export cannot be read", error=str(error))
+                await asyncio.sleep(max(30.0, self._poll_seconds))
+                continue
+            records, _ = page_records(
+                page.tickets,
+                account=self._account,
+                topic=CHANGES,
+                source="live",
+                partitions=self._partitions,
+            )
+            cursor = page.after_cursor
+            entry = LiveCursor(cursor, time.time())
+            await retrying(lambda records=records: self._producer.send(records))  # type: ignore[misc]
+            await retrying(lambda entry=entry: self._tables["cursors"].put(home, [(key, entry)]))  # type: ignore[misc]
+            if page.end_of_stream:
+                await asyncio.sleep(self._poll_seconds)

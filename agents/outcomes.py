@@ -1,0 +1,51 @@
+"""What a stage says about one message: what to send, what to remember, how to count it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from agents.producer import Record
+
+Verdict = Literal["sent", "skipped", "repeated", "failed"]
+
+
+class Incoming(NamedTuple):
+    """A message as it lies on its topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Mark(NamedTuple):
+    """An entry for a table, written once the records are on the broker."""
+
+    table: str
+    key: bytes
+    entry: Any
+
+
+@dataclass(slots=True)
+class Done:
+    """The outcome of one message at one stage.
+
+    ``still_wanted`` is asked again just before anything is sent: a newer version may have passed
+    on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    records: list[Record] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    account: str = ""
+    import_id: str = ""
+    vectors: int = 0
+    calls: int = 0
+    still_wanted: Callable[[], bool] | None = None
+    changed_at: float | None = None
+    """Set by the last stage, for the freshness of live changes."""

@@ -1,0 +1,57 @@
+"""Worker slots of a machine: each running worker holds one, with its data folder and its identity.
+
+The slot gives static group membership: a worker that is killed and started again takes the same
+slot, so Kafka gives it the same partitions at once, and its RocksDB files are there already.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import StackError
+
+
+class Slot:
+    """A numbered folder under the data directory, locked for as long as the process lives."""
+
+    def __init__(self, number: int, folder: Path, lock: IO[str]) -> None:
+        self.number = number
+        self.folder = folder
+        self._lock = lock
+
+    @property
+    def instance_id(self) -> str:
+        """The group instance id: host, data directory and number tell workers apart."""
+        place = os.stat(self.folder)
+        return f"ticketstream-{socket.gethostname()}-{place.st_dev:x}-{place.st_ino:x}-{self.number}"
+
+    def release(self) -> None:
+        """Give the slot back."""
+        self._lock.close()
+
+
+def take_slot(data_dir: Path, highest: int = 256) -> Slot:
+    """Take the lowest free slot; raises StackError when the folder cannot be written."""
+    base = data_dir / "workers"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        for number in range(highest):
+            lock = (base / f"{number}.lock").open("a")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            folder = base / str(number)
+            folder.mkdir(exist_ok=True)
+            return Slot(number, folder, lock)
+    except OSError as error:
+        raise StackError(
+            f"the data directory {data_dir} cannot be written ({error.strerror}): "
+            "free it, or set TICKETSTREAM_DATA_DIR to another"
+        ) from error
+    raise StackError(f"{highest} workers run in {data_dir} already")

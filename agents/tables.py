@@ -1,0 +1,113 @@
+"""The worker's tables: Faust tables (RocksDB, changelog) written in an order we can prove.
+
+Faust's own ``table[key] = value`` does not say when the changelog has it, and takes the partition
+from the event at hand. Here the caller names the partition and waits until the changelog is
+acknowledged; only then the local store is written. Recovery, standby and RocksDB files are Faust's.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import faust
+import msgspec
+from faust.streams import _current_event
+from faust.types import TP
+
+from agents.producer import Producer, Record
+from schemas.codec import encode
+from schemas.state import TABLES, changelog_topic
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class _Message:
+    __slots__ = ("partition", "topic")
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+
+
+class _Place:
+    """Stands for the current event: Faust's RocksDB store asks it for the partition."""
+
+    __slots__ = ("__weakref__", "message")
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.message = _Message(topic, partition)
+
+
+@contextmanager
+def _bound(topic: str, partition: int) -> Iterator[None]:
+    place = _Place(topic, partition)
+    token = _current_event.set(weakref.ref(place))
+    try:
+        yield
+    finally:
+        _current_event.reset(token)
+
+
+class StateTable(Generic[T]):
+    """One table: entries of one type, by key, each in a partition named by the caller."""
+
+    def __init__(self, app: faust.App, producer: Producer, name: str, kind: type[T], partitions: int) -> None:
+        self.name = name
+        self.changelog = changelog_topic(name)
+        self._app = app
+        self._producer = producer
+        self._decoder = msgspec.json.Decoder(kind)
+        self._table = app.Table(name, key_type=bytes, value_type=bytes, partitions=partitions)
+
+    def get(self, partition: int, key: bytes) -> T | None:
+        """Return the entry, or None when there is none."""
+        with _bound(self.changelog, partition):
+            raw = self._table.data._get(key)
+        return None if raw is None else self._decoder.decode(raw)
+
+    def items(self, partition: int) -> list[tuple[bytes, T]]:
+        """Return all entries of a partition; for small tables only."""
+        store = self._table.data
+        pairs = store._visible_items(store._db_for_partition(partition))
+        return [(bytes(key), self._decoder.decode(raw)) for key, raw in pairs]
+
+    async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
+        """Write entries (None deletes): the changelog first, and when it is acknowledged the store.
+
+        Raises UnavailableError when Kafka did not acknowledge; the store is then as it was.
+        """
+        # Of several entries for one key only the last counts.
+        newest = {key: None if entry is None else encode(entry) for key, entry in entries}
+        if not newest:
+            return
+        generation = self._app.consumer_generation_id
+        records = [Record(self.changelog, partition, key, value) for key, value in newest.items()]
+        offsets = await self._producer.send(records)
+        if self._app.consumer_generation_id != generation:
+            # The partition may have a new owner whose entries lie between ours: the changelog has
+            # them all in order, so leave this store to its next recovery.
+            return
+        with _bound(self.changelog, partition):
+            store = self._table.data
+            for key, value in newest.items():
+                if value is None:
+                    store._db_for_partition(partition).delete(key)
+                else:
+                    store._set(key, value)
+            place = TP(self.changelog, partition)
+            store.set_persisted_offset(place, offsets[self.changelog, partition])
+
+
+class Tables:
+    """All tables of a worker, by name."""
+
+    def __init__(self, app: faust.App, producer: Producer, partitions: int) -> None:
+        self._tables: dict[str, StateTable[Any]] = {
+            name: StateTable(app, producer, name, kind, partitions) for name, kind in TABLES.items()
+        }
+
+    def __getitem__(self, name: str) -> StateTable[Any]:
+        return self._tables[name]

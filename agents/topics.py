@@ -1,0 +1,96 @@
+"""The topics and changelogs on the broker: made once, then checked at every start."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from schemas.errors import SettingsError, UnavailableError
+from schemas.settings import PREFIX, Settings
+from schemas.state import TABLES, changelog_topic
+from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
+
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+"""The largest value a stage sends; a larger one is a dead letter."""
+_TOPIC_MAX_BYTES: Final = 15 * 1024 * 1024
+"""A dead letter carries its original as base64, so topics take more than stages send."""
+
+_COMPACT: Final = {
+    "cleanup.policy": "compact",
+    # Kafka's defaults (1 GiB, 7 days) would keep a changelog from ever shrinking.
+    "segment.bytes": str(64 * 1024 * 1024),
+    "segment.ms": str(6 * 3600 * 1000),
+    "min.cleanable.dirty.ratio": "0.3",
+}
+_DAYS: Final = 24 * 3600 * 1000
+
+
+def topic_configs() -> dict[str, dict[str, str]]:
+    """Return every topic of the pipeline and its tables, with its broker configuration."""
+    configs: dict[str, dict[str, str]] = {}
+    for topic in PIPELINE:
+        if topic in COMPACTED:
+            own = dict(_COMPACT)
+        elif topic in (DEAD_LETTERS, IMPORT_COMMANDS):
+            own = {"cleanup.policy": "delete", "retention.ms": "-1"}
+        else:
+            own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAYS)}
+        configs[topic] = own | {"max.message.bytes": str(_TOPIC_MAX_BYTES)}
+    for table in TABLES:
+        configs[changelog_topic(table)] = dict(_COMPACT)
+    return configs
+
+
+async def ensure_topics(settings: Settings) -> None:
+    """Create what is missing, and check that every topic has the partitions the settings name.
+
+    Raises SettingsError when a topic has another number of partitions, UnavailableError when Kafka
+    cannot be reached.
+    """
+    wanted = settings.kafka.partitions
+    servers = settings.bootstrap_servers
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=15_000)
+    try:
+        try:
+            await admin.start()
+            await _ensure(admin, wanted)
+        finally:
+            await admin.close()
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise UnavailableError(
+            f"Kafka at {servers} cannot be reached ({type(error).__name__}): "
+            f"is it running, and is {PREFIX}KAFKA__BOOTSTRAP_SERVERS right?"
+        ) from error
+
+
+async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
+    configs = topic_configs()
+    existing = set(await admin.list_topics())
+    missing = [name for name in configs if name not in existing]
+    if missing:
+        new = [
+            NewTopic(name, partitions, replication_factor=-1, topic_configs=configs[name]) for name in missing
+        ]
+        try:
+            await admin.create_topics(new)
+        except TopicAlreadyExistsError:
+            pass  # another worker was quicker; what it made is checked below
+    for _ in range(50):
+        counts = {
+            item["topic"]: len(item["partitions"])
+            for item in await admin.describe_topics(list(configs))
+            if item["error_code"] == 0
+        }
+        if len(counts) == len(configs) and all(counts.values()):
+            break
+        await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
+    wrong = {name: count for name, count in counts.items() if count != partitions}
+    if wrong:
+        name, count = next(iter(wrong.items()))
+        raise SettingsError(
+            f"topic {name} has {count} partitions, but {PREFIX}KAFKA__PARTITIONS is {partitions}: "
+            f"set it to {count}"
+        )

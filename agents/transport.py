@@ -1,0 +1,113 @@
+"""Faust's Kafka transport with the waits taken out and its start made safe.
+
+Measured on Faust 0.15.3 with Kafka 4.1.1:
+
+- The long poll is fixed at 1.5 s, and one poll of an empty partition blocks the connection to the
+  broker for the others; a full stream buffer waits a whole second more. With several topics a live
+  change then takes seconds to pass a worker that is otherwise idle.
+- After a rebalance the sources flow while Faust still seeks to the committed offsets, and then
+  clears the streams' queues: what arrived in between waits for the next restart while later offsets
+  are committed past it. Faust's long wait hides this; a short one shows it. So the sources are held
+  back until the flow resumes.
+- Each message is handed on with four asyncio tasks, where one call that cannot block does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+_FETCH_WAIT_MS: Final = 50
+_POLL_SECONDS: Final = 0.05
+_YIELD_EVERY: Final = 100
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._held_back: set[TP] = set()
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        sources = {tp for tp in self._get_active_partitions() if not self._is_changelog_tp(tp)}
+        self._held_back |= sources
+        super().pause_partitions(sources)
+        await super().perform_seek()
+
+    def resume_flow(self) -> None:
+        super().resume_flow()
+        if self._held_back:
+            back, self._held_back = self._held_back & self.assignment(), set()
+            super().resume_partitions(back)
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP]]:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        self.not_waiting_next_records.clear()
+        try:
+            active = self._get_active_partitions()
+            if not active:
+                await asyncio.sleep(_POLL_SECONDS)
+                return {}, active
+            return await self._getmany(active_partitions=active, timeout=timeout), active
+        finally:
+            self.not_waiting_next_records.set()
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                # getmany may return at once, again and again.
+                await asyncio.sleep(0)
+                if not self.should_stop:
+                    await self._hand_on()
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+        except asyncio.CancelledError:
+            if not self.app.should_stop:
+                raise
+
+    async def _hand_on(self) -> None:
+        app = self.app
+        topics = app.topics
+        buffer = app.producer.buffer
+        handed = 0
+        async for tp, message in self.getmany(timeout=_POLL_SECONDS):
+            handed += 1
+            if handed % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            offset = message.offset
+            read = self._read_offset[tp]
+            if read is not None and offset < read:
+                continue
+            if read and offset - read > 1 and topics.acks_enabled_for(tp.topic):
+                # Compaction leaves gaps, which must not stop the commit.
+                await self._add_gap(tp, read + 1, offset)
+            roomy = not any(channel.queue.full() for channel in topics._tp_index[tp])
+            if roomy and app.flow_control.is_active() and buffer.size <= buffer.max_messages:
+                await self.callback(message)
+            else:
+                await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            self._read_offset[tp] = offset
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def install(app: faust.App) -> None:
+    """Give an app this transport; call it before the app starts."""
+    app.transport = _Transport(app.conf.broker_consumer, app)

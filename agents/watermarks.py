@@ -1,0 +1,65 @@
+"""How far the pipeline has come, seen from the broker: end offsets and committed offsets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.errors import UnavailableError
+from schemas.state import APP_ID
+
+_LOOK_AGAIN_SECONDS = 0.3
+
+
+class Watermarks:
+    """Reads offsets of the pipeline's topics; an async context manager."""
+
+    def __init__(self, bootstrap_servers: str, partitions: int) -> None:
+        self._servers = bootstrap_servers
+        self._partitions = partitions
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+            await self._admin.start()
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
+            await self._consumer.start()
+        except (KafkaError, OSError) as error:
+            raise UnavailableError(f"Kafka at {self._servers} cannot be reached: {error}") from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+        await self._admin.close()
+
+    async def ends(self, topic: str) -> dict[TopicPartition, int]:
+        """Return the offset after the last message, for each partition that holds any."""
+        places = [TopicPartition(topic, partition) for partition in range(self._partitions)]
+        try:
+            begins = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not tell the end of {topic}: {error!r}") from error
+        return {place: end for place, end in ends.items() if end > begins[place]}
+
+    async def passed(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Return whether the pipeline has acknowledged everything before these offsets."""
+        try:
+            committed = await self._admin.list_consumer_group_offsets(APP_ID, partitions=list(ends))
+        except KafkaError as error:
+            raise UnavailableError(f"Kafka does not tell what was acknowledged: {error!r}") from error
+        return all(place in committed and committed[place].offset >= end for place, end in ends.items())
+
+    async def wait_for(self, topic: str) -> None:
+        """Wait until everything that is on a topic now has been acknowledged."""
+        ends = await self.ends(topic)
+        while ends and not await self.passed(ends):
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)

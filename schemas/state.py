@@ -1,0 +1,67 @@
+"""What the tables hold. Every entry is JSON in a changelog-backed table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.imports import ImportRecord
+from schemas.messages import Origin, StageCounts
+
+APP_ID: Final = "ticketstream"
+"""The consumer group, and the prefix of the tables' changelogs."""
+
+
+class SeenTicket(msgspec.Struct, omit_defaults=True):
+    """Table ``seen``, by ticket: the newest change enrich has sent on."""
+
+    version: int
+    digest: str
+    origin: Origin
+
+
+class IndexedTicket(msgspec.Struct, omit_defaults=True):
+    """Table ``indexed``, by ticket: what Weaviate holds of it (the processed IDs).
+
+    ``public`` and ``internal`` are the content hashes of its chunks, by chunk index.
+    """
+
+    version: int
+    digest: str
+    origin: Origin
+    collection: str
+    indexed_at: float
+    public: list[str] = []
+    internal: list[str] = []
+    removed: bool = False
+
+
+class ResumePoint(msgspec.Struct):
+    """Table ``resume_points``, by topic: the last offset whose effect is in Weaviate."""
+
+    offset: int
+    indexed_at: float
+
+
+class LiveCursor(msgspec.Struct):
+    """Table ``cursors``, by account: where the live source goes on."""
+
+    cursor: str
+    updated_at: float
+
+
+TABLES: Final[dict[str, type[msgspec.Struct]]] = {
+    "seen": SeenTicket,
+    "indexed": IndexedTicket,
+    "resume_points": ResumePoint,
+    "cursors": LiveCursor,
+    "progress": StageCounts,
+    "imports": ImportRecord,
+}
+"""Each table and the type of its entries."""
+
+
+def changelog_topic(table: str) -> str:
+    """Return the compacted topic behind a table."""
+    return f"{APP_ID}-{table}-changelog"
