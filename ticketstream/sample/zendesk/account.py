@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from ticketstream.sample.zendesk.order import ChangeOrder
 from ticketstream.sample.zendesk.people import BRANDS, GROUPS, People, Row
-from ticketstream.sample.zendesk.shape import END, STATUSES, Kind, Shape
+from ticketstream.sample.zendesk.shape import END, STATUSES, Ints, Kind, Shape
 from ticketstream.sample.zendesk.tickets import Generated
 
-SCRUBBED: Final = "SCRUBBED"
-"""What Zendesk leaves of the texts of a permanently deleted ticket."""
+GONE: Final = len(STATUSES)
+"""The status code of a ticket that is no longer there."""
 
 
 class LiveTicket:
-    """A ticket that changed since the start. ``gone`` says why it is no longer there, if it is not."""
+    """A ticket that changed since the start.
 
-    __slots__ = ("comments", "deleted_at", "deleted_by", "generated", "gone", "row")
+    ``gone`` is ``deleted``, ``spam`` or ``purged`` for a ticket that is no longer there, else None;
+    ``before`` is the status it comes back to. Rows and comments are replaced, never changed in place.
+    """
 
-    def __init__(self, row: Row, comments: list[Row], generated: int, gone: str | None) -> None:
+    __slots__ = ("before", "comments", "deleted_by", "generated", "gone", "row")
+
+    def __init__(self, row: Row, comments: list[Row], generated: int, gone: str | None, before: str) -> None:
         self.row = row
         self.comments = comments
         self.generated = generated
         self.gone = gone
-        self.deleted_at = row["updated_at"]
-        self.deleted_by = 0
+        self.before = before
+        self.deleted_by: int | None = None
 
 
 class Account:
@@ -40,93 +44,103 @@ class Account:
         self.clock = clock
         self.shape = Shape(seed, tickets)
         self.people = People(name, tickets)
-        self.generated = Generated(name, seed, self.people, self.shape)
         self.order = ChangeOrder(self.shape)
-        self.live: dict[int, LiveTicket] = {}
-        self.last_id = tickets
+        self._generated = Generated(name, seed, self.people, self.shape)
+        self._live: dict[int, LiveTicket] = {}
+        self._latest = END
+        codes = self.shape.status.copy()
+        codes[(self.shape.kind == Kind.DELETED) | (self.shape.kind == Kind.SPAM)] = GONE
+        self._codes = bytearray(codes.tobytes())
 
     def __len__(self) -> int:
-        return self.last_id
+        return len(self._codes)
+
+    def now(self) -> int:
+        """Return the second a live change carries: never before an earlier change."""
+        self._latest = max(int(self.clock()), self._latest)
+        return self._latest
 
     def exists(self, ticket_id: int) -> bool:
         """Say whether there ever was such a ticket."""
-        return 0 < ticket_id <= self.last_id
+        return 0 < ticket_id <= len(self._codes)
+
+    def present(self, ticket_id: int) -> bool:
+        """Say whether the ticket is there."""
+        return 0 < ticket_id <= len(self._codes) and self._codes[ticket_id - 1] != GONE
 
     def gone(self, ticket_id: int) -> str | None:
         """Return ``deleted``, ``spam`` or ``purged`` for a ticket that is no longer there, else None."""
-        live = self.live.get(ticket_id)
+        if self._codes[ticket_id - 1] != GONE:
+            return None
+        live = self._live.get(ticket_id)
         if live is not None:
             return live.gone
-        kind = self.shape.kind[ticket_id - 1]
-        if kind == Kind.DELETED:
-            return "deleted"
-        return "spam" if kind == Kind.SPAM else None
-
-    def row(self, ticket_id: int) -> Row:
-        """Return the row of a ticket that exists or did; do not change it."""
-        live = self.live.get(ticket_id)
-        return self.generated.row(ticket_id) if live is None else live.row
-
-    def whole(self, ticket_id: int) -> tuple[Row, list[Row]]:
-        """Return row and comments, the oldest first; do not change them."""
-        live = self.live.get(ticket_id)
-        return self.generated.whole(ticket_id) if live is None else (live.row, live.comments)
-
-    def comments(self, ticket_id: int) -> list[Row]:
-        """Return the comments of a ticket, the oldest first; do not change them."""
-        return self.whole(ticket_id)[1]
-
-    def generated_timestamp(self, ticket_id: int) -> int:
-        """Return the second of the ticket's last change, system changes included."""
-        live = self.live.get(ticket_id)
-        return int(self.shape.generated[ticket_id - 1]) if live is None else live.generated
-
-    def export_row(self, ticket_id: int, generated: int) -> Row:
-        """Return the row as the incremental export shows it."""
-        return {**self.row(ticket_id), "generated_timestamp": generated}
-
-    def materialise(self, ticket_id: int) -> LiveTicket:
-        """Return the ticket as something that can be changed."""
-        live = self.live.get(ticket_id)
-        if live is None:
-            row, comments = self.generated.whole(ticket_id)
-            live = LiveTicket(row, comments, self.generated_timestamp(ticket_id), self.gone(ticket_id))
-            self.live[ticket_id] = live
-        return live
-
-    def now(self) -> int:
-        """Return the second a live change carries: never before the generated account's last change."""
-        return max(int(self.clock()), END + 1)
-
-    def status(self, ticket_id: int) -> str:
-        """Return the ticket's status without making its row, ``deleted`` for one that is gone."""
-        live = self.live.get(ticket_id)
-        if live is not None:
-            return str(live.row["status"])
-        gone = self.gone(ticket_id)
-        return "deleted" if gone else STATUSES[self.shape.status[ticket_id - 1]]
-
-    def present_ids(self) -> Iterator[int]:
-        """Yield the ids of all tickets that are there, ascending."""
-        return (ticket_id for ticket_id in range(1, self.last_id + 1) if self.gone(ticket_id) is None)
-
-    def present(self) -> int:
-        """Return how many tickets are there."""
-        kinds = self.shape.kind
-        base = int(np.count_nonzero((kinds != Kind.DELETED) & (kinds != Kind.SPAM)))
-        for ticket_id, live in self.live.items():
-            was = ticket_id <= self.shape.tickets and not self.generated.removed(ticket_id)
-            base += (live.gone is None) - was
-        return base
+        return "spam" if self.shape.kind[ticket_id - 1] == Kind.SPAM else "deleted"
 
     def removed(self, ticket_id: int) -> bool:
         """Say whether an index must not hold the ticket: deleted, spam, or merged into another one."""
-        if self.gone(ticket_id) is not None:
+        if self._codes[ticket_id - 1] == GONE:
             return True
-        live = self.live.get(ticket_id)
+        live = self._live.get(ticket_id)
         if live is None:
             return bool(self.shape.kind[ticket_id - 1] == Kind.MERGED)
         return live.row["status"] == "closed" and "closed_by_merge" in live.row["tags"]
+
+    def ids(self, *statuses: str) -> Ints:
+        """Return the ids of the tickets with these statuses, ascending; ``deleted`` is one of them."""
+        codes = np.frombuffer(bytes(self._codes), dtype=np.uint8)
+        wanted = [GONE if status == "deleted" else STATUSES.index(status) for status in statuses]
+        return np.flatnonzero(np.isin(codes, wanted)).astype(np.int64) + 1
+
+    def row(self, ticket_id: int) -> Row:
+        """Return the row of a ticket that exists or did."""
+        live = self._live.get(ticket_id)
+        return self._generated.row(ticket_id) if live is None else live.row
+
+    def whole(self, ticket_id: int) -> tuple[Row, list[Row]]:
+        """Return row and comments, the oldest first."""
+        live = self._live.get(ticket_id)
+        return self._generated.whole(ticket_id) if live is None else (live.row, live.comments)
+
+    def generated_timestamp(self, ticket_id: int) -> int:
+        """Return the second of the ticket's last change, changes by the system included."""
+        live = self._live.get(ticket_id)
+        return int(self.shape.generated[ticket_id - 1]) if live is None else live.generated
+
+    def materialise(self, ticket_id: int) -> LiveTicket:
+        """Return the ticket as something that can be changed."""
+        live = self._live.get(ticket_id)
+        if live is None:
+            row, comments = self._generated.whole(ticket_id)
+            index = ticket_id - 1
+            generated, before = self.generated_timestamp(ticket_id), STATUSES[self.shape.status[index]]
+            live = LiveTicket(row, comments, generated, self.gone(ticket_id), before)
+            self._live[ticket_id] = live
+        return live
+
+    def add(self, row: Row, comments: list[Row]) -> LiveTicket:
+        """Take in a new ticket, whose id is the next one."""
+        live = LiveTicket(row, comments, 0, None, row["status"])
+        self._codes.append(STATUSES.index(row["status"]))
+        self._live[row["id"]] = live
+        return live
+
+    def touch(self, live: LiveTicket, generated: int) -> None:
+        """Note that a ticket changed: it takes its new place in the export."""
+        ticket_id = live.row["id"]
+        live.generated = generated
+        self.order.move(ticket_id, generated)
+        self._codes[ticket_id - 1] = GONE if live.gone else STATUSES.index(live.row["status"])
+
+    def deleted_at(self, ticket_id: int) -> tuple[str, int | None]:
+        """Return when a ticket went, and who removed it (None when nobody knows)."""
+        live = self._live.get(ticket_id)
+        return self.row(ticket_id)["updated_at"], live.deleted_by if live else None
+
+    def before(self, ticket_id: int) -> str:
+        """Return the status a ticket had before it went."""
+        live = self._live.get(ticket_id)
+        return live.before if live else STATUSES[self.shape.status[ticket_id - 1]]
 
     def group_name(self, group_id: int | None) -> str:
         """Return a group's name, empty for none."""
@@ -143,6 +157,13 @@ class Account:
         index = self.people.user_index(user_id or 0)
         return "" if index is None else self.people.user_name(index)
 
-    def knows_brand(self, brand_id: int) -> bool:
-        """Say whether the account has the brand."""
-        return any(self.people.brand_id(index) == brand_id for index in range(len(BRANDS)))
+    def knows(self, field: str, record_id: int) -> bool:
+        """Say whether the record a field of a ticket names exists."""
+        people = self.people
+        if field == "organization_id":
+            return people.organization_index(record_id) is not None
+        if field == "group_id":
+            return any(people.group_id(index) == record_id for index in range(len(GROUPS)))
+        if field == "brand_id":
+            return any(people.brand_id(index) == record_id for index in range(len(BRANDS)))
+        return people.user_index(record_id) is not None

@@ -18,7 +18,7 @@ WORLD: Final[dict[str, dict[str, Phrases]]] = {
     "de": {
         "refund": Phrases(
             "Rückerstattung für Bestellung {order}",
-            "Ich habe {product} am {date} zurückgeschickt und warte noch immer auf die Erstattung von {amount}.",
+            "Ich habe {product} am {date} zurückgeschickt und warte noch auf die Erstattung von {amount}.",
             "Die Rückzahlung ist veranlasst und trifft in den nächsten {days} Werktagen bei Ihnen ein.",
             "Vielen Dank, das Geld ist angekommen.",
         ),
@@ -56,7 +56,7 @@ WORLD: Final[dict[str, dict[str, Phrases]]] = {
         ),
         "app_crash_login": Phrases(
             "La aplicación se cierra al iniciar sesión",
-            "Desde la última actualización la aplicación se cierra en cuanto introduzco la contraseña en {device}.",
+            "Desde la última actualización la aplicación se cierra al introducir la contraseña en {device}.",
             "El fallo está corregido en la nueva versión, disponible desde hoy.",
             "Sigue cerrándose con el código {code}.",
         ),

@@ -16,23 +16,32 @@ MAX_PER_PAGE: Final = 1_000
 PATH: Final = "/api/v2/incremental/tickets/cursor.json"
 
 
-def encode(place: int) -> str:
-    """Return the opaque cursor of a place in the export's order, in the recorded form."""
-    generated, ticket_id = unkey(place)
-    return base64.b64encode(f"{generated}.0||{ticket_id}|".encode()).decode()
+def encode_pair(second: int, record_id: int) -> str:
+    """Return the opaque cursor after a record, in the recorded form."""
+    return base64.b64encode(f"{second}.0||{record_id}|".encode()).decode()
 
 
-def decode(cursor: str) -> int:
-    """Return the place of a cursor; raises ApiError for one the export never gave."""
+def decode_pair(cursor: str) -> tuple[int, int]:
+    """Return the second and the id of a cursor; raises ApiError for one no export ever gave."""
     try:
-        generated, _, rest = base64.b64decode(cursor, validate=True).decode().partition(".0||")
-        return key(int(generated), int(rest.rstrip("|")))
+        second, _, rest = base64.b64decode(cursor, validate=True).decode().partition(".0||")
+        return int(second), int(rest.rstrip("|"))
     except (binascii.Error, ValueError) as error:
         raise invalid_value("cursor is not valid") from error
 
 
+def encode(place: int) -> str:
+    """Return the cursor of a place in the order of the export."""
+    return encode_pair(*unkey(place))
+
+
+def decode(cursor: str) -> int:
+    """Return the place of a cursor; raises ApiError for one the export never gave."""
+    return key(*decode_pair(cursor))
+
+
 def horizon(now: float, delay: float) -> int:
-    """Return the first second that is not exported yet: each exported second is over for ``delay`` seconds."""
+    """Return the first second not exported yet: an exported one has been over for ``delay`` seconds."""
     return math.floor(now - delay)
 
 
@@ -70,7 +79,7 @@ def page(
     rows = []
     for spot in shown:
         generated, ticket_id = unkey(spot)
-        rows.append(account.export_row(ticket_id, generated))
+        rows.append({**account.row(ticket_id), "generated_timestamp": generated})
     cursor = encode(last)
     url = f"{base_url}{PATH}?cursor="
     return {

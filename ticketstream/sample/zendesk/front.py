@@ -59,6 +59,10 @@ class Statistics:
     """Counts of the calls to Zendesk's side of the server."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Count from nothing."""
         self.endpoints: Counter[str] = Counter()
         self.buckets: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()

@@ -96,6 +96,34 @@ class Limits:
             headers.append((b"retry-after", reset))
         return refused, headers
 
+    def change(
+        self,
+        requests_per_minute: int | None = None,
+        incremental_requests_per_minute: int | None = None,
+        time_scale: float | None = None,
+        enabled: bool | None = None,
+    ) -> None:
+        """Change what is given; a new window begins at once."""
+        if requests_per_minute is not None:
+            self.buckets["general"].limit = requests_per_minute
+        if incremental_requests_per_minute is not None:
+            self.buckets["incremental"].limit = incremental_requests_per_minute
+        if time_scale is not None:
+            self.window_seconds = 60.0 / time_scale
+        if enabled is not None:
+            self.enabled = enabled
+        self._start = self._clock()
+        for bucket in self.buckets.values():
+            bucket.enter(-1)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return limits, breaches and what is used of the last window a call came in."""
+        buckets: dict[str, object] = {
+            name: {"limit": bucket.limit, "used": bucket.used, "breaches": bucket.breaches}
+            for name, bucket in self.buckets.items()
+        }
+        return {"enabled": self.enabled, "window_seconds": self.window_seconds, **buckets}
+
     def _seconds(self, seconds: float) -> bytes:
         """Whole seconds as Zendesk sends them; milliseconds where a "minute" is only a few seconds long.
 

@@ -48,7 +48,7 @@ class ChangeOrder:
         insort(self._live, place)
 
     def after(self, place: int, limit: int, horizon: int) -> tuple[list[int], bool]:
-        """Return up to ``limit`` places after ``place`` and before second ``horizon``; and whether more follow."""
+        """Return up to ``limit`` places after ``place``, before second ``horizon``; and if more follow."""
         end = key(horizon, 0)
         found: list[int] = []
         start = int(np.searchsorted(self._base, place, side="right"))

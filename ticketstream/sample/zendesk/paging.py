@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import orjson
 from starlette.requests import Request
 
-from ticketstream.sample.zendesk.answers import invalid_value
+from ticketstream.sample.zendesk.answers import invalid_value, too_many_values
 
 MAX_PAGE: Final = 100
 
@@ -61,11 +62,11 @@ def cursor_page(request: Request, size: int, keys: Sequence[int], order: str) ->
     start, stop = 0, len(keys)
     if after is not None:
         value = decode_cursor(order, after)
-        start = _first_above(keys, value)
+        start = bisect_right(keys, value)
         stop = min(len(keys), start + size)
         more = stop < len(keys)
     elif before is not None:
-        stop = _first_above(keys, decode_cursor(order, before) - 1)
+        stop = bisect_right(keys, decode_cursor(order, before) - 1)
         start = max(0, stop - size)
         more = start > 0
     else:
@@ -108,8 +109,6 @@ def offset_page(request: Request, count: int) -> CursorPage:
 
 def ids_of(request: Request) -> list[int]:
     """Return the numbers of ``ids``; raises ApiError for more than 100 or for something else."""
-    from ticketstream.sample.zendesk.answers import too_many_values
-
     parts = [part for part in request.query_params.get("ids", "").split(",") if part.strip()]
     if len(parts) > MAX_PAGE:
         raise too_many_values()
@@ -130,12 +129,6 @@ def _number(request: Request, name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise invalid_value(f"{name} must be a number from 1 on")
     return int(text)
-
-
-def _first_above(keys: Sequence[int], value: int) -> int:
-    from bisect import bisect_right
-
-    return bisect_right(keys, value)
 
 
 def _without_cursor(request: Request) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ticketstream.sample.zendesk.clock import iso
+
 Row = dict[str, Any]
 
 _FIRST: Final = (
@@ -12,9 +14,9 @@ _FIRST: Final = (
     "Ximena", "Yael", "Zoë", "محمد", "שירה", "美咲", "Иван", "अमित", "O'Neil",
 )  # fmt: skip
 _LAST: Final = (
-    "Abe", "Brown", "Castro", "Dubois", "Eriksson", "Fischer", "García", "Haddad", "Ito", "Jansen", "Kowalski",
-    "Levi", "Müller", "Novák", "Okafor", "Petrov", "Quispe", "Rossi", "Silva", "Tanaka", "Usman", "Van der Berg",
-    "Weiß", "Xu", "Yılmaz", "Zhang", "Smith-Jones", "D’Angelo", "Sharma",
+    "Abe", "Brown", "Castro", "Dubois", "Eriksson", "Fischer", "García", "Haddad", "Ito", "Jansen",
+    "Kowalski", "Levi", "Müller", "Novák", "Okafor", "Petrov", "Quispe", "Rossi", "Silva", "Tanaka",
+    "Usman", "Van der Berg", "Weiß", "Xu", "Yılmaz", "Zhang", "Smith-Jones", "D’Angelo", "Sharma",
 )  # fmt: skip
 _COMPANY: Final = (
     "Blue Harbor", "Nordwind", "Café Lumière", "Quanta", "Greenfield", "Stella & Sons", "Tiger Robotics",
@@ -23,7 +25,9 @@ _COMPANY: Final = (
 _FORM: Final = ("GmbH", "Ltd.", "Inc.", "S.A.", "AB", "K.K.", "B.V.", "LLC")
 GROUPS: Final = ("Support", "Billing", "Shipping", "Engineering", "Product Care", "VIP desk")
 BRANDS: Final = ("Main shop", "Outdoor", "Business")
-_CREATED: Final = "2024-06-01T08:00:00Z"
+USERS_START: Final = 1_717_200_000
+"""The first users came at 2024-06-01T00:00:00Z, three in every second."""
+USERS_START_TEXT: Final = iso(USERS_START)
 
 
 class People:
@@ -51,6 +55,10 @@ class People:
         """Return the index of a user's id, None for an id this account does not have."""
         index, rest = divmod(user_id - 6_130_907_990_000, 122)
         return index if rest == 18 and 0 <= index < self.users else None
+
+    def first_from(self, second: int) -> int:
+        """Return the index of the first user who came in this second or later."""
+        return min(self.users, max(0, (second - USERS_START) * 3))
 
     @staticmethod
     def organization_id(index: int) -> int:
@@ -95,13 +103,14 @@ class People:
             return None
         agent = index < self.agents
         organization = self.organization_of(index)
+        created = iso(USERS_START + index // 3)
         return {
             "id": user_id,
             "url": f"{self._url}/users/{user_id}.json",
             "name": self.user_name(index),
             "email": None if index % 50 == 49 else f"person{index}@example.org",
-            "created_at": _CREATED,
-            "updated_at": _CREATED,
+            "created_at": created,
+            "updated_at": created,
             "time_zone": "Berlin" if index % 2 else "America/New_York",
             "iana_time_zone": "Europe/Berlin" if index % 2 else "America/New_York",
             "phone": None,
@@ -118,7 +127,7 @@ class People:
             "active": True,
             "shared": False,
             "shared_agent": False,
-            "last_login_at": _CREATED if agent else None,
+            "last_login_at": USERS_START_TEXT if agent else None,
             "two_factor_auth_enabled": None,
             "signature": None,
             "details": None,
@@ -147,8 +156,8 @@ class People:
             "shared_tickets": False,
             "shared_comments": False,
             "external_id": None,
-            "created_at": _CREATED,
-            "updated_at": _CREATED,
+            "created_at": USERS_START_TEXT,
+            "updated_at": USERS_START_TEXT,
             "domain_names": [],
             "details": None,
             "notes": None,
@@ -168,8 +177,8 @@ class People:
                 "description": "",
                 "default": index == 0,
                 "deleted": False,
-                "created_at": _CREATED,
-                "updated_at": _CREATED,
+                "created_at": USERS_START_TEXT,
+                "updated_at": USERS_START_TEXT,
             }
             for index, name in enumerate(GROUPS)
         ]
@@ -192,8 +201,8 @@ class People:
                 "logo": None,
                 "ticket_form_ids": [6_130_830_344_474],
                 "signature_template": "{{agent.signature}}",
-                "created_at": _CREATED,
-                "updated_at": _CREATED,
+                "created_at": USERS_START_TEXT,
+                "updated_at": USERS_START_TEXT,
             }
             for index, name in enumerate(BRANDS)
         ]

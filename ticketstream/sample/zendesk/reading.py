@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ticketstream.sample.zendesk import export
+from ticketstream.sample.zendesk import export, views
 from ticketstream.sample.zendesk.account import Account
 from ticketstream.sample.zendesk.answers import JSON, ApiError, answer, invalid_value, not_found
 from ticketstream.sample.zendesk.clock import iso
+from ticketstream.sample.zendesk.history import History
+from ticketstream.sample.zendesk.order import unkey
 from ticketstream.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size, root
-from ticketstream.sample.zendesk.people import Row
+from ticketstream.sample.zendesk.people import USERS_START, Row
+from ticketstream.sample.zendesk.shape import STATUSES, Ints
 
 _COMMENT_ORDER: Final = "created_at,id"
 
@@ -22,8 +26,9 @@ _COMMENT_ORDER: Final = "created_at,id"
 class Reading:
     """Answers for the reading endpoints of an account; ``export_delay`` in seconds."""
 
-    def __init__(self, account: Account, export_delay: float) -> None:
+    def __init__(self, account: Account, history: History, export_delay: float) -> None:
         self._account = account
+        self._history = history
         self._delay = export_delay
 
     def routes(self) -> list[Route]:
@@ -36,6 +41,13 @@ class Reading:
             ("/tickets/show_many", self.tickets),
             ("/tickets/count", self.count),
             ("/tickets/{id:int}", self.ticket),
+            ("/tickets", self.all_tickets),
+            ("/deleted_tickets", self.deleted),
+            ("/incremental/ticket_events", self.events),
+            ("/incremental/users/cursor", self.changed_users),
+            ("/views/{id:int}/tickets", self.view_tickets),
+            ("/views/{id:int}/count", self.view_count),
+            ("/views", self.all_views),
             ("/users/me", self.me),
             ("/groups", self.groups),
             ("/brands", self.brands),
@@ -65,9 +77,9 @@ class Reading:
         """The comments of a ticket, the oldest first unless asked otherwise."""
         account = self._account
         ticket_id = request.path_params["id"]
-        if not account.exists(ticket_id) or account.gone(ticket_id):
+        if not account.present(ticket_id):
             raise not_found()
-        comments = account.comments(ticket_id)
+        comments = account.whole(ticket_id)[1]
         query = request.query_params
         if query.get("sort_order") == "desc" or query.get("sort") == "-created_at":
             comments = comments[::-1]
@@ -88,7 +100,7 @@ class Reading:
     async def ticket(self, request: Request) -> Response:
         """One ticket."""
         ticket_id = request.path_params["id"]
-        if not self._account.exists(ticket_id) or self._account.gone(ticket_id):
+        if not self._account.present(ticket_id):
             raise not_found()
         row = self._account.row(ticket_id)
         body: dict[str, Any] = {"ticket": row}
@@ -107,7 +119,7 @@ class Reading:
 
     async def count(self, _: Request) -> Response:
         """How many tickets there are."""
-        value = self._account.present()
+        value = self._account.ids(*STATUSES).size
         return answer({"count": {"value": value, "refreshed_at": iso(self._account.clock())}})
 
     async def users(self, request: Request) -> Response:
@@ -136,6 +148,115 @@ class Reading:
     async def brands(self, request: Request) -> Response:
         """All brands."""
         return self._listed(request, "brands", self._account.people.brands())
+
+    async def all_tickets(self, request: Request) -> Response:
+        """All tickets by id."""
+        return self._page_of_tickets(request, self._account.ids(*STATUSES), "nice_id")
+
+    async def all_views(self, request: Request) -> Response:
+        """All views."""
+        rows = [views.row(self._account.name, view, place) for place, view in enumerate(views.VIEWS)]
+        return self._listed(request, "views", rows)
+
+    async def view_tickets(self, request: Request) -> Response:
+        """The tickets of a view, the newest first."""
+        view = self._view(request)
+        return self._page_of_tickets(request, self._account.ids(*view.statuses)[::-1], "nice_id desc")
+
+    async def view_count(self, request: Request) -> Response:
+        """How many tickets a view shows."""
+        view = self._view(request)
+        value = int(self._account.ids(*view.statuses).size)
+        count = {"view_id": view.id, "value": value, "pretty": str(value), "fresh": True}
+        return answer({"view_count": {"url": str(request.url), **count}})
+
+    @staticmethod
+    def _view(request: Request) -> views.View:
+        view = views.find(request.path_params["id"])
+        if view is None:
+            raise not_found()
+        return view
+
+    def _page_of_tickets(self, request: Request, ids: Ints, order: str) -> Response:
+        size = page_size(request)
+        if size is None:
+            page = offset_page(request, ids.size)
+        else:
+            page = cursor_page(request, size, range(ids.size), order)
+        rows = [self._account.row(int(i)) for i in ids[page.start : page.stop]]
+        body: dict[str, Any] = {"tickets": rows}
+        self._sideload(request, body, rows)
+        return answer(body | page.extra)
+
+    async def deleted(self, request: Request) -> Response:
+        """The tickets that can be restored; unlike Zendesk, however long ago they were deleted."""
+        account = self._account
+        ids = [i for i in account.ids("deleted").tolist() if account.gone(i) != "purged"]
+        size = page_size(request)
+        page = offset_page(request, len(ids)) if size is None else cursor_page(request, size, ids, "id")
+        rows = []
+        for ticket_id in ids[page.start : page.stop]:
+            row = account.row(ticket_id)
+            deleted_at, actor = account.deleted_at(ticket_id)
+            rows.append(
+                {
+                    "id": ticket_id,
+                    "subject": row["subject"],
+                    "description": row["description"],
+                    "actor": {"id": actor or -1, "name": account.user_name(actor) or "System"},
+                    "deleted_at": deleted_at,
+                    "previous_state": account.before(ticket_id),
+                }
+            )
+        return answer({"deleted_tickets": rows, **page.extra})
+
+    async def events(self, request: Request) -> Response:
+        """One page of the event export."""
+        query, now = request.query_params, self._account.clock()
+        start, _ = unkey(export.start_place(query.get("start_time"), now, self._delay))
+        with_comments = "comment_events" in query.get("include", "")
+        horizon = export.horizon(now, self._delay)
+        events, end, last = self._history.page(start, horizon, with_comments)
+        included = "&include=comment_events" if with_comments else ""
+        return answer(
+            {
+                "ticket_events": events,
+                "next_page": f"{root(request)}{request.url.path}?start_time={end}{included}",
+                "count": len(events),
+                "end_of_stream": last,
+                "end_time": end,
+            }
+        )
+
+    async def changed_users(self, request: Request) -> Response:
+        """One page of the cursor export of users."""
+        query, people, now = request.query_params, self._account.people, self._account.clock()
+        text = query.get("per_page", str(export.MAX_PER_PAGE))
+        if not text.isdecimal() or not 1 <= int(text) <= export.MAX_PER_PAGE:
+            raise invalid_value(f"per_page must be between 1 and {export.MAX_PER_PAGE}")
+        cursor = query.get("cursor")
+        if cursor is None:
+            start, _ = unkey(export.start_place(query.get("start_time"), now, self._delay))
+            first = people.first_from(start)
+        else:
+            index = people.user_index(export.decode_pair(cursor)[1])
+            first = people.users if index is None else index + 1
+        last = min(people.users, first + int(text))
+        rows = [people.user(people.user_id(index)) for index in range(first, last)]
+        after = cursor or export.encode_pair(USERS_START, 0)
+        if last > first or first == people.users:
+            after = export.encode_pair(USERS_START + (last - 1) // 3, people.user_id(last - 1))
+        url = f"{root(request)}{request.url.path}?cursor={quote(after, safe='')}&per_page={text}"
+        return answer(
+            {
+                "users": rows,
+                "after_url": url,
+                "before_url": None,
+                "after_cursor": after,
+                "before_cursor": cursor,
+                "end_of_stream": last == people.users,
+            }
+        )
 
     def _listed(self, request: Request, name: str, rows: list[Row]) -> Response:
         size = page_size(request)

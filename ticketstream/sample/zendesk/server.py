@@ -7,17 +7,20 @@ from typing import Any
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ticketstream.sample.zendesk.account import Account
-from ticketstream.sample.zendesk.answers import ApiError, answer
+from ticketstream.sample.zendesk.answers import ApiError
+from ticketstream.sample.zendesk.changes import Changes
+from ticketstream.sample.zendesk.events import Event
 from ticketstream.sample.zendesk.faults import Faults
 from ticketstream.sample.zendesk.front import ABORT, FrontDoor, Login, Statistics
+from ticketstream.sample.zendesk.history import History
 from ticketstream.sample.zendesk.limits import Limits
 from ticketstream.sample.zendesk.reading import Reading, refuse, unknown
+from ticketstream.sample.zendesk.steering import Steering
+from ticketstream.sample.zendesk.webhooks import Webhooks
+from ticketstream.sample.zendesk.writing import Writing
 
 
 class Options(msgspec.Struct, kw_only=True, frozen=True):
@@ -55,17 +58,21 @@ def build(options: Options) -> FrontDoor:
         enabled=options.limits,
     )
     faults, statistics = Faults(options.seed), Statistics()
-    reading = Reading(account, options.export_delay)
+    history, webhooks = History(account), Webhooks(account)
 
-    async def health(_: Request) -> Response:
-        return answer({"status": "ok", "account": account.name, "tickets": len(account)})
+    def tell(event: Event) -> None:
+        history.tell(event)
+        webhooks.tell(event)
 
+    reading = Reading(account, history, options.export_delay)
+    writing = Writing(account, Changes(account, tell))
+    steering = Steering(account, limits, faults, statistics, webhooks)
     app = Starlette(
-        routes=[*reading.routes(), Route("/_sample/health", health)],
+        routes=[*reading.routes(), *writing.routes(), *steering.routes()],
         exception_handlers={ApiError: refuse, 404: unknown},
     )
     login = Login(options.oauth_token, options.email, options.api_token)
-    return FrontDoor(app.build_middleware_stack(), login, limits, faults, statistics)
+    return FrontDoor(app, login, limits, faults, statistics)
 
 
 def config(options: Options, host: str, port: int) -> uvicorn.Config:

@@ -110,8 +110,8 @@ class Shape:
         return counts
 
     def _statuses(self, seed: int, tickets: int) -> npt.NDArray[np.uint8]:
-        status = np.searchsorted([0.08, 0.28, 0.40, 0.45, 0.70], uniform(seed, 5, tickets), side="right")
-        status = status.astype(np.uint8)
+        draw = uniform(seed, 5, tickets)
+        status = np.searchsorted([0.08, 0.28, 0.40, 0.45, 0.70], draw, side="right").astype(np.uint8)
         status[self.kind == Kind.MERGED] = STATUSES.index("closed")
         status[self.kind == Kind.SPAM] = 0
         return status

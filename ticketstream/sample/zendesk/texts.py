@@ -163,8 +163,8 @@ def _rich(text: str, tale: Story) -> Body:
     html = escape(text, quote=False).replace("\n\n", "</p><p>").replace("\n", "<br/>")
     html += (
         f"<ul><li><strong>{items[0]}</strong></li><li>{items[1]}</li><li>{items[2]}</li></ul>"
-        f'<blockquote><a href="https://shop.example/o?id={slots["code"]}&amp;lang=en">My order &amp; invoice</a>'
-        '</blockquote><img src="https://shop.example/pixel.png" alt="logo">'
+        f'<blockquote><a href="https://shop.example/o?id={slots["code"]}&amp;lang=en">'
+        'My order &amp; invoice</a></blockquote><img src="https://shop.example/pixel.png" alt="logo">'
     )
     bullets = "\n".join(f"* {item}" for item in items)
     body = f"{text}\n\n{bullets}\n\n> [My order & invoice](https://shop.example/o?id={slots['code']}&lang=en)"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ticketstream.sample.zendesk import texts
 from ticketstream.sample.zendesk.clock import iso
-from ticketstream.sample.zendesk.people import BRANDS, GROUPS, People, Row
+from ticketstream.sample.zendesk.people import GROUPS, People, Row
 from ticketstream.sample.zendesk.shape import STATUSES, Kind, Shape
 
 PRIORITIES: Final = (None, "low", "normal", "normal", "high", "urgent")
@@ -23,7 +23,9 @@ _FILES: Final = (
     ("crash.log", "text/plain"),
     ("下載.zip", "application/zip"),
 )
-_VIA: Final = {name: {"channel": name, "source": {"from": {}, "to": {}, "rel": None}} for name in CHANNELS}
+_VIA: Final[dict[str, Row]] = {
+    name: {"channel": name, "source": {"from": {}, "to": {}, "rel": None}} for name in CHANNELS
+}
 _EXTRA_TAGS: Final = ("vip", "eu", "follow_up", "first_contact", "escalated", "black_friday")
 METADATA: Final[Row] = {
     "system": {
@@ -42,9 +44,14 @@ def comment_id(ticket_id: int, number: int) -> int:
     return _COMMENT_BASE + ticket_id * _COMMENTS_PER_TICKET + number
 
 
+def audit_id(comment: int) -> int:
+    """Return the id of the audit that added a comment."""
+    return comment - 1_000_000_000_000
+
+
 def via(channel: str) -> Row:
     """Return the ``via`` object of a channel."""
-    return _VIA.get(channel) or {"channel": channel, "source": {"from": {}, "to": {}, "rel": None}}
+    return _VIA[channel]
 
 
 def comment_row(
@@ -60,10 +67,56 @@ def comment_row(
         "plain_body": body.plain,
         "public": public,
         "attachments": files,
-        "audit_id": comment - 1_000_000_000,
+        "audit_id": audit_id(comment),
         "via": via(channel),
         "created_at": created,
         "metadata": METADATA,
+    }
+
+
+def new_row(account: str, people: People, ticket_id: int, requester_id: int, created: str) -> Row:
+    """Return the row of a ticket nobody has worked on yet."""
+    index = people.user_index(requester_id)
+    organization = None if index is None else people.organization_of(index)
+    return {
+        "url": f"https://{account}.zendesk.com/api/v2/tickets/{ticket_id}.json",
+        "id": ticket_id,
+        "external_id": None,
+        "via": via("api"),
+        "created_at": created,
+        "updated_at": created,
+        "type": None,
+        "subject": None,
+        "raw_subject": None,
+        "description": "",
+        "priority": None,
+        "status": "new",
+        "recipient": None,
+        "requester_id": requester_id,
+        "submitter_id": requester_id,
+        "assignee_id": None,
+        "organization_id": None if organization is None else people.organization_id(organization),
+        "group_id": people.group_id(0),
+        "collaborator_ids": [],
+        "follower_ids": [],
+        "email_cc_ids": [],
+        "forum_topic_id": None,
+        "problem_id": None,
+        "has_incidents": False,
+        "is_public": True,
+        "due_at": None,
+        "tags": [],
+        "custom_fields": [],
+        "satisfaction_rating": None,
+        "sharing_agreement_ids": [],
+        "custom_status_id": CUSTOM_STATUSES["new"],
+        "fields": [],
+        "followup_ids": [],
+        "ticket_form_id": TICKET_FORM,
+        "brand_id": people.brand_id(0),
+        "allow_channelback": False,
+        "allow_attachments": True,
+        "from_messaging_channel": False,
     }
 
 
@@ -71,15 +124,12 @@ class Generated:
     """The account as it is at the start; nothing here ever changes."""
 
     def __init__(self, account: str, seed: int, people: People, shape: Shape) -> None:
+        self._account = account
         self._url = f"https://{account}.zendesk.com"
         self._seed = seed
         self._people = people
         self._shape = shape
         self._random = Random()
-
-    def removed(self, ticket_id: int) -> bool:
-        """Say whether the ticket was deleted or is spam."""
-        return self._shape.kind[ticket_id - 1] in (Kind.DELETED, Kind.SPAM)
 
     def _start(self, ticket_id: int) -> tuple[Random, texts.Story, int, int | None, int]:
         """Seed the generator for a ticket and draw who and what it is about."""
@@ -133,48 +183,23 @@ class Generated:
             tags.append("closed_by_merge")
         tags.sort()
         status = STATUSES[shape.status[index]]
-        organization = people.organization_of(requester)
         user = people.user_id(requester)
-        row = {
-            "url": f"{self._url}/api/v2/tickets/{ticket_id}.json",
-            "id": ticket_id,
-            "external_id": None,
-            "via": _VIA[channel],
-            "created_at": iso(shape.created[index]),
-            "updated_at": iso(shape.updated[index]),
-            "type": tale.topic.kind,
-            "subject": tale.subject,
-            "raw_subject": tale.subject,
-            "description": first.body,
-            "priority": priority,
-            "status": "deleted" if kind in (Kind.DELETED, Kind.SPAM) else status,
-            "recipient": None,
-            "requester_id": user,
-            "submitter_id": people.user_id(agent) if internal else user,
-            "assignee_id": None if assignee is None else people.user_id(assignee),
-            "organization_id": None if organization is None else people.organization_id(organization),
-            "group_id": people.group_id(tale.topic.group % len(GROUPS)),
-            "collaborator_ids": [],
-            "follower_ids": [],
-            "email_cc_ids": [],
-            "forum_topic_id": None,
-            "problem_id": None,
-            "has_incidents": False,
-            "is_public": not internal,
-            "due_at": None,
-            "tags": tags,
-            "custom_fields": [],
-            "satisfaction_rating": None,
-            "sharing_agreement_ids": [],
-            "custom_status_id": CUSTOM_STATUSES[status],
-            "fields": [],
-            "followup_ids": [],
-            "ticket_form_id": TICKET_FORM,
-            "brand_id": people.brand_id(ticket_id * 7 % 10 // 5 + (ticket_id % 10 == 9)) if BRANDS else None,
-            "allow_channelback": False,
-            "allow_attachments": True,
-            "from_messaging_channel": False,
-        }
+        row = new_row(self._account, people, ticket_id, user, iso(shape.created[index]))
+        row["via"] = _VIA[channel]
+        row["updated_at"] = iso(shape.updated[index])
+        row["type"] = tale.topic.kind
+        row["subject"] = row["raw_subject"] = tale.subject
+        row["description"] = first.body
+        row["priority"] = priority
+        row["status"] = "deleted" if kind in (Kind.DELETED, Kind.SPAM) else status
+        if internal:
+            row["submitter_id"] = people.user_id(agent)
+            row["is_public"] = False
+        row["assignee_id"] = None if assignee is None else people.user_id(assignee)
+        row["group_id"] = people.group_id(tale.topic.group % len(GROUPS))
+        row["tags"] = tags
+        row["custom_status_id"] = CUSTOM_STATUSES[status]
+        row["brand_id"] = people.brand_id((0, 0, 0, 1, 0, 0, 2)[ticket_id % 7])
         return row, first, channel, internal
 
     def whole(self, ticket_id: int) -> tuple[Row, list[Row]]:
