@@ -29,8 +29,8 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A ticket as a source saw it, on ``tickets.changes`` and ``tickets.backfill``.
 
     ``version`` orders the states of a ticket: the export's ``generated_timestamp`` (Unix seconds),
-    or ``updated_at`` where there is none. ``comments`` and ``users`` are set only by sources that
-    hold them already (export files); otherwise enrich fetches them.
+    or ``updated_at`` where there is none. ``comments``, ``users`` and the names of ``organization`` and
+    ``group`` are set only by sources that hold them already (export files); otherwise enrich fetches them.
     """
 
     account: str
@@ -42,6 +42,8 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     import_id: str = ""
     comments: list[Comment] | None = None
     users: list[User] | None = None
+    organization: str = ""
+    group: str = ""
 
 
 class TicketFacts(msgspec.Struct, kw_only=True):
