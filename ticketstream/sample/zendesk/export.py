@@ -6,11 +6,11 @@ import base64
 import binascii
 import math
 from typing import Any, Final
-from urllib.parse import quote
 
 from ticketstream.sample.zendesk.account import Account
 from ticketstream.sample.zendesk.answers import ApiError, invalid_value
 from ticketstream.sample.zendesk.order import key, unkey
+from ticketstream.sample.zendesk.paging import quoted
 
 MAX_PER_PAGE: Final = 1_000
 PATH: Final = "/api/v2/incremental/tickets/cursor.json"
@@ -84,8 +84,8 @@ def page(
     url = f"{base_url}{PATH}?cursor="
     return {
         "tickets": rows,
-        "after_url": f"{url}{quote(cursor, safe='')}&per_page={per_page}",
-        "before_url": f"{url}{quote(encode(place), safe='')}&per_page={per_page}" if resumed else None,
+        "after_url": f"{url}{quoted(cursor)}&per_page={per_page}",
+        "before_url": f"{url}{quoted(encode(place))}&per_page={per_page}" if resumed else None,
         "after_cursor": cursor,
         "before_cursor": encode(place) if resumed else None,
         "end_of_stream": not more,

@@ -186,6 +186,9 @@ class FrontDoor:
         elif fault.kind == "cut":
             statistics.statuses[200] += 1
             await self._app(scope, receive, _cutting(send, scope["extensions"][ABORT]))
+        elif fault.kind == "truncated":
+            statistics.statuses[200] += 1
+            await self._app(scope, receive, _truncating(send))
         else:
             if fault.kind == "hang":
                 await _hang(receive, fault.hang_seconds)
@@ -224,6 +227,21 @@ def _cutting(send: Send, abort: Any) -> Send:
         await send(message)
 
     return cut
+
+
+def _truncating(send: Send) -> Send:
+    """Send an answer whose body is the first half of the real one."""
+    status = 200
+
+    async def truncate(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            body = message.get("body", b"")
+            await _answer(send, status, body[: len(body) // 2], [_JSON])
+
+    return truncate
 
 
 async def _hang(receive: Receive, seconds: float) -> None:

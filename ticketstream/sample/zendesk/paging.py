@@ -7,7 +7,6 @@ import binascii
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
@@ -15,6 +14,8 @@ from starlette.requests import Request
 from ticketstream.sample.zendesk.answers import invalid_value, too_many_values
 
 MAX_PAGE: Final = 100
+_BRACKETS: Final = (("%5B", "%5D"), ("%5b", "%5d"), ("[", "]"))
+_CURSORS: Final = tuple(f"page{a}{name}{b}=" for name in ("after", "before") for a, b in _BRACKETS)
 
 
 class CursorPage(NamedTuple):
@@ -75,7 +76,8 @@ def cursor_page(request: Request, size: int, keys: Sequence[int], order: str) ->
     if start >= stop:
         meta = {"has_more": False, "after_cursor": None, "before_cursor": None}
         return CursorPage(start, start, {"meta": meta, "links": {"prev": None, "next": None}})
-    first, last = encode_cursor(order, keys[start]), encode_cursor(order, keys[stop - 1])
+    first = encode_cursor(order, keys[start])
+    last = first if stop == start + 1 else encode_cursor(order, keys[stop - 1])
     base = _without_cursor(request)
     return CursorPage(
         start,
@@ -83,8 +85,8 @@ def cursor_page(request: Request, size: int, keys: Sequence[int], order: str) ->
         {
             "meta": {"has_more": more, "after_cursor": last, "before_cursor": first},
             "links": {
-                "prev": f"{base}page%5Bbefore%5D={quote(first, safe='')}",
-                "next": f"{base}page%5Bafter%5D={quote(last, safe='')}",
+                "prev": f"{base}page%5Bbefore%5D={quoted(first)}",
+                "next": f"{base}page%5Bafter%5D={quoted(last)}",
             },
         },
     )
@@ -95,7 +97,7 @@ def offset_page(request: Request, count: int) -> CursorPage:
     number, size = _number(request, "page", 1), min(MAX_PAGE, _number(request, "per_page", MAX_PAGE))
     start = min(count, (number - 1) * size)
     stop = min(count, start + size)
-    base = f"{root(request)}{request.url.path}?per_page={size}&page="
+    base = f"{root(request)}{request.scope['path']}?per_page={size}&page="
     return CursorPage(
         start,
         stop,
@@ -131,10 +133,13 @@ def _number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
+def quoted(cursor: str) -> str:
+    """Return a base64 text as it stands in a query."""
+    return cursor.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+
+
 def _without_cursor(request: Request) -> str:
-    kept = [
-        f"{quote(name)}={quote(value, safe='')}&"
-        for name, value in request.query_params.multi_items()
-        if name not in ("page[after]", "page[before]")
-    ]
-    return f"{root(request)}{request.url.path}?{''.join(kept)}"
+    """The address asked for, without its cursor and ready for another one."""
+    query: bytes = request.scope["query_string"]
+    kept = [part for part in query.decode("latin-1").split("&") if part and not part.startswith(_CURSORS)]
+    return f"{root(request)}{request.scope['path']}?{'&'.join([*kept, ''])}"

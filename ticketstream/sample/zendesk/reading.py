@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from ticketstream.sample.zendesk.answers import JSON, ApiError, answer, invalid_
 from ticketstream.sample.zendesk.clock import iso
 from ticketstream.sample.zendesk.history import History
 from ticketstream.sample.zendesk.order import unkey
-from ticketstream.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size, root
+from ticketstream.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size, quoted, root
 from ticketstream.sample.zendesk.people import USERS_START, Row
 from ticketstream.sample.zendesk.shape import STATUSES, Ints
 
@@ -92,7 +91,7 @@ class Reading:
         shown = comments[page.start : page.stop]
         body: dict[str, Any] = {"comments": shown}
         if "users" in query.get("include", ""):
-            authors = {comment["author_id"] for comment in shown}
+            authors = dict.fromkeys([comment["author_id"] for comment in shown])
             body["users"] = [user for author in authors if (user := account.people.user(author))]
         body.update(page.extra)
         return Response(orjson.dumps(body), media_type=JSON)
@@ -136,7 +135,7 @@ class Reading:
 
     async def me(self, request: Request) -> Response:
         """The user of the login; without one, Zendesk answers with an anonymous user."""
-        user = self._account.people.user(self._account.people.user_id(0)) or {}
+        user = dict(self._account.people.user(self._account.people.user_id(0)) or {})
         if request.scope.get("sample.anonymous"):
             user |= {"id": None, "name": "Anonymous user", "email": "invalid@example.com", "role": "end-user"}
         return answer({"user": user | {"authenticity_token": None}})
@@ -221,7 +220,7 @@ class Reading:
         return answer(
             {
                 "ticket_events": events,
-                "next_page": f"{root(request)}{request.url.path}?start_time={end}{included}",
+                "next_page": f"{root(request)}{request.scope['path']}?start_time={end}{included}",
                 "count": len(events),
                 "end_of_stream": last,
                 "end_time": end,
@@ -246,7 +245,7 @@ class Reading:
         after = cursor or export.encode_pair(USERS_START, 0)
         if last > first or first == people.users:
             after = export.encode_pair(USERS_START + (last - 1) // 3, people.user_id(last - 1))
-        url = f"{root(request)}{request.url.path}?cursor={quote(after, safe='')}&per_page={text}"
+        url = f"{root(request)}{request.scope['path']}?cursor={quoted(after)}&per_page={text}"
         return answer(
             {
                 "users": rows,

@@ -56,7 +56,8 @@ def body_of(text: str) -> Body:
     """Return the three forms of a plain text, as the agent interface makes them."""
     if not text.strip():
         return Body(text, f"{_OPEN}</div>", text)
-    html = escape(text, quote=False).replace("\n\n", _BREAK).replace("\n", "<br>\n")
+    paragraphs = escape(text, quote=False).split("\n\n")
+    html = _BREAK.join([paragraph.replace("\n", "<br>\n") for paragraph in paragraphs])
     return Body(text, f'{_OPEN}<p dir="auto">{html}</p></div>', text.replace("\n\n", " \n\n "))
 
 
