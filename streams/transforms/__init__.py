@@ -1,0 +1,1 @@
+"""From Zendesk records to plain text, and from text to chunks."""
