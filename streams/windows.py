@@ -12,14 +12,12 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Lane = Literal["live", "backfill"]
-LANES: Final[tuple[Lane, ...]] = ("live", "backfill")
-"""In the order they are served."""
 
 
 @dataclass(slots=True)
@@ -199,15 +197,17 @@ class WindowedCalls(Generic[Item, Result]):
         self._call = call
         self._weight = weight
         self._closed = False
-        self._lanes: dict[Lane, _LaneState[Item, Result]] = {}
-        for lane, seconds, slots in (
-            ("live", min(live_seconds, max_seconds), live_in_flight),
-            ("backfill", max_seconds, in_flight),
-        ):
+
+        def lane_state(seconds: float, slots: int) -> _LaneState[Item, Result]:
             buffer: WindowBuffer[_Entry[Item, Result]] = WindowBuffer(
                 max_items=max_items, max_weight=max_weight, max_seconds=seconds
             )
-            self._lanes[lane] = _LaneState(buffer, slots, max_queued or 2 * slots * max_items)
+            return _LaneState(buffer, slots, max_queued or 2 * slots * max_items)
+
+        self._lanes: dict[Lane, _LaneState[Item, Result]] = {
+            "live": lane_state(min(live_seconds, max_seconds), live_in_flight),
+            "backfill": lane_state(max_seconds, in_flight),
+        }
 
     async def submit(self, items: Sequence[Item], *, lane: Lane = "backfill") -> list[Result]:
         """Return the results of the items, in their order.

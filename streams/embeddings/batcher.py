@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, Protocol
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, R
 from schemas.vectors import Vector
 from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
 from streams.embeddings.provider import EmbeddingProvider, MissingVectorsError
+from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.windows import Failed, Lane, WindowedCalls
-
-T = TypeVar("T")
 
 _COUNT_ATTEMPTS: Final = 3
 """How often a call may come back with a wrong number of vectors before it is given up."""
@@ -31,13 +30,6 @@ class Limit(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Give out nothing for so long."""
-
-
-class Retry(Protocol):
-    """Calls again, with back-off, what raised a RetryableError; lets every other error through."""
-
-    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Return what the first successful attempt returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +69,8 @@ class EmbeddingBatcher:
     ``in_flight`` backfill and ``live_in_flight`` live calls run at once.
 
     Before every attempt, a retried one too, it takes from ``requests`` (1, or with ``quota_unit="text"``
-    the number of texts) and from ``tokens``; a 429 pauses both. ``retry`` decides how long to try.
+    the number of texts) and from ``tokens``; a 429 pauses both. ``retry`` decides how long to try, by
+    default for ever.
     Each attempt is counted in ``counters`` and told to ``observe``.
     """
 
@@ -87,7 +80,7 @@ class EmbeddingBatcher:
         *,
         requests: Limit,
         tokens: Limit,
-        retry: Retry,
+        retry: RetryPolicy = FOREVER,
         quota_unit: Literal["call", "text"] = "call",
         max_texts: int | None = None,
         max_tokens: int = 20_000,
@@ -183,7 +176,7 @@ class EmbeddingBatcher:
                     raise _UncountableError(f"{error}, {miscounted} times in a row") from error
                 raise
 
-        return await self._retry(attempt)
+        return await retrying(attempt, self._retry)
 
     async def _attempt(self, window: list[_Text], made: _Tally) -> Vector:
         lane, tokens = window[0].lane, sum(entry.tokens for entry in window)

@@ -6,7 +6,7 @@ import httpx
 
 from schemas.errors import SettingsError
 from schemas.settings import PREFIX, Settings
-from streams.embeddings.gemini import GEMINI_MODELS, GeminiProvider
+from streams.embeddings.gemini_models import GEMINI_MODELS
 from streams.embeddings.local import DIMENSIONS, MODEL, LocalProvider
 from streams.embeddings.provider import EmbeddingProvider
 
@@ -37,6 +37,9 @@ def build_provider(
     facts = GEMINI_MODELS[model]
     if not facts.min_dimensions <= dimensions <= facts.max_dimensions:
         raise _wrong_dimensions(model, dimensions, f"{facts.min_dimensions} to {facts.max_dimensions}")
+    # Google's SDK costs a second and 40 MB, which nobody should pay who doesn't use it.
+    from streams.embeddings.gemini import GeminiProvider
+
     return GeminiProvider(
         settings.gemini.api_key.get_secret_value(),
         model,

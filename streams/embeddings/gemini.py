@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
@@ -14,33 +13,9 @@ from google.genai.errors import APIError
 from schemas.errors import UnavailableError
 from schemas.vectors import Vector
 from streams.embeddings.gemini_errors import translated
+from streams.embeddings.gemini_models import GEMINI_MODELS, MAX_TEXTS
 from streams.embeddings.provider import Purpose, checked_vectors, sendable_texts
 from streams.embeddings.tokens import estimate_tokens
-
-MAX_TEXTS: Final = 100
-"""Texts of one call; Gemini answers 400 beyond it."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeminiModel:
-    """What Google says of a model.
-
-    ``task_types``: the purpose goes into the request; a model without them takes it as the beginning
-    of the text. ``max_tokens``: of one text; what is longer is cut off without a word.
-    """
-
-    max_tokens: int
-    task_types: bool
-    min_dimensions: int = 128
-    max_dimensions: int = 3072
-
-
-GEMINI_MODELS: Final = {
-    "gemini-embedding-001": GeminiModel(max_tokens=2_048, task_types=True),
-    "gemini-embedding-2": GeminiModel(max_tokens=8_192, task_types=False),
-    "gemini-embedding-2-preview": GeminiModel(max_tokens=8_192, task_types=False),
-}
-"""Source: https://ai.google.dev/gemini-api/docs/embeddings"""
 
 _TASK_TYPES: Final[dict[Purpose, str]] = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
 _PREFIXES: Final[dict[Purpose, str]] = {

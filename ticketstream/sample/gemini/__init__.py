@@ -1,0 +1,1 @@
+"""A sample Gemini: Google's embedding API on this machine, for the demo and the tests."""
