@@ -18,7 +18,8 @@ from streams.limits.bucket import TokenBucket
 Lane = Literal["live", "backfill"]
 """``live`` passes before ``backfill``."""
 
-_WINDOW: Final = 60.0
+_MINUTE: Final = 60.05
+"""Seconds; a little more than 60, for the way to the service is not always equally long."""
 _SHORTEST_SLEEP: Final = 0.0005
 _PACE_FROM_SECONDS: Final = 5.0
 """A shorter time to the reset is too coarse to compute a pace from: services round it to seconds."""
@@ -39,7 +40,7 @@ class QuotaShare:
     Each partition holds ``per_minute / partitions``; the worker pools what it owns (``own``), and
     nobody passes while it owns nothing. At fixed ownership the sum over all workers stays within
     ``per_minute`` in any 60 s (calls of amount 1, and at least one call a minute and worker; larger
-    amounts may exceed it by at most the largest one). Under demand it reaches 99.5 % of that: the
+    amounts may exceed it by at most the largest one). Under demand it reaches 99 % of that: the
     rest pays for a burst of ``1 + burst_seconds`` worth of calls, which makes up for a busy event
     loop. It starts with a single token, so a restart can't double a minute's quota.
 
@@ -58,7 +59,7 @@ class QuotaShare:
         partitions: int,
         *,
         reserve: float = 0.1,
-        burst_seconds: float = 0.3,
+        burst_seconds: float = 0.5,
         live_memory_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -113,8 +114,8 @@ class QuotaShare:
         quota = self.per_minute * n_partitions / self.partitions
         # A fraction of a call can't be used by this worker, and a full bucket counts against the window.
         usable = math.floor(quota + 1e-9) if quota >= 1 else quota
-        spare = quota * self._burst_seconds / _WINDOW
-        self._rate = (usable - spare) / _WINDOW
+        spare = quota * self._burst_seconds / _MINUTE
+        self._rate = (usable - spare) / _MINUTE
         self._paced_until = -math.inf
         self._set_rate(self._rate, burst=1 + spare)
         self._wake()
@@ -166,7 +167,7 @@ class QuotaShare:
         self._all.tokens = min(self._all.tokens, max(mine, 1.0))
         if reset_seconds > _PACE_FROM_SECONDS and mine / reset_seconds < self._rate * _PACE_BELOW:
             self._paced_until = now + reset_seconds
-            self._set_rate(mine / reset_seconds)
+            self._set_rate(max(mine - self._all.tokens, 0.0) / reset_seconds)
         elif self._paced_until > now:
             self._paced_until = -math.inf
             self._set_rate(self._rate)
@@ -198,6 +199,9 @@ class QuotaShare:
         self._all.take(amount)
         if lane == "backfill" and self._keeps_reserve(now):
             self._unreserved.take(amount)
+        else:
+            # Otherwise a backfill would come into the reserve's time with a full burst in hand.
+            self._unreserved.tokens = min(self._unreserved.tokens, self._all.tokens)
         self.acquired_total += amount
 
     def _serve(self) -> float | None:

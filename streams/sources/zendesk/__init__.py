@@ -1,0 +1,1 @@
+"""Zendesk's API: the client, and a module for each thing that is read."""

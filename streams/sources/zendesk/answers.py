@@ -1,0 +1,129 @@
+"""What an answer of Zendesk means: limit headers, and the error that goes with a status."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from schemas.errors import (
+    CredentialsError,
+    RateLimitedError,
+    RefusedError,
+    SettingsError,
+    TicketstreamError,
+    UnavailableError,
+)
+from schemas.settings import PREFIX
+
+LONGEST_PAUSE: Final = 3600.0
+"""Seconds; no header makes us wait longer before asking again."""
+
+_REMAINING: Final = frozenset((b"ratelimit-remaining", b"rate-limit-remaining", b"x-rate-limit-remaining"))
+_RESET: Final = frozenset((b"ratelimit-reset", b"rate-limit-reset", b"x-rate-limit-reset"))
+_ENDPOINT: Final = b"zendesk-ratelimit-incremental"
+_RETRYABLE: Final = frozenset((408, 409, 425))
+
+
+class AnswerTooLargeError(RefusedError):
+    """An answer over the size limit; asking for a smaller page may help."""
+
+
+@dataclass(slots=True)
+class Heading:
+    """What is read of an answer's headers; None where one is missing or makes no sense.
+
+    ``remaining`` and ``reset`` are the account's general limit (calls, seconds); the ``incremental_``
+    ones that of the incremental exports, which has a bucket of its own. ``retry_after`` is in seconds.
+    """
+
+    content_type: str = ""
+    encoded: bool = False
+    remaining: float | None = None
+    reset: float | None = None
+    incremental_remaining: float | None = None
+    incremental_reset: float | None = None
+    retry_after: float | None = None
+
+
+def read_heading(headers: list[tuple[bytes, bytes]]) -> Heading:
+    """Return what matters of the headers.
+
+    The limit headers have been seen as ``X-Rate-Limit-…``, ``ratelimit-…`` and ``rate-limit-…``, in any case.
+    Endpoint buckets come as ``zendesk-ratelimit-<endpoint>: total=100; remaining=99; resets=42``.
+    Source: Zendesk's API reference, "Rate limits", and recorded answers.
+    """
+    found = Heading()
+    for raw_name, value in headers:
+        name = raw_name.lower()
+        if name in _REMAINING:
+            found.remaining = _number(value)
+        elif name in _RESET:
+            found.reset = _number(value)
+        elif name == b"content-type":
+            found.content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+        elif name == b"content-encoding":
+            found.encoded = value.lower() != b"identity"
+        elif name == b"retry-after":
+            found.retry_after = _retry_after(value)
+        elif name.startswith(_ENDPOINT):
+            parts = dict(part.strip().partition(b"=")[::2] for part in value.split(b";"))
+            found.incremental_remaining = _number(parts.get(b"remaining", b""))
+            found.incremental_reset = _number(parts.get(b"resets", b""))
+    return found
+
+
+def _number(value: bytes) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return min(number, LONGEST_PAUSE * 1e6) if math.isfinite(number) and number >= 0 else None
+
+
+def _retry_after(value: bytes) -> float | None:
+    """Seconds, or an HTTP date (RFC 9110)."""
+    seconds = _number(value)
+    if seconds is None:
+        try:
+            seconds = max(parsedate_to_datetime(value.decode("latin-1")).timestamp() - time.time(), 0.0)
+        except ValueError:
+            return None
+    return min(seconds, LONGEST_PAUSE)
+
+
+def error_of(
+    status: int, heading: Heading, body: bytes, what: str, login_variables: str
+) -> TicketstreamError | None:
+    """Return the error that a status stands for, None for a success.
+
+    ``what`` names the call in the error; ``login_variables`` the settings that hold the login.
+    """
+    if 200 <= status < 300:
+        return None
+    said = f"Zendesk answered {status} to {what}{_excerpt(body)}"
+    if status == 429:
+        return RateLimitedError(said, heading.retry_after)
+    if status >= 500 or status in _RETRYABLE:
+        return UnavailableError(said, heading.retry_after)
+    if status == 401:
+        return CredentialsError(f"{said}: the login is not accepted; check {login_variables}")
+    if status == 403:
+        return CredentialsError(
+            f"{said}: the login may not do this; {login_variables} must belong to an administrator "
+            "(the incremental export is for administrators only)"
+        )
+    if 300 <= status < 400:
+        return SettingsError(
+            f"{said}: no such account; check {PREFIX}ZENDESK__SUBDOMAIN and {PREFIX}ZENDESK__BASE_URL"
+        )
+    return RefusedError(said, status)
+
+
+def _excerpt(body: bytes) -> str:
+    """Return the start of a body as one printable line; it comes from outside."""
+    text = " ".join(body[:600].decode("utf-8", "replace").split())
+    text = "".join(character for character in text if character.isprintable())[:200]
+    return f" ({text})" if text else ""

@@ -1,0 +1,211 @@
+"""Zendesk's API over HTTP: for every attempt rate token → request → size limit → status → limits → decode."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
+
+import httpx
+import msgspec
+
+from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError
+from streams.limits import Lane, QuotaShare
+from streams.retries import FOREVER, RetryPolicy, retrying
+from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
+from streams.sources.zendesk.auth import Login
+from streams.sources.zendesk.transport import SpreadTransport
+
+T = TypeVar("T")
+
+Endpoint = Literal["export", "comments", "users", "organizations", "groups", "me"]
+OnCall = Callable[[Endpoint, int, float], None]
+"""Told of each attempt its endpoint, HTTP status (0: no answer), and seconds."""
+OnRetry = Callable[[Endpoint, RetryableError, int, float], None]
+"""Told of each retry its endpoint, the error, the attempt that failed, and the seconds until the next."""
+
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
+
+_STRANGE_ANSWERS: Final = 5
+
+
+class Answer(NamedTuple, Generic[T]):
+    """What was asked for, and the number of calls it took."""
+
+    value: T
+    calls: int
+
+
+class ZendeskClient:
+    """Reads Zendesk's API.
+
+    ``general`` is the account's request limit, ``incremental`` that of ``/incremental/*``; a call of
+    the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
+    attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
+    ``calls`` counts all attempts.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        login: Login,
+        *,
+        general: QuotaShare,
+        incremental: QuotaShare,
+        retry: RetryPolicy = FOREVER,
+        timeout: float = 60.0,
+        connections: int = 64,
+        on_call: OnCall | None = None,
+        on_retry: OnRetry | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.calls = 0
+        self.general = general
+        self.incremental = incremental
+        self._base = base_url.rstrip("/")
+        self.login_variables = login.variables
+        self._retry = retry
+        self._timeout = timeout
+        self._on_call = on_call
+        self._on_retry = on_retry
+        self._transport = transport or SpreadTransport(self._base, connections)
+        self._headers = httpx.Headers(
+            {
+                "Authorization": login.authorization,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": "ticketstream",
+            }
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def get(
+        self,
+        path: str | Callable[[], str],
+        decoder: msgspec.json.Decoder[T],
+        endpoint: Endpoint,
+        *,
+        lane: Lane = "live",
+    ) -> Answer[T]:
+        """Return the decoded answer to GET ``path`` (with its query, already quoted).
+
+        A callable path is asked for once, when the first attempt may go out: what is still to be
+        gathered for the call can be gathered while it waits for its turn.
+
+        Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, time-outs,
+        connection errors, cut-off answers; a success that is not the JSON expected at most 5 times.
+        Raises CredentialsError (401, 403), SettingsError (a redirect: no such account), RefusedError
+        (404 and other 4xx, a strange answer), AnswerTooLargeError (over 64 MiB), and the last
+        RetryableError when a bounded policy gives up.
+        """
+        target = ""
+        calls = strange = 0
+
+        async def attempt() -> T:
+            nonlocal target, calls, strange
+            if endpoint == "export":
+                await self.incremental.acquire(lane=lane)
+            await self.general.acquire(lane=lane)
+            target = target or (path if isinstance(path, str) else path())
+            calls += 1
+            heading, body = await self._exchange(target, endpoint)
+            try:
+                return decoder.decode(body)
+            except UNREADABLE as error:
+                strange += 1
+                kind = "an HTML page" if heading.content_type == "text/html" else f"no such JSON ({error})"
+                message = f"Zendesk answered 200 to {_name(target)}, but with {kind}"
+                if strange >= _STRANGE_ANSWERS:
+                    raise RefusedError(f"{message}, {strange} times", 200) from None
+                raise UnavailableError(message) from None
+
+        def told(error: RetryableError, failed: int, wait: float) -> None:
+            if self._on_retry is not None:
+                self._on_retry(endpoint, error, failed, wait)
+
+        return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
+
+    async def _exchange(self, target: str, endpoint: Endpoint) -> tuple[Heading, bytes]:
+        """Send one request; returns head and body of a success, and raises the error of anything else."""
+        self.calls += 1
+        status = 0
+        started = time.perf_counter()
+        try:
+            # One time-out for all of it: httpx's own are set up anew for every read.
+            async with asyncio.timeout(self._timeout):
+                response = await self._transport.handle_async_request(
+                    httpx.Request("GET", self._base + target, headers=self._headers)
+                )
+                try:
+                    status = response.status_code
+                    heading = read_heading(response.headers.raw)
+                    body = await self._read(response, heading, target)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise UnavailableError(
+                f"Zendesk did not answer {_name(target)} within {self._timeout:g} s"
+            ) from None
+        except (httpx.TransportError, httpx.DecodingError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise UnavailableError(
+                f"no whole answer from {self._base} to {_name(target)}: {reason}"
+            ) from error
+        finally:
+            if self._on_call is not None:
+                self._on_call(endpoint, status, time.perf_counter() - started)
+        self._observe(heading)
+        failure = error_of(status, heading, body, _name(target), self.login_variables)
+        if failure is None:
+            return heading, body
+        if isinstance(failure, RateLimitedError):
+            self._refused(failure, endpoint, heading)
+        raise failure
+
+    async def _read(self, response: httpx.Response, heading: Heading, target: str) -> bytes:
+        """Return the body; raises AnswerTooLargeError, and never holds more than the limit."""
+        parts = []
+        size = 0
+        chunks = response.aiter_bytes() if heading.encoded else response.stream
+        if not hasattr(chunks, "__aiter__"):
+            raise TypeError("the transport answered with a synchronous stream")
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                limit = MAX_ANSWER_BYTES // 2**20
+                raise AnswerTooLargeError(f"Zendesk's answer to {_name(target)} is over {limit} MiB")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _observe(self, heading: Heading) -> None:
+        if heading.remaining is not None and heading.reset is not None:
+            self.general.observe(heading.remaining, heading.reset)
+        if heading.incremental_remaining is not None and heading.incremental_reset is not None:
+            self.incremental.observe(heading.incremental_remaining, heading.incremental_reset)
+
+    def _refused(self, error: RateLimitedError, endpoint: Endpoint, heading: Heading) -> None:
+        """Hold back everybody who shares the limit that said no, not only this call."""
+        if error.retry_after is None:
+            return
+        # The general limit answers in plain text, that of the incremental exports in JSON.
+        own = endpoint == "export" and heading.content_type == "application/json"
+        (self.incremental if own else self.general).pause(error.retry_after)
+
+
+def _name(target: str) -> str:
+    return "GET " + target.partition("?")[0]

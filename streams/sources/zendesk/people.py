@@ -1,0 +1,113 @@
+"""The directory: names of people, organisations and groups, remembered for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from cachetools import TTLCache
+
+from schemas.errors import RefusedError
+from schemas.zendesk import GroupsPage, OrganizationsPage, User, UsersPage
+from streams.limits import Lane
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.lookups import Close, Lookups
+from streams.transforms.names import Names
+
+__all__ = ["Names", "People"]
+
+_MOST_IDS: Final = 100
+"""``show_many`` answers 400 beyond."""
+_GROUPS_PATH: Final = "/api/v2/groups.json?page%5Bsize%5D=100"
+
+_USERS: Final = msgspec.json.Decoder(UsersPage)
+_ORGANIZATIONS: Final = msgspec.json.Decoder(OrganizationsPage)
+_GROUPS: Final = msgspec.json.Decoder(GroupsPage)
+
+
+class People:
+    """Looks names up, up to 100 ids a call, and remembers each for ``ttl_seconds``.
+
+    ``size`` bounds how many people, and how many organisations, are remembered at once.
+    """
+
+    def __init__(
+        self,
+        client: ZendeskClient,
+        *,
+        ttl_seconds: float = 1800.0,
+        size: int = 100_000,
+        gather_seconds: float = 0.005,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._users: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
+        organizations: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
+        groups: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
+        self._user_names = Lookups(
+            self._fetch_users, self._users, most=_MOST_IDS, gather_seconds=gather_seconds
+        )
+        self._organization_names = Lookups(
+            self._fetch_organizations, organizations, most=_MOST_IDS, gather_seconds=gather_seconds
+        )
+        # One call lists all groups, however many are asked for.
+        self._group_names = Lookups(self._fetch_groups, groups, most=size, gather_seconds=gather_seconds)
+
+    def remember(self, users: Iterable[User]) -> None:
+        """Take in people that came along with something else."""
+        for user in users:
+            self._users[user.id] = user.name
+
+    async def names(
+        self,
+        *,
+        users: Iterable[int] = (),
+        organizations: Iterable[int] = (),
+        groups: Iterable[int] = (),
+        lane: Lane,
+    ) -> tuple[Names, int]:
+        """Return the names of all these ids, and the number of calls made for them.
+
+        Raises what ZendeskClient.get raises.
+        """
+        # One after the other: nearly always everything is known, and a task for each costs more.
+        user_names, calls = await self._user_names.names(users, lane)
+        organization_names, more = await self._organization_names.names(organizations, lane)
+        group_names, most = await self._group_names.names(groups, lane)
+        return Names(user_names, organization_names, group_names), calls + more + most
+
+    async def _fetch_users(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
+        page, calls = await self._client.get(
+            lambda: f"/api/v2/users/show_many.json?ids={_joined(close())}", _USERS, "users", lane=lane
+        )
+        return {user.id: user.name for user in page.users}, calls
+
+    async def _fetch_organizations(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
+        page, calls = await self._client.get(
+            lambda: f"/api/v2/organizations/show_many.json?ids={_joined(close())}",
+            _ORGANIZATIONS,
+            "organizations",
+            lane=lane,
+        )
+        return {one.id: one.name for one in page.organizations}, calls
+
+    async def _fetch_groups(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
+        names: dict[int, str] = {}
+        path, cursor, calls = _GROUPS_PATH, None, 0
+        while True:
+            page, more = await self._client.get(path, _GROUPS, "groups", lane=lane)
+            calls += more
+            names.update((group.id, group.name) for group in page.groups)
+            if not page.meta.has_more:
+                return names, calls
+            if page.meta.after_cursor in (None, cursor):
+                raise RefusedError("Zendesk's list of groups goes on, but names no next page", 200)
+            cursor = page.meta.after_cursor
+            path = f"{_GROUPS_PATH}&page%5Bafter%5D={quote(str(cursor), safe='')}"
+
+
+def _joined(ids: list[int]) -> str:
+    return ",".join(map(str, ids))

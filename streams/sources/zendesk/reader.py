@@ -1,0 +1,46 @@
+"""What enriching a ticket asks of Zendesk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from schemas.messages import TicketChange
+from schemas.zendesk import Comment
+from streams.limits import Lane
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.comments import Comments, fetch_comments
+from streams.sources.zendesk.people import People
+from streams.transforms.enrich import people_of
+from streams.transforms.names import Names
+
+
+class TicketReader:
+    """Comments and names of tickets; whoever comes along with comments is not looked up again."""
+
+    def __init__(self, client: ZendeskClient, people: People) -> None:
+        self._client = client
+        self._people = people
+
+    async def comments(self, ticket_id: int, lane: Lane) -> Comments:
+        """Return all comments of a ticket; raises RefusedError with status 404 when it is gone."""
+        found = await fetch_comments(self._client, ticket_id, lane)
+        self._people.remember(found.users)
+        return found
+
+    async def names(self, change: TicketChange, comments: Sequence[Comment], lane: Lane) -> tuple[Names, int]:
+        """Return the names of the people, organisation and group of a ticket, and the calls made."""
+        # What a file says is good for its own tickets, and for no others.
+        told = {user.id: user.name for user in change.users or () if user.name}
+        ticket = change.ticket
+        names, calls = await self._people.names(
+            users=people_of(ticket, comments) - told.keys(),
+            organizations=_one(ticket.organization_id if not change.organization else None),
+            groups=_one(ticket.group_id if not change.group else None),
+            lane=lane,
+        )
+        return (replace(names, users={**names.users, **told}) if told else names), calls
+
+
+def _one(item: int | None) -> tuple[int, ...]:
+    return () if item is None else (item,)

@@ -1,0 +1,55 @@
+"""Time that passes only when everybody sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class FakeClock:
+    """Pass ``clock`` and ``sleep`` to what is tested, and drive it with ``run``."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = itertools.count()
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + max(seconds, 0.0), next(self._count), future))
+        await future
+
+    async def settle(self) -> None:
+        """Let everything run that need not wait."""
+        for _ in range(12):
+            await asyncio.sleep(0)
+
+    async def run(self, awaitable: Awaitable[T], until: float | None = None) -> T | None:
+        """Let time pass until the awaitable is done, or until ``until``; returns its result."""
+        task = asyncio.ensure_future(awaitable)
+        while True:
+            await self.settle()
+            if task.done():
+                return task.result()
+            while self._sleepers and self._sleepers[0][2].done():
+                heapq.heappop(self._sleepers)
+            if not self._sleepers:
+                task.cancel()
+                raise AssertionError("everybody waits, and nobody sleeps")
+            when, _, future = self._sleepers[0]
+            if until is not None and when > until:
+                self.now = until
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                return None
+            heapq.heappop(self._sleepers)
+            self.now = max(self.now, when)
+            future.set_result(None)
