@@ -1,0 +1,1 @@
+"""What ``ticketstream doctor`` looks at: settings, services, logins, the data directory."""

@@ -1,0 +1,169 @@
+"""Starts, resumes and cancels imports, and feeds files; the asynchronous part of the commands."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.topics import ensure_topics
+from schemas.errors import UserError
+from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.settings import Settings
+from streams.sources.export_file import count_lines
+from ticketstream.checks.zendesk import check_login
+from ticketstream.cli.import_sender import Sender
+from ticketstream.cli.import_wait import NO_WORKER, follow, warn_without_workers
+from ticketstream.cli.output import note
+from ticketstream.records.commands import new_import_id
+from ticketstream.records.file_feed import FileFeed
+from ticketstream.records.imports import ImportWatch, KnownImport, find_import, new_record
+
+_CANCEL_SECONDS = 15.0
+
+
+@dataclass
+class Attempt:
+    """What a Ctrl-C leaves behind: the import that was started or resumed, None when none was yet."""
+
+    record: ImportRecord | None = None
+
+    def after_ctrl_c(self) -> str | None:
+        """Return what a person should know."""
+        record = self.record
+        if record is None:
+            return None
+        if record.spec.file:
+            return (
+                f"import {record.id} stops where this command stopped reading {record.spec.file}; "
+                f"go on with `ticketstream imports resume {record.id}`"
+            )
+        return f"import {record.id} goes on in the workers: see `ticketstream imports show {record.id}`"
+
+
+async def start_import(
+    settings: Settings, attempt: Attempt, *, since: int, file: Path | None, wait: bool
+) -> KnownImport:
+    """Start an import; returns its last state, or its first when it is not waited for.
+
+    ``file`` is an absolute path: whoever resumes the import may stand elsewhere.
+    """
+    account = settings.account
+    total = None
+    if file is not None:
+        total = await asyncio.to_thread(count_lines, file)
+        if total == 0:
+            raise UserError(f"{file} holds no tickets: it has no line that is not blank")
+    await ensure_topics(settings)
+    if file is None:
+        await check_login(settings)
+    await warn_without_workers(settings)
+    command = ImportCommand(
+        command="start",
+        account=account,
+        import_id=new_import_id(),
+        issued_at=time.time(),
+        spec=ImportSpec(since=since, file=str(file) if file else ""),
+        total=total,
+    )
+    async with Sender(settings) as sender:
+        await sender.command(command)
+        record = new_record(command)
+        attempt.record = record
+        note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
+        return await _see_through(settings, sender, record, wait=wait)
+
+
+async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *, wait: bool) -> KnownImport:
+    """Go on with an import that was cancelled, has failed, or whose file is no longer read."""
+    await ensure_topics(settings)
+    known = await find_import(settings.bootstrap_servers, import_id)
+    record = known.record
+    if record.status == "completed":
+        return known
+    reads_file = bool(record.spec.file) and not record.source_ended
+    stopped = record.status in ("cancelled", "failed")
+    if stopped and not record.spec.file:
+        await check_login(settings)
+    await warn_without_workers(settings)
+    async with Sender(settings) as sender:
+        if stopped:
+            await sender.command(_command("resume", record))
+            note(f"import {import_id} resumed" + (f" after line {record.cursor or 0}" if reads_file else ""))
+        elif reads_file:
+            note(f"reading {record.spec.file} after line {record.cursor or 0}")
+        else:
+            note(f"import {import_id} is running")
+        attempt.record = record
+        return await _see_through(
+            settings, sender, record, wait=wait, before=record if stopped else None, waiting=known.waiting
+        )
+
+
+async def _see_through(
+    settings: Settings,
+    sender: Sender,
+    record: ImportRecord,
+    *,
+    wait: bool,
+    before: ImportRecord | None = None,
+    waiting: bool = True,
+) -> KnownImport:
+    """Feed the file, where the import reads one, and wait for the end, where that is wanted."""
+    partitions = settings.kafka.partitions
+    feeds = bool(record.spec.file) and not record.source_ended
+    if not feeds and not wait:
+        return KnownImport(record, waiting)
+    async with ImportWatch(settings.bootstrap_servers, record.account, record.id, partitions) as watch:
+        ending = asyncio.create_task(follow(settings, watch, before=before, shown=wait))
+        tasks: list[asyncio.Task[None] | asyncio.Task[ImportRecord]] = [ending]
+        try:
+            if feeds:
+                feed = FileFeed(record, sender.send, partitions=partitions)
+                feeding = asyncio.create_task(feed.run())
+                tasks.append(feeding)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if feeding.done():
+                    feeding.result()
+                    if not wait:
+                        note(f"all {feed.fetched:,} tickets of {record.spec.file} are on Kafka")
+                        return KnownImport(record, waiting)
+            return KnownImport(await ending)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def cancel_import(settings: Settings, import_id: str) -> KnownImport:
+    """Cancel an import, and return its state once a worker has stopped it; raises UserError."""
+    await ensure_topics(settings)
+    known = await find_import(settings.bootstrap_servers, import_id)
+    record = known.record
+    if record.status == "cancelled":
+        return known
+    if record.status != "running":
+        raise UserError(f"import {import_id} has already ended: it is {record.status}")
+    async with Sender(settings) as sender:
+        await sender.command(_command("cancel", record))
+    watch = ImportWatch(settings.bootstrap_servers, record.account, import_id, settings.kafka.partitions)
+    try:
+        async with watch, asyncio.timeout(_CANCEL_SECONDS):
+            async for state in watch.states():
+                if state is not None and state.status != "running":
+                    return KnownImport(state)
+    except TimeoutError:
+        pass
+    if await warn_without_workers(settings):
+        raise UserError(f"no worker has confirmed yet that import {import_id} is cancelled: look again later")
+    raise UserError(f"import {import_id} will be cancelled when a worker runs; {NO_WORKER}")
+
+
+def _command(kind: str, record: ImportRecord) -> ImportCommand:
+    return ImportCommand(
+        command="cancel" if kind == "cancel" else "resume",
+        account=record.account,
+        import_id=record.id,
+        issued_at=time.time(),
+    )

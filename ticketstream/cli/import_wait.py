@@ -1,0 +1,94 @@
+"""Waits for an import with its progress in view, and says how it ended."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import Final
+
+import typer
+
+from schemas.errors import UnavailableError
+from schemas.imports import ImportRecord
+from schemas.settings import Settings
+from ticketstream.cli.import_progress import ImportProgress
+from ticketstream.cli.output import err, note, print_error, print_json
+from ticketstream.cli.untrusted import one_line
+from ticketstream.records.imports import ImportWatch, KnownImport
+from ticketstream.records.summary import done_of, duration, import_fields, is_success
+from ticketstream.records.workers import active_workers
+
+NO_WORKER: Final = "no worker is running: start one with `ticketstream worker`"
+_STILL_SECONDS: Final = 15.0
+
+
+async def warn_without_workers(settings: Settings) -> bool:
+    """Say so when nobody is there to do the work; returns whether somebody is."""
+    try:
+        workers = await active_workers(settings.bootstrap_servers)
+    except UnavailableError:
+        return True  # nobody can tell; whoever needs Kafka next says so
+    if not workers:
+        note(f"warning: {NO_WORKER}")
+    return bool(workers)
+
+
+async def follow(
+    settings: Settings, watch: ImportWatch, *, before: ImportRecord | None = None, shown: bool = True
+) -> ImportRecord:
+    """Show the import's progress until it has ended, and return its last state.
+
+    ``before`` is the state it was resumed from: the same state seen again is not its end.
+    """
+    with ImportProgress(err()) if shown else nullcontext() as progress:
+        last: ImportRecord | None = None
+        moved = time.monotonic()
+        warned = False
+        async for record in watch.states():
+            if record is not None and before is not None:
+                if record.status == before.status and record.errors == before.errors:
+                    record = None
+                else:
+                    before = None
+            if progress is not None:
+                progress.update(record)
+            if record is not None and record.status != "running":
+                return record
+            if record is not last:
+                last, moved, warned = record, time.monotonic(), False
+            elif shown and not warned and time.monotonic() - moved > _STILL_SECONDS:
+                warned = True
+                await warn_without_workers(settings)
+    raise AssertionError("an import's states have no end")
+
+
+def report(record: ImportRecord, *, as_json: bool) -> None:
+    """Print how an import ended; ends the command with 1 when not all that was asked is done."""
+    known = KnownImport(record)
+    if as_json:
+        print_json(import_fields(known))
+    took = record.updated_at - record.started_at
+    note(f"import {record.id} {record.status} after {duration(took)}: {_outcome(record, took)}")
+    if is_success(record):
+        return
+    if record.status == "completed":
+        how_many = f"{record.failed:,} became dead letters" if record.failed > 1 else "1 became a dead letter"
+        print_error(f"not all tickets were imported: {how_many}; see `ticketstream dead-letters list`")
+    elif record.status == "cancelled":
+        print_error(f"import {record.id} was cancelled; go on with `ticketstream imports resume {record.id}`")
+    else:
+        reason = one_line(record.errors[-1]) if record.errors else "the workers' logs say why"
+        print_error(
+            f"import {record.id} failed: {reason}; when this is mended, go on with "
+            f"`ticketstream imports resume {record.id}`"
+        )
+    raise typer.Exit(1)
+
+
+def _outcome(record: ImportRecord, took: float) -> str:
+    rate = f" ({done_of(record) / took:,.1f} tickets/s)" if took > 0 and record.status == "completed" else ""
+    return (
+        f"{done_of(record):,} tickets{rate}, {record.indexed:,} indexed, {record.skipped:,} skipped, "
+        f"{record.failed:,} failed; {record.vectors_uploaded:,} vectors uploaded; "
+        f"{record.zendesk_calls:,} Zendesk calls, {record.embedding_calls:,} embedding calls"
+    )

@@ -1,0 +1,1 @@
+"""What the command line reads from and writes to Kafka: import records, commands, dead letters."""

@@ -1,0 +1,132 @@
+"""Feeds an export file to the backfill lane, from the machine that holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from agents.dead_letters import line_dead_letter
+from agents.partitions import partition_of
+from agents.producer import Record
+from agents.topics import MAX_MESSAGE_BYTES
+from schemas.codec import encode, headers_of
+from schemas.errors import DecodeError, RefusedError, UserError
+from schemas.ids import ticket_key
+from schemas.imports import ImportCommand, ImportRecord
+from schemas.topics import BACKFILL
+from streams.sources.export_file import KEPT_OF_A_TOO_LONG_LINE, BadLine, FileTicket, read_export_file
+from ticketstream.records.commands import command_record
+
+BATCH_LINES: Final = 500
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+_LETTER_BYTES: Final = 10 * 1024 * 1024
+"""The longest original that fits into a dead letter, as base64 below the topic's 15 MiB."""
+
+Send = Callable[[Sequence[Record]], Awaitable[object]]
+"""Sends records and returns when Kafka has acknowledged all; it does its own retries."""
+
+
+class FileFeed:
+    """Sends a file's tickets, and after each batch how far it has come.
+
+    ``after_line``, ``fetched`` and ``unreadable`` stand where the record stands: lines up to
+    ``after_line`` have been sent before. A crash between a batch and its count sends at most that
+    batch again, which the pipeline recognises.
+    """
+
+    def __init__(self, record: ImportRecord, send: Send, *, partitions: int) -> None:
+        self.after_line = int(record.cursor or 0)
+        self.fetched = record.fetched
+        self.unreadable = record.unreadable
+        self._record = record
+        self._path = Path(record.spec.file)
+        self._send = send
+        self._partitions = partitions
+
+    async def run(self) -> None:
+        """Send all that has not been sent; raises UserError when the file is gone or has become shorter."""
+        items = read_export_file(
+            self._path,
+            account=self._record.account,
+            import_id=self._record.id,
+            # The last line sent is read again, to see that it is still there.
+            after_line=max(0, self.after_line - 1),
+        )
+        seen = self.after_line == 0
+
+        def next_batch() -> tuple[list[Record], int, int, int, bool]:
+            """Read in a thread: records, last line, tickets, bad lines, and whether the file has ended."""
+            nonlocal seen
+            records: list[Record] = []
+            line, tickets, bad, held = self.after_line, 0, 0, 0
+            for item in items:
+                if item.line <= self.after_line:
+                    seen = True
+                    continue
+                if not seen:
+                    break
+                line = item.line
+                record, is_ticket = self._record_of(item)
+                tickets += is_ticket
+                bad += not is_ticket
+                records.append(record)
+                held += len(record.value or b"")
+                if len(records) >= BATCH_LINES or held >= _BATCH_BYTES:
+                    return records, line, tickets, bad, False
+            if not seen:
+                raise UserError(
+                    f"{self._path} is not the file it was: import {self._record.id} has sent "
+                    f"{self.after_line:,} lines of it, and line {self.after_line:,} is no longer there; "
+                    f"start a new import with `ticketstream import --file {self._path}`"
+                )
+            return records, line, tickets, bad, True
+
+        ended = False
+        while not ended:
+            records, line, tickets, bad, ended = await asyncio.to_thread(next_batch)
+            if records:
+                await self._send(records)
+            self.after_line = line
+            self.fetched += tickets
+            self.unreadable += bad
+            await self._send([self._progress(ended)])
+
+    def _progress(self, ended: bool) -> Record:
+        command = ImportCommand(
+            command="feed",
+            account=self._record.account,
+            import_id=self._record.id,
+            issued_at=time.time(),
+            cursor=str(self.after_line),
+            fetched=self.fetched,
+            failed=self.unreadable,
+            ended=ended,
+        )
+        return command_record(command, self._partitions)
+
+    def _record_of(self, item: FileTicket | BadLine) -> tuple[Record, bool]:
+        """Return the record of a line, and whether it is a ticket."""
+        if isinstance(item, BadLine):
+            return self._letter(item.line, item.raw, item.message, DecodeError), False
+        change = item.change
+        value = encode(change)
+        if len(value) > MAX_MESSAGE_BYTES:
+            message = (
+                f"ticket {change.ticket_id} is {len(value):,} bytes; at most {MAX_MESSAGE_BYTES:,} are sent"
+            )
+            return self._letter(item.line, value, message, RefusedError), False
+        key = ticket_key(change.account, change.ticket_id)
+        return Record(BACKFILL, partition_of(key, self._partitions), key, value, headers_of(change)), True
+
+    def _letter(
+        self, line: int, raw: bytes, message: str, kind: type[DecodeError] | type[RefusedError]
+    ) -> Record:
+        if len(raw) > _LETTER_BYTES:
+            message += f" (of its {len(raw):,} bytes the first {KEPT_OF_A_TOO_LONG_LINE:,} are kept)"
+            raw = raw[:KEPT_OF_A_TOO_LONG_LINE]
+        return line_dead_letter(
+            self._record.account, self._record.id, str(self._path), line, raw, kind(message), self._partitions
+        )

@@ -1,0 +1,131 @@
+"""Import records as the workers keep them, and commands that no worker has taken up yet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from agents.partitions import account_partition
+from schemas.codec import decode, decode_value
+from schemas.errors import PermanentError, UserError
+from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.state import changelog_topic
+from schemas.topics import IMPORT_COMMANDS
+from ticketstream.records.reader import TopicReader
+
+CHANGELOG = changelog_topic("imports")
+
+
+@dataclass(slots=True)
+class KnownImport:
+    """An import; ``waiting`` when its start is on Kafka but no worker has taken it up yet."""
+
+    record: ImportRecord
+    waiting: bool = False
+
+
+async def load_imports(bootstrap_servers: str) -> list[KnownImport]:
+    """Return every import of every account, newest first; raises UnavailableError."""
+    kept: dict[str, ImportRecord] = {}
+    asked: dict[str, ImportRecord] = {}
+    async with TopicReader(bootstrap_servers, [CHANGELOG, IMPORT_COMMANDS]) as reader:
+        async for raw in reader.to_end():
+            if raw.topic == CHANGELOG:
+                import_id = bytes(raw.key or b"").decode("utf-8", "replace")
+                if (record := _record(raw.value)) is not None:
+                    kept[import_id] = record
+                else:
+                    kept.pop(import_id, None)
+            else:
+                try:
+                    fold(asked, decode(ImportCommand, raw.value, raw.headers))
+                except PermanentError:
+                    continue  # a dead letter of the worker's; nothing can be shown of it
+    known = [KnownImport(record) for record in kept.values()]
+    known += [KnownImport(record, waiting=True) for key, record in asked.items() if key not in kept]
+    return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
+
+
+async def find_import(bootstrap_servers: str, import_id: str) -> KnownImport:
+    """Return one import; raises UserError when there is none of this id."""
+    for known in await load_imports(bootstrap_servers):
+        if known.record.id == import_id:
+            return known
+    raise UserError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
+
+
+def new_record(command: ImportCommand) -> ImportRecord:
+    """Return the record that a start command leads to."""
+    return ImportRecord(
+        id=command.import_id,
+        account=command.account,
+        status="running",
+        spec=command.spec or ImportSpec(),
+        started_at=command.issued_at,
+        updated_at=command.issued_at,
+        total=command.total,
+    )
+
+
+def fold(records: dict[str, ImportRecord], command: ImportCommand) -> None:
+    """Apply a command to what was asked before it."""
+    record = records.get(command.import_id)
+    if command.command == "start":
+        if record is None and command.spec is not None:
+            records[command.import_id] = new_record(command)
+        return
+    if record is None:
+        return
+    record.updated_at = command.issued_at
+    if command.command == "cancel":
+        record.status = "cancelled"
+    elif command.command == "resume":
+        record.status = "running"
+    else:
+        record.cursor = command.cursor
+        record.fetched = max(record.fetched, command.fetched)
+        record.unreadable = max(record.unreadable, command.failed)
+        record.total = command.total if command.total is not None else record.total
+        record.source_ended = record.source_ended or command.ended
+
+
+class ImportWatch:
+    """Follows the record of one import; an async context manager. Raises UnavailableError."""
+
+    def __init__(self, bootstrap_servers: str, account: str, import_id: str, partitions: int) -> None:
+        self._import_id = import_id.encode()
+        self._reader = TopicReader(
+            bootstrap_servers, [CHANGELOG], partitions=[account_partition(account, partitions)]
+        )
+
+    async def __aenter__(self) -> ImportWatch:
+        await self._reader.__aenter__()
+        return self
+
+    async def __aexit__(self, *problem: object) -> None:
+        await self._reader.__aexit__(None, None, None)
+
+    async def states(self, *, every: float = 0.5) -> AsyncIterator[ImportRecord | None]:
+        """Yield the newest record whenever it changes, and at least every ``every`` seconds, for ever.
+
+        None until a worker has taken the import up.
+        """
+        newest: ImportRecord | None = None
+        async for raw in self._reader.to_end():
+            newest = self._of_this(raw.key, raw.value) or newest
+        while True:
+            yield newest
+            for raw in await self._reader.next_batch(every):
+                newest = self._of_this(raw.key, raw.value) or newest
+
+    def _of_this(self, key: bytes | None, value: bytes | None) -> ImportRecord | None:
+        return _record(value) if key == self._import_id else None
+
+
+def _record(value: bytes | None) -> ImportRecord | None:
+    if value is None:
+        return None
+    try:
+        return decode_value(ImportRecord, value)
+    except PermanentError:
+        return None

@@ -1,0 +1,109 @@
+"""Reads a topic from its beginning without a consumer group: to its present end, or following it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.errors import UnavailableError
+from schemas.settings import PREFIX
+
+_FETCH_MS = 500
+
+
+class TopicReader:
+    """Reads some topics, each partition in order; an async context manager.
+
+    ``partitions`` narrows every topic to these; None means all. A topic that does not exist yet is
+    empty. Nothing is committed and no group is joined: reading changes nothing for the workers.
+    Raises UnavailableError when Kafka is away.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topics: Iterable[str],
+        *,
+        partitions: Iterable[int] | None = None,
+        timeout: float = 15.0,
+    ) -> None:
+        self._servers = bootstrap_servers
+        self._topics = list(topics)
+        self._partitions = None if partitions is None else set(partitions)
+        self._timeout_ms = round(timeout * 1000)
+        self._places: list[TopicPartition] = []
+        self._consumer: Any = None
+
+    async def __aenter__(self) -> Self:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id="ticketstream-cli",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=self._timeout_ms,
+            max_partition_fetch_bytes=1024 * 1024,
+        )
+        try:
+            await consumer.start()
+            existing = await consumer.topics()
+            self._places = [
+                TopicPartition(topic, partition)
+                for topic in self._topics
+                if topic in existing
+                for partition in sorted(consumer.partitions_for_topic(topic) or ())
+                if self._partitions is None or partition in self._partitions
+            ]
+            if self._places:
+                consumer.assign(self._places)
+                await consumer.seek_to_beginning()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await consumer.stop()
+            raise unreachable(self._servers, error) from error
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+
+    async def to_end(self) -> AsyncIterator[Any]:
+        """Yield what has not been read yet of what is on the topics now."""
+        try:
+            ends = await self._consumer.end_offsets(self._places) if self._places else {}
+            for place in self._places:
+                # Positions tell the end, not the last record seen: compaction leaves holes in offsets.
+                while await self._consumer.position(place) < ends[place]:
+                    found = await self._consumer.getmany(place, timeout_ms=_FETCH_MS)
+                    for record in found.get(place, ()):
+                        if record.offset < ends[place]:
+                            yield record
+        except (KafkaError, TimeoutError) as error:
+            raise unreachable(self._servers, error) from error
+
+    async def next_batch(self, seconds: float) -> list[Any]:
+        """Return what has come since the last read, waiting up to ``seconds`` for something to come."""
+        if not self._places:
+            await asyncio.sleep(seconds)
+            return []
+        try:
+            found = await self._consumer.getmany(timeout_ms=max(1, round(seconds * 1000)))
+        except KafkaError as error:
+            raise unreachable(self._servers, error) from error
+        return [record for records in found.values() for record in records]
+
+
+def unreachable(servers: str, error: BaseException) -> UnavailableError:
+    """Return the error that says that Kafka is away, and what to check."""
+    return UnavailableError(
+        f"Kafka at {servers} cannot be reached ({type(error).__name__}): "
+        f"is it running, and is {PREFIX}KAFKA__BOOTSTRAP_SERVERS right?"
+    )
