@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 
 import uvicorn
 
@@ -56,8 +57,13 @@ def main() -> None:
         command.error("--tickets and --export-delay cannot be negative, --time-scale must be above 0")
     if bool(arguments.email) != bool(arguments.api_token):
         command.error("--email and --api-token go together")
-    server = uvicorn.Server(config(options_of(arguments), arguments.host, arguments.port))
-    server.run()
+    try:
+        listener = socket.create_server((arguments.host, arguments.port), backlog=4096)
+    except (OSError, OverflowError) as error:
+        command.exit(
+            1, f"cannot listen on {arguments.host}:{arguments.port}: {error}; choose another --port\n"
+        )
+    uvicorn.Server(config(options_of(arguments))).run([listener])
 
 
 if __name__ == "__main__":

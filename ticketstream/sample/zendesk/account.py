@@ -47,7 +47,7 @@ class Account:
         self.order = ChangeOrder(self.shape)
         self._generated = Generated(name, seed, self.people, self.shape)
         self._live: dict[int, LiveTicket] = {}
-        self._latest = END
+        self._latest = END + 1
         codes = self.shape.status.copy()
         codes[(self.shape.kind == Kind.DELETED) | (self.shape.kind == Kind.SPAM)] = GONE
         self._codes = bytearray(codes.tobytes())

@@ -7,7 +7,6 @@ that it needs no login, takes nothing from the API quota and meets no fault.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -27,9 +26,7 @@ class SampleZendeskControl:
     def __enter__(self) -> SampleZendeskControl:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from types import TracebackType
 
 import msgspec
 import uvicorn
@@ -29,7 +28,7 @@ class SampleZendesk:
         options = options or Options()
         if not (options.oauth_token or options.api_token):
             options = msgspec.structs.replace(options, oauth_token=DEFAULT_OAUTH_TOKEN)
-        self._server = uvicorn.Server(config(options, "127.0.0.1", 0))
+        self._server = uvicorn.Server(config(options))
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.control = SampleZendeskControl(self.base_url)
@@ -40,9 +39,7 @@ class SampleZendesk:
         self.control.health()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.control.close()
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(10)

@@ -75,17 +75,15 @@ def build(options: Options) -> FrontDoor:
     return FrontDoor(app, login, limits, faults, statistics)
 
 
-def config(options: Options, host: str, port: int) -> uvicorn.Config:
-    """Return how to serve a new account."""
+def config(options: Options) -> uvicorn.Config:
+    """Return how to serve a new account, on a socket that is listening already."""
     settings: dict[str, Any] = {"http": Protocol, "loop": "uvloop", "ws": "none", "lifespan": "off"}
     return uvicorn.Config(
         build(options),
-        host=host,
-        port=port,
         access_log=False,
         log_level="critical",
         server_header=False,
         timeout_graceful_shutdown=2,
-        backlog=4096,
+        timeout_keep_alive=75,
         **settings,
     )
