@@ -21,8 +21,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout i
 
 
 def out() -> Console:
-    """Return a console on stdout that reads no markup and adds no colours to values."""
-    return Console(markup=False, highlight=False, emoji=False)
+    """Return a console on stdout that reads no markup and adds no colours to values.
+
+    Into a file or a pipe its lines are wide, so that no table cell is broken over lines.
+    """
+    width = None if sys.stdout.isatty() else 240
+    return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def err() -> Console:

@@ -1,1 +1,1 @@
-"""The local stack: Kafka, Weaviate and the sample services as supervised child processes."""
+"""The local stack: Kafka, Weaviate and the sample services as supervised processes on this machine."""

