@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import httpx
 
+from schemas.errors import CredentialsError
 from schemas.settings import Settings
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
@@ -26,8 +27,8 @@ class Login(NamedTuple):
 async def check_login(settings: Settings, *, attempts: int = 3, timeout: float = 15.0) -> Login:
     """Ask Zendesk who we are, with one call.
 
-    ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError, RefusedError, and
-    UnavailableError or RateLimitedError after the last attempt.
+    ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody who
+    is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
     """
     login = login_of(settings)
     transport = _Listening(settings.zendesk_url)
@@ -42,6 +43,12 @@ async def check_login(settings: Settings, *, attempts: int = 3, timeout: float =
     )
     async with client:
         me = await whoami(client)
+    if me.role != "admin":
+        # Source: Zendesk's API reference, "Incremental Exports", allowed for admins.
+        raise CredentialsError(
+            f"Zendesk's login belongs to {me.name}, who is no administrator but {me.role or 'nobody'}; only "
+            f"administrators may read the export: set {login.variables} to one's"
+        )
     remaining = transport.heading.remaining
     return Login(me, None if remaining is None else int(remaining))
 

@@ -1,0 +1,39 @@
+"""Whether Weaviate is there, takes the login, and has what readers read."""
+
+from __future__ import annotations
+
+from schemas.ids import ALIAS, collection_name
+from schemas.settings import Settings
+from streams.sinks.weaviate.client import connect
+from streams.transforms.chunking import CHUNKER_VERSION
+from ticketstream.checks.finding import Finding
+
+
+async def check_weaviate(settings: Settings) -> list[Finding]:
+    """Connect both ways; raises SettingsError, CredentialsError, UserError and UnavailableError."""
+    async with await connect(settings) as connection:
+        version = (await connection.client.get_meta()).get("version", "of unknown version")
+        alias = await connection.client.alias.get(alias_name=ALIAS)
+    found = [Finding("weaviate", "ok", f"{version} answers at {settings.weaviate_http_url}, gRPC too")]
+    mine = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
+    if alias is None:
+        found.append(
+            Finding(
+                "collection",
+                "warn",
+                f"there is no {ALIAS} yet",
+                "nothing: the first worker makes it",
+            )
+        )
+    elif alias.collection != mine:
+        found.append(
+            Finding(
+                "collection",
+                "warn",
+                f"{ALIAS} stands for {alias.collection}, the settings' embedding model writes {mine}",
+                "set the embedding model that the collection was made with, or import again",
+            )
+        )
+    else:
+        found.append(Finding("collection", "ok", f"{ALIAS} stands for {mine}"))
+    return found
