@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import faust
+from mode.utils.queues import ThrowableQueue
 
 from agents import transport
 from schemas.settings import Settings
@@ -28,20 +29,52 @@ class Takes(Protocol):
 class Stages(Protocol):
     """What the app hands its events to; started before any event flows."""
 
-    enrich_live: Takes
-    enrich_backfill: Takes
-    embed: Takes
-    index: Takes
-    imports: Takes
+    @property
+    def enrich_live(self) -> Takes:
+        """Takes ``tickets.changes``."""
+
+    @property
+    def enrich_backfill(self) -> Takes:
+        """Takes ``tickets.backfill``."""
+
+    @property
+    def embed(self) -> Takes:
+        """Takes ``tickets.enriched``."""
+
+    @property
+    def index(self) -> Takes:
+        """Takes ``tickets.embedded``."""
+
+    @property
+    def imports(self) -> Takes:
+        """Takes ``imports.commands`` and ``imports.progress``."""
 
     async def start(self) -> None:
         """Open clients; called once before the agents start."""
+
+
+class _NeverFull(ThrowableQueue[Any]):
+    """A stream's buffer that asks for a pause in good time, and takes in what still comes.
+
+    Faust's own, once full, blocks the one task that hands messages to all streams: a backfill that
+    waits for the stages behind it would keep their messages from them, for ever. Here a full buffer
+    only stops its own partitions from being fetched, so it exceeds its size by one fetch at most.
+    """
+
+    pressure_high_size = _BUFFERED_EVENTS
+    pressure_drop_size = _BUFFERED_EVENTS // 4
 
 
 class TicketApp(faust.App):
     """A Faust app that starts its stages first."""
 
     stages: Stages
+
+    def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
+        """Return a buffer: one that never blocks for the stages' topics, Faust's own for the rest."""
+        if maxsize != _BUFFERED_EVENTS:
+            return super().FlowControlQueue(maxsize, clear_on_resume=clear_on_resume)
+        return _NeverFull(maxsize=0, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
     async def on_first_start(self) -> None:
         """Open the stages' clients, then let Faust go on."""
@@ -66,7 +99,6 @@ def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
         broker_session_timeout=_SESSION_SECONDS,
         broker_heartbeat_interval=_SESSION_SECONDS / 4,
         broker_commit_interval=0.5,
-        stream_buffer_maxsize=_BUFFERED_EVENTS,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         logging_config={"version": 1, "disable_existing_loggers": False},
@@ -78,7 +110,9 @@ def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
 
 def _add_agents(app: TicketApp) -> None:
     def topic(*names: str) -> Any:
-        return app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+        # Undecoded: what cannot be read must become a dead letter with its bytes.
+        raw = {"key_serializer": "raw", "value_serializer": "raw"}
+        return app.topic(*names, key_type=bytes, value_type=bytes, maxsize=_BUFFERED_EVENTS, **raw)
 
     async def enrich_live(stream: Any) -> None:
         async for event in _events(stream):

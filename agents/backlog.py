@@ -25,6 +25,7 @@ class Backlog:
     def __init__(self, producer: _Heads, limit: int) -> None:
         self._producer = producer
         self._limit = limit
+        self._open = False
         self._released: dict[str, Mapping[tuple[str, int], int]] = {}
 
     def watch(self, topic: str, released: Mapping[tuple[str, int], int]) -> None:
@@ -41,5 +42,9 @@ class Backlog:
 
     async def room(self) -> None:
         """Wait until a backfill may send more."""
-        while self.size() > self._limit:
+        while not self._open and self.size() > self._limit:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def open(self) -> None:
+        """Let everything pass from now on: the worker stops, and finishes what it has begun."""
+        self._open = True

@@ -14,7 +14,7 @@ from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
-from schemas.ids import chunk_id, ticket_key
+from schemas.ids import Visibility, chunk_id, ticket_key
 from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
 from schemas.state import IndexedTicket
 from schemas.topics import EMBEDDED
@@ -110,14 +110,16 @@ class Embed:
         self, partition: int, key: bytes, ticket: EnrichedTicket, chunks: list[Chunk]
     ) -> dict[str, Vector]:
         """Return the vectors of texts that need no embedding, by content hash."""
-        vectors = {c.content_hash: self._recent[c.content_hash] for c in chunks if c.content_hash in self._recent}
+        contents = {chunk.content_hash for chunk in chunks}
+        vectors = {content: self._recent[content] for content in contents if content in self._recent}
         before: IndexedTicket | None = self._tables["indexed"].get(partition, key)
         if before is None or before.collection != self._collection:
             return vectors
-        wanted = {chunk.content_hash for chunk in chunks} - vectors.keys()
+        wanted = contents - vectors.keys()
+        held: list[tuple[Visibility, list[str]]] = [("public", before.public), ("internal", before.internal)]
         ids = [
             chunk_id(ticket.account, ticket.ticket_id, visibility, index)
-            for visibility, hashes in (("public", before.public), ("internal", before.internal))
+            for visibility, hashes in held
             for index, content in enumerate(hashes)
             if content in wanted
         ]

@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -28,7 +29,7 @@ from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Producer, Record
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
-from schemas.errors import CredentialsError, PermanentError, TicketstreamError
+from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
 from streams.metrics import StageMetrics
 from streams.retries import retrying
 
@@ -101,7 +102,9 @@ class Engine:
                 await self._changed.wait_for(lambda: self._held < self._held_limit)
         if raw.generation_id != self._app.consumer_generation_id:
             return
-        headers = list((raw.headers or {}).items()) if isinstance(raw.headers, dict) else list(raw.headers or ())
+        headers = (
+            list((raw.headers or {}).items()) if isinstance(raw.headers, dict) else list(raw.headers or ())
+        )
         message = Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, headers)
         self._metrics.received.inc()
         place = (raw.topic, raw.partition)
@@ -112,7 +115,7 @@ class Engine:
             self._releasers[place] = asyncio.create_task(self._release(lane, place))
         slot = Slot(event, message)
         self._held += 1
-        self._metrics.held.set(self._held)
+        self._metrics.held.inc()
         before = lane.add(slot)
         slot.task = asyncio.create_task(self._work(lane, slot, before))
 
@@ -129,9 +132,7 @@ class Engine:
         unforeseen = 0
         while True:
             try:
-                done: Done = await retrying(
-                    lambda: self._handler(message), on_retry=lambda *_: self._metrics.retried.inc()
-                )
+                done = await retrying(lambda: self._handler(message), on_retry=self._on_retry)
                 too_large = next((r for r in done.records if len(r.value or b"") > MAX_MESSAGE_BYTES), None)
                 if too_large is not None:
                     raise TooLargeError(
@@ -166,10 +167,7 @@ class Engine:
         while True:
             prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
             async with self._partition_locks[partition]:
-                await retrying(
-                    lambda prefix=prefix: self._settle(prefix, partition),  # type: ignore[misc]
-                    on_retry=lambda *_: self._metrics.retried.inc(),
-                )
+                await retrying(partial(self._settle, prefix, partition), on_retry=self._on_retry)
             for slot in prefix:
                 slot.event.ack()
             lane.release(prefix)
@@ -185,7 +183,11 @@ class Engine:
                 raise RuntimeError("a message without an outcome cannot be released")
             if done.still_wanted is not None and not done.still_wanted():
                 done = slot.done = Done(
-                    "skipped", reason="stale", account=done.account, import_id=done.import_id, calls=done.calls
+                    "skipped",
+                    reason="stale",
+                    account=done.account,
+                    import_id=done.import_id,
+                    calls=done.calls,
                 )
             records += done.records
             for mark in done.marks:
@@ -195,7 +197,9 @@ class Engine:
         released = [(slot.message, slot.done) for slot in prefix if slot.done is not None]
         for mark in self._ledger.count(self.stage, partition, released):
             marks[mark.table].append((mark.key, mark.entry))
-        await asyncio.gather(*(self._tables[table].put(partition, entries) for table, entries in marks.items()))
+        await asyncio.gather(
+            *(self._tables[table].put(partition, entries) for table, entries in marks.items())
+        )
         self._count(prefix)
 
     def _count(self, prefix: list[Slot]) -> None:
@@ -215,9 +219,15 @@ class Engine:
 
     async def _let_go(self, count: int) -> None:
         self._held -= count
-        self._metrics.held.set(self._held)
+        self._metrics.held.dec(count)
         async with self._changed:
             self._changed.notify_all()
+
+    def _on_retry(self, error: RetryableError, attempt: int, wait: float) -> None:
+        self._metrics.retried.inc()
+        structlog.get_logger().warning(
+            "trying again", stage=self.stage, error=str(error), attempt=attempt, wait_seconds=round(wait, 1)
+        )
 
     async def abandon(self) -> None:
         """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
@@ -253,4 +263,3 @@ def _whose(message: Incoming) -> tuple[str, str]:
     except Exception:
         return "", ""
     return owner.account, owner.import_id
-

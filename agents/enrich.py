@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Protocol
 
 from agents.backlog import Backlog
@@ -19,8 +20,8 @@ from schemas.versions import Standing, standing
 from schemas.zendesk import Comment
 from streams.limits import Lane
 from streams.sources.zendesk.comments import Comments
-from streams.sources.zendesk.people import Names
 from streams.transforms.enrich import description_as_comment, enriched_ticket, is_removed
+from streams.transforms.names import Names
 
 STAGE = "enrich"
 
@@ -53,14 +54,14 @@ class Enrich:
         key = _key(message, change)
         origin = Origin(message.topic, message.partition, message.offset)
         fingerprint = digest(encode((change.ticket, change.comments)))
-        whose = {"account": change.account, "import_id": change.import_id}
+        done = partial(Done, account=change.account, import_id=change.import_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
         where = standing(change.version, fingerprint, seen)
         if where is not Standing.NEW:
             # The message that made the entry comes back after a crash: its effect is on the topic.
             if seen is not None and seen.origin == origin:
-                return Done("repeated", **whose)
-            return Done("skipped", reason=where.value, **whose)
+                return done("repeated")
+            return done("skipped", reason=where.value)
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
             await self._backlog.room()
@@ -70,13 +71,12 @@ class Enrich:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
             return standing(change.version, fingerprint, now) is Standing.NEW
 
-        return Done(
+        return done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers_of(enriched))],
             marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin))],
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,
-            **whose,
         )
 
     async def _enrich(self, change: TicketChange, origin: Origin, lane: Lane) -> EnrichedTicket:
@@ -105,7 +105,7 @@ class Enrich:
             elif not removed:
                 names = Names(users={user.id: user.name for user in change.users or ()})
         return enriched_ticket(
-            change, comments, names, origin=origin, removed=removed, calls=calls, now=time.time()
+            change, comments, names, origin=origin, now=time.time(), removed=removed, calls=calls
         )
 
 

@@ -37,9 +37,7 @@ def page_records(
             records.append(_dead_row(bytes(row), error, account, import_id, partitions))
             continue
         key = ticket_key(account, change.ticket_id)
-        records.append(
-            Record(topic, partition_of(key, partitions), key, encode(change), headers_of(change))
-        )
+        records.append(Record(topic, partition_of(key, partitions), key, encode(change), headers_of(change)))
     return records, unreadable
 
 

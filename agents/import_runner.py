@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -20,6 +22,7 @@ from streams.sources.zendesk.export import export_page
 _LEAD = 4_000
 """How many tickets an import may be ahead of enrich; what is ahead cannot be cancelled any more."""
 _LOOK_AGAIN_SECONDS = 0.2
+_COUNTS_SECONDS = 10.0
 
 Save = Callable[[], Awaitable[None]]
 
@@ -52,12 +55,15 @@ class ImportRunner:
             else:
                 await self._feed(record, save)
             await retrying(self._everything_indexed)
+            await _counts_arrived(record)
             record.status = "completed"
         except (CredentialsError, RefusedError) as error:
             record.status = "failed"
             record.errors.append(str(error))
         except Exception as error:
-            structlog.get_logger().error("import failed", import_id=record.id, error=repr(error), exc_info=True)
+            structlog.get_logger().error(
+                "import failed", import_id=record.id, error=repr(error), exc_info=True
+            )
             record.status = "failed"
             record.errors.append(f"{type(error).__name__}: {error}")
         await save()
@@ -82,7 +88,7 @@ class ImportRunner:
                 partitions=self._partitions,
                 import_id=record.id,
             )
-            await retrying(lambda records=records: self._producer.send(records))  # type: ignore[misc]
+            await retrying(partial(self._producer.send, records))
             record.cursor = page.after_cursor
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable
@@ -95,8 +101,14 @@ class ImportRunner:
             # In the order of the pipeline: what a stage has acknowledged is on the next topic.
             for topic in (BACKFILL, ENRICHED, EMBEDDED):
                 await watermarks.wait_for(topic)
-        # The last counts of the stages are on their way.
-        await asyncio.sleep(1.5)
+
+
+async def _counts_arrived(record: ImportRecord) -> None:
+    """Wait until the last counts of the stages have come; a crash can keep some from being exact."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_COUNTS_SECONDS):
+            while record.done + record.repeated < record.fetched + record.unreadable:
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _counted_by_enrich(record: ImportRecord) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 
 from agents.dead_letters import dead_letter, dead_letter_record
-from agents.outcomes import Incoming
+from agents.outcomes import incoming
 from agents.producer import Producer
 from agents.tables import Tables
 from schemas.codec import decode
@@ -49,20 +50,16 @@ class Imports:
 
     async def put(self, event: Any) -> None:
         """Apply a command or a count; it is acknowledged once the records are saved."""
-        raw = event.message
-        message = Incoming(
-            raw.topic, raw.partition, raw.offset, raw.key, raw.value, list((raw.headers or {}).items())
-        )
+        message = incoming(event)
         try:
-            if raw.topic == IMPORT_COMMANDS:
-                self._command(decode(ImportCommand, message.value, message.headers), raw.partition)
+            if message.topic == IMPORT_COMMANDS:
+                self._command(decode(ImportCommand, message.value, message.headers), message.partition)
             else:
                 self._progress(decode(StageProgress, message.value, message.headers))
         except PermanentError as error:
             letter = dead_letter("imports", message, error)
-            await retrying(
-                lambda: self._producer.send([dead_letter_record(letter, message.key, message.partition)])
-            )
+            record = dead_letter_record(letter, message.key, message.partition)
+            await retrying(lambda: self._producer.send([record]))
         self._unacknowledged.append(event)
 
     def _command(self, command: ImportCommand, partition: int) -> None:
@@ -141,7 +138,7 @@ class Imports:
                     (import_id.encode(), self._records[import_id])
                 )
             for home, entries in by_home.items():
-                await retrying(lambda home=home, entries=entries: self._tables[TABLE].put(home, entries))  # type: ignore[misc]
+                await retrying(partial(self._tables[TABLE].put, home, entries))
             for event in events:
                 event.ack()
 

@@ -6,6 +6,8 @@ import time
 from typing import Literal, Protocol
 from uuid import UUID
 
+from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+
 from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Record
 from agents.tables import Tables
@@ -18,7 +20,6 @@ from schemas.topics import INDEXED
 from schemas.vectors import decode_vector
 from schemas.versions import Standing, standing
 from streams.limits import Lane
-from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
 

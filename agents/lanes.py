@@ -59,7 +59,7 @@ class Lane:
         while not self._slots or self._slots[0].done is None:
             self._wake.clear()
             await self._wake.wait()
-        prefix = []
+        prefix: list[Slot] = []
         for slot in self._slots:
             if slot.done is None or len(prefix) == at_most:
                 break

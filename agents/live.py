@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 
@@ -72,7 +73,7 @@ class LiveSource:
             )
             cursor = page.after_cursor
             entry = LiveCursor(cursor, time.time())
-            await retrying(lambda records=records: self._producer.send(records))  # type: ignore[misc]
-            await retrying(lambda entry=entry: self._tables["cursors"].put(home, [(key, entry)]))  # type: ignore[misc]
+            await retrying(partial(self._producer.send, records))
+            await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
             if page.end_of_stream:
                 await asyncio.sleep(self._poll_seconds)

@@ -22,6 +22,14 @@ class Incoming(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
+def incoming(event: Any) -> Incoming:
+    """Return the message of a Faust event."""
+    raw = event.message
+    headers = raw.headers or ()
+    pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
+    return Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, pairs)
+
+
 class Mark(NamedTuple):
     """An entry for a table, written once the records are on the broker."""
 

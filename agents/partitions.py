@@ -7,7 +7,7 @@ from aiokafka.partitioner import murmur2
 
 def partition_of(key: bytes, partitions: int) -> int:
     """Return the partition (0 to ``partitions`` - 1) of a key."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+    return (int(murmur2(key)) & 0x7FFFFFFF) % partitions
 
 
 def account_partition(account: str, partitions: int) -> int:

@@ -7,7 +7,6 @@ slot, so Kafka gives it the same partitions at once, and its RocksDB files are t
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 from pathlib import Path
 from typing import IO
@@ -26,7 +25,7 @@ class Slot:
     @property
     def instance_id(self) -> str:
         """The group instance id: host, data directory and number tell workers apart."""
-        place = os.stat(self.folder)
+        place = self.folder.stat()
         return f"ticketstream-{socket.gethostname()}-{place.st_dev:x}-{place.st_ino:x}-{self.number}"
 
     def release(self) -> None:

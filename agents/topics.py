@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -25,6 +26,7 @@ _COMPACT: Final = {
     "segment.ms": str(6 * 3600 * 1000),
     "min.cleanable.dirty.ratio": "0.3",
 }
+_REPLICAS: Final = 3
 _DAYS: Final = 24 * 3600 * 1000
 
 
@@ -71,13 +73,12 @@ async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
     existing = set(await admin.list_topics())
     missing = [name for name in configs if name not in existing]
     if missing:
-        new = [
-            NewTopic(name, partitions, replication_factor=-1, topic_configs=configs[name]) for name in missing
-        ]
-        try:
+        brokers = len((await admin.describe_cluster())["brokers"])
+        replicas = min(_REPLICAS, brokers)
+        new = [NewTopic(name, partitions, replicas, topic_configs=configs[name]) for name in missing]
+        # Another worker may be quicker; what it made is checked below.
+        with suppress(TopicAlreadyExistsError):
             await admin.create_topics(new)
-        except TopicAlreadyExistsError:
-            pass  # another worker was quicker; what it made is checked below
     for _ in range(50):
         counts = {
             item["topic"]: len(item["partitions"])

@@ -92,6 +92,11 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.unreadable + sum(self._sum(stage, "failed") for stage in ("enrich", "embed", "index"))
 
     @property
+    def repeated(self) -> int:
+        """Messages that came again after a crash and needed nothing."""
+        return sum(self._sum(stage, "repeated") for stage in ("enrich", "embed", "index"))
+
+    @property
     def done(self) -> int:
         """Tickets whose fate is known."""
         return self.indexed + self.skipped + self.failed
@@ -110,8 +115,3 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     def embedding_calls(self) -> int:
         """Calls of embed to its provider."""
         return self._sum("embed", "calls")
-
-    @property
-    def finished(self) -> bool:
-        """Whether the source has ended and the fate of all it sent is known."""
-        return self.source_ended and self.done >= self.fetched + self.unreadable

@@ -102,6 +102,10 @@ class Settings(BaseSettings):
         "info", description="how much the workers log"
     )
 
+    metrics_port: int = Field(
+        0, ge=0, le=65_000, description="port of the first worker's /metrics, the next ones follow; 0: none"
+    )
+
     @property
     def bootstrap_servers(self) -> str:
         """Kafka's address; raises SettingsError when it is not set."""

@@ -1,0 +1,260 @@
+"""Everything a worker runs, put together: clients, limits, engines, sources, and their life cycle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from prometheus_client import start_http_server
+from streams.sinks.base import Sink
+from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.sink import WeaviateSink
+
+from agents import embed, enrich, index
+from agents.app import TicketApp
+from agents.backlog import Backlog
+from agents.engine import Engine, Handler
+from agents.import_runner import ImportRunner
+from agents.imports import Imports
+from agents.live import LiveSource
+from agents.partitions import account_partition
+from agents.producer import Producer
+from agents.progress import ProgressLedger
+from agents.slots import Slot
+from agents.tables import Tables
+from agents.writer import BatchedWriter
+from schemas.errors import SettingsError
+from schemas.ids import collection_name
+from schemas.settings import Settings
+from schemas.topics import CHANGES, EMBEDDED, ENRICHED
+from streams.embeddings.batcher import EmbeddingBatcher
+from streams.embeddings.build import build_provider
+from streams.embeddings.observe import EmbeddingCall
+from streams.limits import QuotaShare
+from streams.metrics import Metrics, StageMetrics
+from streams.retries import retrying
+from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.people import People
+from streams.sources.zendesk.reader import TicketReader
+from streams.transforms.chunking import CHUNKER_VERSION
+
+_WORKING: Final = 50
+"""Tickets in flight at Zendesk, for each lane."""
+_HELD: Final = 400
+_BACKLOG: Final = 800
+_DRAIN_SECONDS: Final = 10.0
+
+
+class Pipeline:
+    """The stages of one worker; see TicketApp for when its methods are called."""
+
+    enrich_live: Engine
+    enrich_backfill: Engine
+    embed: Engine
+    index: Engine
+    imports: Imports
+
+    def __init__(self, app: TicketApp, settings: Settings, slot: Slot) -> None:
+        self._app = app
+        self._settings = settings
+        self._slot = slot
+        self._partitions = settings.kafka.partitions
+        self._provider = build_provider(settings)
+        self._metrics = Metrics()
+        self._producer = Producer(settings.bootstrap_servers, slot.instance_id)
+        self._tables = Tables(app, self._producer, self._partitions)
+        self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
+        self._backlog = Backlog(self._producer, _BACKLOG)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._live: asyncio.Task[None] | None = None
+        app.on_partitions_revoked.connect(self._revoked)
+        app.on_rebalance_complete.connect(self._assigned)
+        app.on_before_shutdown.connect(self._shut_down)
+
+    async def start(self) -> None:
+        """Open the clients and set up the stages."""
+        settings = self._settings
+        self._general = self._share(settings.zendesk.requests_per_minute)
+        # One worker at a time reads an account's export, so its limit is not shared out.
+        self._incremental = QuotaShare.whole(settings.zendesk.incremental_requests_per_minute)
+        self._requests = self._share(settings.embedding.requests_per_minute)
+        self._tokens = self._share(settings.embedding.tokens_per_minute)
+        self._zendesk = self._connect_zendesk()
+        await retrying(self._producer.start)
+        self._weaviate = await retrying(lambda: connect(settings))
+        self._sinks: dict[str, Sink] = {}
+        collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
+        sink = await retrying(lambda: self._open_sink(collection))
+        self._batcher = EmbeddingBatcher(
+            self._provider,
+            requests=self._requests,
+            tokens=self._tokens,
+            quota_unit=settings.embedding.quota_unit,
+            observe=self._observe_embedding,
+        )
+        self._writer = BatchedWriter(self._open_sink, lambda *_: self._retried("index"))
+        reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
+        enriching = enrich.Enrich(self._tables, reader, self._backlog).handle
+        self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING)
+        self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING)
+        self.embed = self._engine(
+            embed.STAGE,
+            embed.Embed(
+                self._tables,
+                self._batcher,
+                sink,
+                collection=collection,
+                dimensions=settings.embedding_dimensions,
+            ).handle,
+        )
+        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer).handle)
+        self._backlog.watch(ENRICHED, self.embed.released)
+        self._backlog.watch(EMBEDDED, self.index.released)
+        runner = ImportRunner(
+            self._zendesk,
+            self._producer,
+            bootstrap_servers=settings.bootstrap_servers,
+            partitions=self._partitions,
+        )
+        self.imports = Imports(self._tables, self._producer, runner.run)
+        self._tasks = [
+            asyncio.create_task(self._ledger.run()),
+            asyncio.create_task(self.imports.run_flushes()),
+        ]
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port + self._slot.number, "127.0.0.1", self._metrics.registry)
+
+    def _share(self, per_minute: float) -> QuotaShare:
+        return QuotaShare(per_minute, self._partitions)
+
+    def _connect_zendesk(self) -> ZendeskClient | None:
+        settings = self._settings
+        if settings.zendesk.subdomain is None:
+            return None  # files can be imported without an account to ask
+        try:
+            login = login_of(settings)
+        except SettingsError as error:
+            structlog.get_logger().warning(
+                "no Zendesk login: live changes are not followed, comments come from files only",
+                reason=str(error),
+            )
+            return None
+        return ZendeskClient(
+            settings.zendesk_url,
+            login,
+            general=self._general,
+            incremental=self._incremental,
+            on_call=lambda _, status, __: self._metrics.calls.labels("zendesk", str(status)).inc(),
+            on_retry=lambda *_: self._retried("enrich"),
+        )
+
+    def _retried(self, stage: str) -> None:
+        self._metrics.retried.labels(stage).inc()
+
+    def _observe_embedding(self, call: EmbeddingCall) -> None:
+        self._metrics.calls.labels("embedding", call.outcome).inc()
+        self._metrics.limit_wait.labels("embedding").inc(call.waited)
+        self._metrics.embedded_texts.inc(call.texts)
+        self._metrics.embedded_tokens.inc(call.tokens)
+
+    async def _open_sink(self, collection: str) -> Sink:
+        sink = self._sinks.get(collection)
+        if sink is None:
+            sink = WeaviateSink(self._weaviate, collection)
+            await sink.setup()
+            self._sinks[collection] = sink
+        return sink
+
+    def _engine(self, stage: str, handler: Handler, working: int = _HELD) -> Engine:
+        return Engine(
+            stage,
+            handler,
+            app=self._app,
+            producer=self._producer,
+            tables=self._tables,
+            ledger=self._ledger,
+            metrics=StageMetrics(self._metrics, stage),
+            working=working,
+            held=_HELD,
+        )
+
+    @property
+    def _engines(self) -> tuple[Engine, ...]:
+        return (self.enrich_live, self.enrich_backfill, self.embed, self.index)
+
+    async def _revoked(self, *_: Any, **__: Any) -> None:
+        self._own(0)
+        await self._stop_live()
+        await self.imports.revoked()
+        for engine in self._engines:
+            await engine.abandon()
+
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
+        structlog.get_logger().info("partitions assigned", partitions=sorted(partitions))
+        self._own(len(partitions))
+        self._ledger.assigned(partitions)
+        self.imports.assigned(partitions)
+        await self._stop_live()
+        subdomain = self._settings.zendesk.subdomain
+        if (
+            self._zendesk is not None
+            and subdomain is not None
+            and account_partition(subdomain, self._partitions) in partitions
+        ):
+            live = LiveSource(
+                subdomain,
+                self._zendesk,
+                self._producer,
+                self._tables,
+                partitions=self._partitions,
+                poll_seconds=self._settings.zendesk.poll_seconds,
+            )
+            self._live = asyncio.create_task(_reported(live.run))
+
+    def _own(self, partitions: int) -> None:
+        for share in (self._general, self._requests, self._tokens):
+            share.own(partitions)
+
+    async def _stop_live(self) -> None:
+        if self._live is not None:
+            self._live.cancel()
+            await asyncio.gather(self._live, return_exceptions=True)
+            self._live = None
+
+    async def _shut_down(self, *_: Any, **__: Any) -> None:
+        """Finish what is in flight, so that nothing has to be done again, and close everything."""
+        await self._stop_live()
+        self._backlog.open()
+        for engine in self._engines:
+            await engine.drain(_DRAIN_SECONDS)
+        await self._ledger.publish()
+        await self.imports.flush()
+        await self._app.consumer.commit()
+        await self.imports.revoked()
+        for engine in self._engines:
+            await engine.abandon()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._batcher.close(timeout=1)
+        await self._writer.close()
+        await self._provider.close()
+        if self._zendesk is not None:
+            await self._zendesk.aclose()
+        await self._weaviate.close()
+        await self._producer.stop()
+        self._slot.release()
+
+
+async def _reported(run: Callable[[], Any]) -> None:
+    """Run for ever: an error nobody foresaw is logged, and the source starts anew from its table."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            structlog.get_logger().error("a source stopped", error=repr(error), exc_info=True)
+            await asyncio.sleep(5)

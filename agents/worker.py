@@ -1,0 +1,51 @@
+"""The process of one worker: ``python -m agents.worker``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import faust
+import structlog
+import uvloop
+
+from agents.app import create_app
+from agents.logs import configure_logs
+from agents.pipeline import Pipeline
+from agents.slots import take_slot
+from agents.topics import ensure_topics
+from schemas.errors import RetryableError, UserError
+from schemas.settings import load_settings
+
+
+def main() -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = load_settings()
+        slot = take_slot(settings.data_dir)
+        configure_logs(settings.log_level, slot.number)
+        asyncio.run(ensure_topics(settings))
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        app = create_app(settings, slot.folder, slot.instance_id)
+        app.stages = Pipeline(app, settings, slot)
+    except (UserError, RetryableError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    try:
+        faust.Worker(
+            app, quiet=True, override_logging=False, redirect_stdouts=False
+        ).execute_from_commandline()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except (UserError, RetryableError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        structlog.get_logger().error("the worker ends", error=repr(error), exc_info=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The sink behind windows: many tickets, a few batches under way, each ticket its own result."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from streams.sinks.base import Sink, SinkItem, SinkResult
+
+from schemas.errors import RetryableError
+from streams.limits import Lane
+from streams.retries import retrying
+from streams.windows import WindowedCalls
+
+OpenSink = Callable[[str], Awaitable[Sink]]
+
+_TICKETS = 100
+_CHUNKS = 300
+_BACKFILL_SECONDS = 0.1
+_LIVE_SECONDS = 0.005
+
+
+class BatchedWriter:
+    """Writes tickets to the collection each one names; ``open_sink`` gives the sink of a collection."""
+
+    def __init__(self, open_sink: OpenSink, on_retry: Callable[[RetryableError, int, float], None]) -> None:
+        self._open_sink = open_sink
+        self._on_retry = on_retry
+        self._windows: dict[str, WindowedCalls[SinkItem, SinkResult]] = {}
+
+    async def write(self, collection: str, item: SinkItem, lane: Lane) -> SinkResult:
+        """Write one ticket; a sink that is away is tried until it is back."""
+        windows = self._windows.get(collection)
+        if windows is None:
+            windows = self._windows[collection] = self._open(collection)
+        (result,) = await windows.submit([item], lane=lane)
+        return result
+
+    def _open(self, collection: str) -> WindowedCalls[SinkItem, SinkResult]:
+        async def call(items: list[SinkItem]) -> list[SinkResult]:
+            async def attempt() -> list[SinkResult]:
+                sink = await self._open_sink(collection)
+                return await sink.write(items)
+
+            return await retrying(attempt, on_retry=self._on_retry)
+
+        return WindowedCalls(
+            call,
+            max_items=_TICKETS,
+            max_weight=_CHUNKS,
+            max_seconds=_BACKFILL_SECONDS,
+            live_seconds=_LIVE_SECONDS,
+            in_flight=2,
+            live_in_flight=1,
+            weight=lambda item: max(1, len(item.upserts)),
+        )
+
+    async def close(self) -> None:
+        """Finish what waits."""
+        for windows in self._windows.values():
+            await windows.close(timeout=5)

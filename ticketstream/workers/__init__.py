@@ -1,0 +1,1 @@
+"""Worker processes: started together, started again when one dies, stopped together."""
