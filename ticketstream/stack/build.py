@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -196,3 +197,22 @@ def log_tail(log: Path, lines: int = 3) -> str:
     held = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in held if "ERROR" in line or "error" in line.lower()] or held
     return " | ".join(telling[-lines:])[-600:] or "it wrote nothing"
+
+
+def main() -> None:
+    """Make both parts unless they are there; ends with status 1 and one line when that fails."""
+    from ticketstream.cli.output import print_error
+    from ticketstream.cli.progress import step_report
+
+    try:
+        with step_report() as report:
+            ready_parts(with_kafka=True, with_weaviate=True, report=report)
+    except StackError as error:
+        print_error(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

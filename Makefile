@@ -1,0 +1,56 @@
+# Everything below sets itself up: `make demo` and `make test` on a fresh clone are enough.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.PHONY: help install needs stack demo test check unit bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: $(VENV)/.installed ## make .venv with all packages and the command .venv/bin/ticketstream
+
+$(VENV)/.installed: requirements.lock pyproject.toml tools/install tools/find-python
+	@PYTHON='$(PYTHON)' tools/install $(VENV)
+
+# Before anything is installed: names a missing Java, Maven or Go. Later the stack itself says it.
+needs:
+	@[ -e $(VENV)/.installed ] || "$$(PYTHON='$(PYTHON)' tools/find-python)" -m ticketstream.stack.tools
+
+stack: needs install ## fetch Kafka's jars and build Weaviate's server, once
+	@$(BIN)/python -m ticketstream.stack.build
+
+demo: needs install ## the whole story on this machine, with sample data
+	@$(BIN)/ticketstream demo
+
+check: install ## format, lint, types, import direction, dead code
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log >&2; exit 1; }
+	@$(BIN)/vulture
+	@echo "checks passed"
+
+unit: install ## the fast tests only
+	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
+
+test: stack check ## all checks and all tests
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: stack ## the figures: 10,000 sample tickets end to end, beside plain scripts
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lock: install ## pin the newest versions that pyproject.toml allows in requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev \
+		--generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements.lock
+
+clean: ## remove .venv and caches (data of the local stack stays)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
