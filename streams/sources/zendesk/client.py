@@ -58,7 +58,7 @@ class ZendeskClient:
         incremental: QuotaShare,
         retry: RetryPolicy = FOREVER,
         timeout: float = 60.0,
-        connections: int = 64,
+        connections: int = 128,
         on_call: OnCall | None = None,
         on_retry: OnRetry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,

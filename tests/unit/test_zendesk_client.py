@@ -1,0 +1,329 @@
+"""What the client makes of every kind of answer."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from schemas.errors import (
+    CredentialsError,
+    RateLimitedError,
+    RefusedError,
+    RetryableError,
+    SettingsError,
+    TicketstreamError,
+    UnavailableError,
+)
+from streams.limits import QuotaShare
+from streams.sources.zendesk import client as client_module
+from streams.sources.zendesk.answers import AnswerTooLargeError, read_heading
+from streams.sources.zendesk.check import whoami
+from streams.sources.zendesk.client import ZendeskClient
+from tests.fake_clock import FakeClock
+from tests.zendesk_fixtures import client_of
+
+ANY = msgspec.json.Decoder(dict[str, Any])
+
+
+async def ask(client: ZendeskClient) -> Any:
+    return (await client.get("/api/v2/things.json?secret=no", ANY, "users")).value
+
+
+def scripted(*answers: httpx.Response | Exception) -> Any:
+    left: Iterator[httpx.Response | Exception] = iter(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        one = next(left)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    return answer
+
+
+GOOD = {"ok": True}
+
+
+def good() -> httpx.Response:
+    return httpx.Response(200, json=GOOD)
+
+
+async def test_an_answer_comes_decoded_with_login_and_query_as_given() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return good()
+
+    client = client_of(answer)
+    answered = await client.get("/api/v2/things.json?page%5Bsize%5D=100", ANY, "users")
+    assert answered == (GOOD, 1) and client.calls == 1
+    assert seen[0].url.raw_path == b"/api/v2/things.json?page%5Bsize%5D=100"
+    assert seen[0].headers["authorization"] == "Bearer secret-of-the-test"
+    assert seen[0].headers["host"] == "acme.zendesk.com"
+
+
+def packed(content: bytes) -> httpx.Response:
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.Response(429, text="Number of allowed API requests per minute exceeded"),
+        httpx.Response(500, json={"error": "InternalError"}),
+        httpx.Response(503, html="<h1>Sorry</h1>"),
+        httpx.Response(408),
+        httpx.Response(409, json={"error": "DatabaseConflict"}),
+        httpx.Response(200, html="<h1>Sorry</h1>"),
+        httpx.Response(200, content=b'{"ok": tr'),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, json=[1, 2]),
+        httpx.Response(200, content=b'{"x":' + b"[" * 100_000),
+        httpx.Response(200, content=b'"\xff\xfe"'),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("peer closed connection without sending complete message body"),
+        packed(b"not gzip"),
+    ],
+    ids=lambda one: str(getattr(one, "status_code", one))[:20],
+)
+async def test_what_can_succeed_later_is_tried_again(trouble: httpx.Response | Exception) -> None:
+    told: list[Any] = []
+    seen: list[Any] = []
+    client = client_of(
+        scripted(trouble, good()),
+        on_retry=lambda *one: told.append(one),
+        on_call=lambda *one: seen.append(one),
+    )
+    assert await client.get("/x.json", ANY, "users") == (GOOD, 2)
+    assert client.calls == 2
+    ((endpoint, error, attempt, wait),) = told
+    assert endpoint == "users" and isinstance(error, RetryableError) and attempt == 1 and wait == 0
+    status = trouble.status_code if isinstance(trouble, httpx.Response) else 0
+    assert [(name, code) for name, code, _ in seen] == [("users", status), ("users", 200)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (401, CredentialsError, "check TICKETSTREAM_ZENDESK__OAUTH_TOKEN"),
+        (403, CredentialsError, "TICKETSTREAM_ZENDESK__OAUTH_TOKEN must belong to an administrator"),
+        (400, RefusedError, "answered 400"),
+        (404, RefusedError, "answered 404"),
+        (422, RefusedError, "RecordInvalid"),
+        (302, SettingsError, "check TICKETSTREAM_ZENDESK__SUBDOMAIN"),
+    ],
+)
+async def test_what_never_succeeds_is_asked_once(
+    status: int, kind: type[TicketstreamError], says: str
+) -> None:
+    client = client_of(scripted(httpx.Response(status, json={"error": "RecordInvalid"})))
+    with pytest.raises(kind, match=says) as caught:
+        await ask(client)
+    assert client.calls == 1
+    line = str(caught.value)
+    assert "GET /api/v2/things.json" in line and "secret" not in line and "\n" not in line
+    if isinstance(caught.value, RefusedError):
+        assert caught.value.status == status
+
+
+@pytest.mark.parametrize("strange", [b"<html></html>", b"[]", b'{"cut": '])
+async def test_a_success_that_stays_strange_is_refused_after_five_attempts(strange: bytes) -> None:
+    client = client_of(lambda _: httpx.Response(200, content=strange))
+    with pytest.raises(RefusedError, match="5 times"):
+        await ask(client)
+    assert client.calls == 5
+
+
+async def test_other_trouble_does_not_count_as_strange() -> None:
+    client = client_of(scripted(*[httpx.Response(503)] * 20, good()))
+    assert await ask(client) == GOOD
+
+
+async def test_a_bounded_client_gives_up() -> None:
+    client = client_of(lambda _: httpx.Response(503), attempts=2)
+    with pytest.raises(UnavailableError, match="503"):
+        await ask(client)
+    assert client.calls == 2
+
+
+async def test_a_service_that_is_silent_is_unavailable() -> None:
+    async def silent(request: httpx.Request) -> httpx.Response:
+        await FakeClock().sleep(1)
+        raise AssertionError
+
+    client = client_of(silent, attempts=1, timeout=0.02)  # type: ignore[arg-type]
+    with pytest.raises(UnavailableError, match=r"within 0\.02 s"):
+        await ask(client)
+
+
+async def test_an_answer_over_the_limit_is_refused_without_being_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 1000)
+    assert await ask(client_of(scripted(httpx.Response(200, json={"a": "x" * 900}))))
+    small = gzip.compress(b'{"a":"' + b"x" * 100_000 + b'"}')
+    assert len(small) < 1000
+    for answer in (
+        httpx.Response(200, json={"a": "x" * 1000}),
+        packed(small),
+    ):
+        client = client_of(scripted(answer))
+        with pytest.raises(AnswerTooLargeError, match="GET /api/v2/things"):
+            await ask(client)
+        assert client.calls == 1
+
+
+async def test_a_packed_answer_is_unpacked() -> None:
+    assert await ask(client_of(scripted(packed(gzip.compress(b'{"ok":true}'))))) == GOOD
+
+
+async def test_the_page_asked_for_is_decided_when_its_turn_comes() -> None:
+    clock = FakeClock()
+    general = QuotaShare(60, 1, clock=clock.clock, sleep=clock.sleep)
+    general.own(1)
+    await clock.run(general.acquire())
+    asked: list[str] = []
+    ids: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.query.decode())
+        return good() if len(asked) > 1 else httpx.Response(500)
+
+    client = client_of(answer, general=general)
+    started = clock.now
+
+    async def late() -> Any:
+        return await client.get(lambda: "/x.json?ids=" + ",".join(map(str, ids)), ANY, "users")
+
+    async def more() -> None:
+        await clock.sleep(0.5)
+        ids.extend((1, 2))
+        await clock.sleep(1)
+        ids.append(3)
+
+    import asyncio
+
+    await clock.run(asyncio.gather(late(), more()))
+    assert asked == ["ids=1,2", "ids=1,2"]  # and a retry asks for the same
+    assert clock.now - started >= 2 * 0.99  # each attempt takes a token
+
+
+class Watched(QuotaShare):
+    def __init__(self) -> None:
+        super().__init__(1e9, 1)
+        self.own(1)
+        self.seen: list[Any] = []
+
+    def observe(self, remaining: float, reset_seconds: float) -> None:
+        self.seen.append((remaining, reset_seconds))
+
+    def pause(self, seconds: float) -> None:
+        self.seen.append(seconds)
+
+
+LIMIT_HEADERS = [
+    ({"x-rate-limit-remaining": "12", "ratelimit-reset": "7"}, [(12.0, 7.0)], []),
+    ({"RateLimit-Remaining": "12", "RateLimit-Reset": "7"}, [(12.0, 7.0)], []),
+    ({"rate-limit-remaining": "0", "rate-limit-reset": "59"}, [(0.0, 59.0)], []),
+    ({"rate-limit-remaining": "12"}, [], []),
+    ({"rate-limit-remaining": "many", "rate-limit-reset": "7"}, [], []),
+    ({"rate-limit-remaining": "nan", "rate-limit-reset": "inf"}, [], []),
+    (
+        {"Zendesk-RateLimit-Incremental-Exports": "total=10; remaining=3; resets=42"},
+        [],
+        [(3.0, 42.0)],
+    ),
+    ({"zendesk-ratelimit-incremental-exports": "gibberish"}, [], []),
+    ({"zendesk-ratelimit-tickets-index": "total=10; remaining=3; resets=42"}, [], []),
+]
+
+
+@pytest.mark.parametrize(("headers", "general", "incremental"), LIMIT_HEADERS)
+async def test_limit_headers_are_followed(
+    headers: dict[str, str], general: list[Any], incremental: list[Any]
+) -> None:
+    one, two = Watched(), Watched()
+    client = client_of(
+        lambda _: httpx.Response(200, json=GOOD, headers=headers), general=one, incremental=two
+    )
+    await client.get("/x.json", ANY, "export")
+    assert (one.seen, two.seen) == (general, incremental)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "content_type", "held"),
+    [
+        ("export", "application/json; charset=utf-8", "incremental"),
+        ("export", "text/plain; charset=utf-8", "general"),
+        ("comments", "application/json", "general"),
+    ],
+)
+async def test_too_many_calls_hold_everybody_who_shares_the_limit(
+    endpoint: Any, content_type: str, held: str
+) -> None:
+    limits = {"general": Watched(), "incremental": Watched()}
+    refused = httpx.Response(429, content=b"{}", headers={"content-type": content_type, "retry-after": "0"})
+    client = client_of(scripted(refused, good()), **limits)
+    await client.get("/x.json", ANY, endpoint)
+    assert {name: one.seen for name, one in limits.items()} == {
+        "general": [],
+        "incremental": [],
+        held: [0.0],
+    }
+
+
+async def test_only_exports_draw_from_the_incremental_limit_and_they_draw_from_both() -> None:
+    client = client_of(lambda _: good())
+    await client.get("/x.json", ANY, "export")
+    await client.get("/x.json", ANY, "comments")
+    assert (client.general.acquired_total, client.incremental.acquired_total) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("30", 30), ("0.25", 0.25), ("999999999", 3600), ("-5", None), ("soon", None), ("nan", None)],
+)
+def test_retry_after_is_read_and_bounded(value: str, seconds: float | None) -> None:
+    assert read_heading([(b"Retry-After", value.encode())]).retry_after == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    date = formatdate(time.time() + 40, usegmt=True).encode()
+    found = read_heading([(b"retry-after", date)]).retry_after
+    assert found is not None and 38 < found <= 40
+
+
+async def test_retry_after_is_part_of_the_error() -> None:
+    client = client_of(lambda _: httpx.Response(429, headers={"retry-after": "17"}), attempts=1)
+    with pytest.raises(RateLimitedError) as caught:
+        await ask(client)
+    assert caught.value.retry_after == 17
+
+
+async def test_no_error_shows_the_login() -> None:
+    for answer in (httpx.Response(401), httpx.Response(500), httpx.ConnectError("no route")):
+        client = client_of(scripted(answer), attempts=1)
+        with pytest.raises(TicketstreamError) as caught:
+            await ask(client)
+        assert "secret-of-the-test" not in f"{caught.value!r} {caught.value}"
+
+
+async def test_whoami() -> None:
+    user = {"id": 5, "name": "Ann", "email": "ann@example.org", "role": "admin"}
+    me = await whoami(client_of(lambda _: httpx.Response(200, json={"user": user})))
+    assert (me.id, me.name, me.email, me.role) == (5, "Ann", "ann@example.org", "admin")
+    nobody = {
+        "user": {"id": None, "name": "Anonymous user", "email": "invalid@example.com", "role": "end-user"}
+    }
+    with pytest.raises(CredentialsError, match="TICKETSTREAM_ZENDESK__OAUTH_TOKEN"):
+        await whoami(client_of(lambda _: httpx.Response(200, json=nobody)))
