@@ -1,0 +1,166 @@
+"""Export pages, their rows, and all comments of a ticket."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import msgspec
+import pytest
+
+from schemas.errors import DecodeError, RefusedError
+from streams.sources.zendesk import client as client_module
+from streams.sources.zendesk.answers import AnswerTooLargeError
+from streams.sources.zendesk.comments import fetch_comments
+from streams.sources.zendesk.export import change_from_row, epoch, export_page
+from tests.zendesk_fixtures import client_of
+
+ROW = {
+    "id": 4017,
+    "created_at": "2023-09-18T23:34:35Z",
+    "updated_at": "2023-09-18T23:34:36Z",
+    "status": "open",
+    "subject": "Printer",
+    "generated_timestamp": 1695080999,
+    "custom_fields": [{"id": 1, "value": None}],
+}
+
+
+def row(**fields: Any) -> bytes:
+    return msgspec.json.encode({**ROW, **fields})
+
+
+def test_a_row_is_a_change_whose_version_is_its_generated_timestamp() -> None:
+    change = change_from_row(msgspec.Raw(row()), account="acme", source="import", import_id="i1")
+    assert (change.account, change.ticket_id, change.source, change.import_id) == (
+        "acme",
+        4017,
+        "import",
+        "i1",
+    )
+    assert change.version == 1695080999
+    assert change.changed_at == 1695080076.0
+    assert change.ticket.subject == "Printer"
+
+
+def test_without_a_generated_timestamp_the_version_is_the_update() -> None:
+    change = change_from_row(row(generated_timestamp=None), account="acme", source="live")
+    assert change.version == 1695080076
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        row(id="4017"),
+        row(id=0),
+        row(id=2**63),
+        row(updated_at="yesterday"),
+        row(updated_at=None),
+        row(tags="vip"),
+        row(subject=17),
+        b'{"id": 1, "subject": "\xff"}',
+        b'{"x": ' + b"[" * 100_000,
+    ],
+)
+def test_a_bad_row_is_an_error_of_its_own(raw: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        change_from_row(raw, account="acme", source="live")
+    assert "\n" not in str(caught.value)
+
+
+def test_times_are_utc_where_they_name_no_zone() -> None:
+    assert epoch("1970-01-01T00:01:00") == epoch("1970-01-01T00:01:00Z") == 60
+    assert epoch("1970-01-01T02:00:00.500+02:00") == 0.5
+
+
+class Export:
+    def __init__(self) -> None:
+        self.queries: list[dict[str, list[str]]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/api/v2/incremental/tickets/cursor.json"
+        query = parse_qs(request.url.query.decode())
+        self.queries.append(query)
+        rows = [ROW] * int(query["per_page"][0])
+        return httpx.Response(200, json={"tickets": rows, "after_cursor": "b==", "end_of_stream": True})
+
+
+async def test_the_first_page_has_a_start_and_the_next_a_cursor() -> None:
+    export = Export()
+    client = client_of(export)
+    page = await export_page(client, start_time=17, cursor=None, per_page=2)
+    assert len(page.tickets) == 2 and page.after_cursor == "b==" and page.end_of_stream
+    await export_page(client, start_time=17, cursor="a+/=", per_page=2, lane="backfill")
+    assert export.queries == [
+        {"start_time": ["17"], "per_page": ["2"]},
+        {"cursor": ["a+/="], "per_page": ["2"]},
+    ]
+
+
+async def test_a_start_within_the_last_minute_is_moved_back() -> None:
+    export = Export()
+    await export_page(client_of(export), start_time=int(time.time()), cursor=None, per_page=1)
+    assert int(export.queries[0]["start_time"][0]) <= time.time() - 61 + 1
+
+
+async def test_without_start_and_cursor_there_is_nothing_to_ask() -> None:
+    with pytest.raises(ValueError, match="starts at"):
+        await export_page(client_of(Export()), start_time=None, cursor=None)
+
+
+async def test_a_page_over_the_size_limit_is_asked_for_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 70 * len(row()))
+    export = Export()
+    page = await export_page(client_of(export), start_time=17, cursor=None, per_page=200)
+    assert len(page.tickets) == 50
+    assert [query["per_page"] for query in export.queries] == [["200"], ["100"], ["50"]]
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 10)
+    with pytest.raises(AnswerTooLargeError):
+        await export_page(client_of(export), start_time=17, cursor=None, per_page=4)
+
+
+class Thread:
+    """The comments of a ticket, 100 a page, with paging as recorded: a last page names a next one too."""
+
+    def __init__(self, comments: int) -> None:
+        self.comments = [{"id": n, "public": True, "author_id": n % 3} for n in range(comments)]
+        self.calls = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/api/v2/tickets/33/comments.json"
+        query = parse_qs(request.url.query.decode())
+        assert query["page[size]"] == ["100"] and query["include"] == ["users"]
+        self.calls += 1
+        start = int(query.get("page[after]", ["0=="])[0].rstrip("="))
+        stop = start + 100
+        meta = {"has_more": stop < len(self.comments), "after_cursor": f"{stop}=="}
+        users = [{"id": n, "name": f"user {n}"} for n in range(3)]
+        body = {"comments": self.comments[start:stop], "users": users, "meta": meta}
+        return httpx.Response(200, json=body)
+
+
+@pytest.mark.parametrize(("comments", "calls"), [(0, 1), (1, 1), (100, 1), (101, 2), (350, 4)])
+async def test_every_page_of_comments_is_read(comments: int, calls: int) -> None:
+    thread = Thread(comments)
+    found = await fetch_comments(client_of(thread), 33, "backfill")
+    assert [one.id for one in found.comments] == list(range(comments))
+    assert {user.name for user in found.users} == {"user 0", "user 1", "user 2"}
+    assert found.calls == thread.calls == calls
+
+
+async def test_a_ticket_that_is_gone_is_a_404() -> None:
+    with pytest.raises(RefusedError) as caught:
+        await fetch_comments(client_of(lambda _: httpx.Response(404)), 33, "live")
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("cursor", [None, "same"])
+async def test_pages_that_lead_nowhere_are_refused(cursor: str | None) -> None:
+    page = {"comments": [], "meta": {"has_more": True, "after_cursor": cursor}}
+    with pytest.raises(RefusedError, match="no next page"):
+        await fetch_comments(client_of(lambda _: httpx.Response(200, json=page)), 33, "live")
