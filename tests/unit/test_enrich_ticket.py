@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.messages import Origin, TicketChange
@@ -19,13 +21,13 @@ ORIGIN = Origin("tickets.changes", 3, 17)
 NAMES = Names(users={1: "Ann", 2: "Bob"}, organizations={5: "Acme"}, groups={6: "Support"})
 
 
-def ticket(**fields: object) -> Ticket:
+def ticket(**fields: Any) -> Ticket:
     return Ticket(
         **{"id": 9, "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-02T00:00:00Z", **fields}
-    )  # type: ignore[arg-type]
+    )
 
 
-def change(of: Ticket, **fields: object) -> TicketChange:
+def change(of: Ticket, **fields: Any) -> TicketChange:
     return TicketChange(
         account="acme",
         ticket_id=of.id,
@@ -33,12 +35,12 @@ def change(of: Ticket, **fields: object) -> TicketChange:
         changed_at=3.5,
         source="live",
         ticket=of,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 
 def comment(
-    number: int, when: str = "", *, public: bool = True, body: str | None = None, **more: object
+    number: int, when: str = "", *, public: bool = True, body: str | None = None, **more: Any
 ) -> Comment:
     return Comment(
         id=number,
@@ -46,7 +48,7 @@ def comment(
         created_at=when,
         plain_body=body or f"text {number}",
         author_id=1,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -16,10 +17,10 @@ from schemas.errors import (
 )
 from streams.retries import RetryPolicy, retrying
 
-Told = tuple[str, int, float]
+Told = tuple[RetryableError, int, float]
 
 
-def failing(errors: list[Exception]) -> tuple[Callable[[], object], list[int]]:
+def failing(errors: list[Exception]) -> tuple[Callable[[], Awaitable[str]], list[int]]:
     """A call that raises these, then returns "done"; and a list that grows with each attempt."""
     attempts: list[int] = []
     left = list(errors)
@@ -39,10 +40,11 @@ class Sleeps(list[float]):
 
 
 async def test_waits_1_2_4_8_and_stays_at_8_for_as_long_as_it_takes() -> None:
-    sleeps, told = Sleeps(), []
+    sleeps = Sleeps()
+    told: list[Told] = []
     call, attempts = failing([UnavailableError("away")] * 40)
     policy = RetryPolicy(sleep=sleeps, jitter=0)
-    found = await retrying(call, policy, on_retry=lambda *one: told.append(one))  # type: ignore[arg-type]
+    found = await retrying(call, policy, on_retry=lambda *one: told.append(one))
     assert found == "done"
     assert len(attempts) == 41
     assert sleeps == [1, 2, 4] + [8] * 37
@@ -53,7 +55,7 @@ async def test_waits_1_2_4_8_and_stays_at_8_for_as_long_as_it_takes() -> None:
 async def test_jitter_adds_at_most_a_second() -> None:
     sleeps = Sleeps()
     call, _ = failing([UnavailableError("away")] * 50)
-    await retrying(call, RetryPolicy(sleep=sleeps))  # type: ignore[arg-type]
+    await retrying(call, RetryPolicy(sleep=sleeps))
     extra = [wait - base for wait, base in zip(sleeps, [1, 2, 4] + [8] * 47, strict=True)]
     assert all(0 <= one <= 1 for one in extra)
     assert len(set(extra)) > 40
@@ -62,21 +64,21 @@ async def test_jitter_adds_at_most_a_second() -> None:
 async def test_what_the_service_asks_for_wins_when_it_is_longer() -> None:
     sleeps = Sleeps()
     call, _ = failing([RateLimitedError("slow", 30), RateLimitedError("slow", 0.5), RateLimitedError("slow")])
-    await retrying(call, RetryPolicy(sleep=sleeps, jitter=0))  # type: ignore[arg-type]
+    await retrying(call, RetryPolicy(sleep=sleeps, jitter=0))
     assert sleeps == [30, 2, 4]
 
 
 async def test_the_factor_takes_the_back_off_away_but_not_what_the_service_asked_for() -> None:
     sleeps = Sleeps()
     call, _ = failing([UnavailableError("away"), RateLimitedError("slow", 3)])
-    await retrying(call, RetryPolicy(sleep=sleeps, factor=0))  # type: ignore[arg-type]
+    await retrying(call, RetryPolicy(sleep=sleeps, factor=0))
     assert sleeps == [0, 3]
 
 
 async def test_bounded_attempts_raise_the_last_error() -> None:
     call, attempts = failing([UnavailableError(str(n)) for n in range(9)])
     with pytest.raises(UnavailableError, match=r"^2$"):
-        await retrying(call, RetryPolicy(attempts=3, factor=0))  # type: ignore[arg-type]
+        await retrying(call, RetryPolicy(attempts=3, factor=0))
     assert len(attempts) == 3
 
 
@@ -84,7 +86,7 @@ async def test_one_attempt_is_no_retry() -> None:
     sleeps = Sleeps()
     call, attempts = failing([UnavailableError("away")])
     with pytest.raises(RetryableError):
-        await retrying(call, RetryPolicy(attempts=1, sleep=sleeps))  # type: ignore[arg-type]
+        await retrying(call, RetryPolicy(attempts=1, sleep=sleeps))
     assert len(attempts) == 1 and not sleeps
 
 
@@ -95,13 +97,11 @@ async def test_everything_else_propagates_at_once(error: Exception) -> None:
     for before in (0, 2):
         call, attempts = failing([*[UnavailableError("away")] * before, error])
         with pytest.raises(type(error)):
-            await retrying(call, RetryPolicy(factor=0))  # type: ignore[arg-type]
+            await retrying(call, RetryPolicy(factor=0))
         assert len(attempts) == before + 1
 
 
 async def test_retries_at_the_same_time_do_not_mix() -> None:
-    import asyncio
-
     made = [failing([UnavailableError("away")] * n) for n in range(20)]
-    await asyncio.gather(*(retrying(call, RetryPolicy(factor=0)) for call, _ in made))  # type: ignore[arg-type]
+    await asyncio.gather(*(retrying(call, RetryPolicy(factor=0)) for call, _ in made))
     assert [len(attempts) for _, attempts in made] == list(range(1, 21))

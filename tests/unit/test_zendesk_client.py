@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import time
 from collections.abc import Iterator
@@ -211,8 +212,6 @@ async def test_the_page_asked_for_is_decided_when_its_turn_comes() -> None:
         await clock.sleep(1)
         ids.append(3)
 
-    import asyncio
-
     await clock.run(asyncio.gather(late(), more()))
     assert asked == ["ids=1,2", "ids=1,2"]  # and a retry asks for the same
     assert clock.now - started >= 2 * 0.99  # each attempt takes a token
@@ -273,7 +272,9 @@ async def test_too_many_calls_hold_everybody_who_shares_the_limit(
 ) -> None:
     limits = {"general": Watched(), "incremental": Watched()}
     refused = httpx.Response(429, content=b"{}", headers={"content-type": content_type, "retry-after": "0"})
-    client = client_of(scripted(refused, good()), **limits)
+    client = client_of(
+        scripted(refused, good()), general=limits["general"], incremental=limits["incremental"]
+    )
     await client.get("/x.json", ANY, endpoint)
     assert {name: one.seen for name, one in limits.items()} == {
         "general": [],

@@ -1,0 +1,133 @@
+"""The types and the client, held against answers recorded from real accounts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from schemas.errors import RefusedError
+from schemas.zendesk import (
+    CommentsPage,
+    ExportPage,
+    GroupsPage,
+    OrganizationsPage,
+    RawExportPage,
+    Ticket,
+    UsersPage,
+)
+from streams.sources.zendesk.answers import read_heading
+from streams.sources.zendesk.check import whoami
+from streams.sources.zendesk.comments import fetch_comments
+from streams.sources.zendesk.export import change_from_row
+from streams.sources.zendesk.people import People
+from tests.zendesk_fixtures import client_of
+
+RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "zendesk-recorded"
+pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not here")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text())["response"]
+    return found
+
+
+def replayed(name: str) -> httpx.Response:
+    """The answer as it came over the wire, headers in their own case."""
+    answer = recorded(name)
+    headers = [(key, value) for key, values in answer["headers"].items() for value in values]
+    return httpx.Response(answer["status"], headers=headers, content=json.dumps(answer["body"]).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "field"),
+    [
+        ("get-tickets_id_comments-200", CommentsPage, "comments"),
+        ("get-users_show_many-200", UsersPage, "users"),
+        ("get-users-200", UsersPage, "users"),
+        ("get-organizations_show_many-200", OrganizationsPage, "organizations"),
+        ("get-groups-200", GroupsPage, "groups"),
+    ],
+)
+def test_a_recorded_page_decodes_with_nothing_lost(name: str, kind: type[Any], field: str) -> None:
+    body = recorded(name)["body"]
+    rows = getattr(msgspec.json.decode(json.dumps(body), type=kind), field)
+    assert len(rows) == len(body[field]) > 0
+    for row, real in zip(rows, body[field], strict=True):
+        assert row.id == real["id"]
+        assert getattr(row, "name", "") == real.get("name", "")
+        assert getattr(row, "plain_body", None) == real.get("plain_body")
+
+
+@pytest.mark.parametrize(
+    "name", ["get-tickets_show_many-200", "get-tickets-200", "get-views_id_tickets-200", "get-tickets_id-200"]
+)
+def test_every_recorded_ticket_is_a_change(name: str) -> None:
+    body = recorded(name)["body"]
+    rows = body["tickets"] if "tickets" in body else [body["ticket"]]
+    assert rows
+    for real in rows:
+        change = change_from_row(json.dumps(real).encode(), account="acme", source="live")
+        assert change.ticket_id == real["id"] and change.version > 1_500_000_000
+        for field in Ticket.__struct_fields__:
+            if field in real:
+                assert getattr(change.ticket, field) == real[field]
+
+
+def test_an_export_page_is_read_whole_and_row_by_row() -> None:
+    """No export of tickets was recorded; that of users has the same frame."""
+    frame = recorded("get-incremental_users_cursor-200")["body"]
+    rows = recorded("get-tickets_show_many-200")["body"]["tickets"]
+    body = json.dumps({**frame, "tickets": rows})
+    whole = msgspec.json.decode(body, type=ExportPage)
+    raw = msgspec.json.decode(body, type=RawExportPage)
+    assert (whole.after_cursor, whole.end_of_stream) == (frame["after_cursor"], frame["end_of_stream"])
+    assert [change_from_row(row, account="a", source="live").ticket for row in raw.tickets] == whole.tickets
+
+
+async def test_the_client_reads_recorded_answers() -> None:
+    comments = await fetch_comments(client_of(lambda _: replayed("get-tickets_id_comments-200")), 33, "live")
+    assert comments.comments[0].attachments[0].file_name == "README.md"
+    me = await whoami(client_of(lambda _: replayed("get-users_me-200")))
+    assert (me.id, me.role) == (6130907993114, "admin")
+    users = [row["id"] for row in recorded("get-users_show_many-200")["body"]["users"]][:100]
+    names, calls = await People(client_of(lambda _: replayed("get-users_show_many-200"))).names(
+        users=users, lane="live"
+    )
+    assert calls == 1 and all(names.user(one) for one in users)
+    groups = recorded("get-groups-200")["body"]
+    if not groups["meta"]["has_more"]:
+        names, _ = await People(client_of(lambda _: replayed("get-groups-200"))).names(
+            groups=[groups["groups"][0]["id"]], lane="live"
+        )
+        assert names.group(groups["groups"][0]["id"]) == groups["groups"][0]["name"]
+
+
+@pytest.mark.parametrize("name", ["put-tickets_id-404", "post-users_create_many-400", "delete-users_id-404"])
+async def test_recorded_refusals_are_final(name: str) -> None:
+    client = client_of(lambda _: replayed(name))
+    with pytest.raises(RefusedError) as caught:
+        await whoami(client)
+    assert caught.value.status == recorded(name)["status"] and client.calls == 1
+
+
+def test_limit_headers_are_found_in_every_recorded_answer_that_has_them() -> None:
+    seen = 0
+    for path in sorted(RECORDED.glob("get-*.json")):
+        headers = recorded(path.stem)["headers"]
+        heading = read_heading([(key.encode(), values[0].encode()) for key, values in headers.items()])
+        left = {
+            values[0]
+            for key, values in headers.items()
+            if key.lower().endswith(("rate-limit-remaining", "ratelimit-remaining"))
+        }
+        if left:
+            seen += 1
+            assert heading.remaining == float(left.pop())
+        if any(key.lower() in ("ratelimit-reset", "rate-limit-reset") for key in headers):
+            assert heading.reset is not None
+    assert seen > 10
