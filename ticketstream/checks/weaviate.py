@@ -5,6 +5,8 @@ from __future__ import annotations
 from schemas.ids import ALIAS, collection_name
 from schemas.settings import Settings
 from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.collection import alias_target
+from streams.sinks.weaviate.failures import translated
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.checks.finding import Finding
 
@@ -13,10 +15,11 @@ async def check_weaviate(settings: Settings) -> list[Finding]:
     """Connect both ways; raises SettingsError, CredentialsError, UserError and UnavailableError."""
     async with await connect(settings) as connection:
         version = (await connection.client.get_meta()).get("version", "of unknown version")
-        alias = await connection.client.alias.get(alias_name=ALIAS)
+        with translated("looking for the collection"):
+            target = await alias_target(connection.client)
     found = [Finding("weaviate", "ok", f"{version} answers at {settings.weaviate_http_url}, gRPC too")]
     mine = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
-    if alias is None:
+    if target is None:
         found.append(
             Finding(
                 "collection",
@@ -25,12 +28,12 @@ async def check_weaviate(settings: Settings) -> list[Finding]:
                 "nothing: the first worker makes it",
             )
         )
-    elif alias.collection != mine:
+    elif target != mine:
         found.append(
             Finding(
                 "collection",
                 "warn",
-                f"{ALIAS} stands for {alias.collection}, the settings' embedding model writes {mine}",
+                f"{ALIAS} stands for {target}, the settings' embedding model writes {mine}",
                 "set the embedding model that the collection was made with, or import again",
             )
         )

@@ -1,0 +1,139 @@
+"""``ticketstream search``: tickets by meaning and by words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from ticketstream.cli.output import JsonOption, out, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from schemas.settings import Settings
+    from schemas.vectors import Vector
+    from streams.sinks.weaviate.search import Hit
+
+_PASSAGE_CHARACTERS = 240
+_SUBJECT_CHARACTERS = 80
+_QUERY_CHARACTERS = 4_000
+_ATTEMPTS = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command ``search``."""
+    app.command()(search)
+
+
+def search(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, in your own words.")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many tickets.")] = 10,
+    status: Annotated[str | None, typer.Option(help="Only tickets of this status, such as open.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only tickets with this tag.")] = None,
+    public_only: Annotated[bool, typer.Option("--public-only", help="Leave internal notes out.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find tickets by meaning and by words, the best first, each with the passage that fits best."""
+    from schemas.errors import UserError
+    from schemas.settings import load_settings
+    from ticketstream.cli.running import run_async
+
+    if not text.strip():
+        raise UserError("there is nothing to search for: give some words")
+    settings = load_settings()
+    hits = run_async(find(settings, text, limit=limit, status=status, tag=tag, public_only=public_only))
+    if as_json:
+        print_json([_plain(hit) for hit in hits])
+    else:
+        _print(hits, text)
+
+
+async def find(
+    settings: Settings,
+    text: str,
+    *,
+    limit: int,
+    status: str | None = None,
+    tag: str | None = None,
+    public_only: bool = False,
+) -> Sequence[Hit]:
+    """Return the tickets that answer a text, best first.
+
+    Raises UserError when nothing was imported or the settings name another embedding model than the one
+    readers read, SettingsError, CredentialsError, UnavailableError, RateLimitedError and RefusedError.
+    """
+    from streams.sinks.weaviate.client import connect
+    from streams.sinks.weaviate.search import Search
+
+    account = settings.account
+    async with await connect(settings) as connection:
+        await _same_model(settings, connection)
+        vector = await _vector_of(settings, text[:_QUERY_CHARACTERS])
+        return await Search(connection).search(
+            account, text, vector, limit=limit, status=status, tag=tag, public_only=public_only
+        )
+
+
+async def _same_model(settings: Settings, connection: Any) -> None:
+    """Vectors of two models can be of the same size and still have nothing in common."""
+    from schemas.errors import UserError
+    from schemas.ids import ALIAS, collection_name
+    from schemas.settings import PREFIX
+    from streams.sinks.weaviate.collection import alias_target
+    from streams.sinks.weaviate.failures import translated
+
+    with translated("looking for the collection"):
+        target = await alias_target(connection.client)
+    mine = collection_name(settings.embedding_model, settings.embedding_dimensions, 0)
+    if target is not None and target.rpartition("_c")[0] != mine.rpartition("_c")[0]:
+        raise UserError(
+            f"{ALIAS} stands for {target}, but the settings name {settings.embedding_model} with "
+            f"{settings.embedding_dimensions} dimensions: set {PREFIX}EMBEDDING__MODEL and "
+            f"{PREFIX}EMBEDDING__DIMENSIONS to those of the import"
+        )
+
+
+async def _vector_of(settings: Settings, text: str) -> Vector:
+    from streams.embeddings.build import build_provider
+    from streams.retries import RetryPolicy, retrying
+
+    provider = build_provider(settings, timeout=20)
+    try:
+        vectors = await retrying(lambda: provider.embed([text], "query"), RetryPolicy(attempts=_ATTEMPTS))
+    finally:
+        await provider.close()
+    vector: Vector = vectors[0]
+    return vector
+
+
+def _plain(hit: Hit) -> dict[str, Any]:
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.structs.asdict(hit)
+    return plain
+
+
+def _print(hits: Sequence[Hit], text: str) -> None:
+    from ticketstream.cli.untrusted import one_line, shortened
+
+    console = out()
+    if not hits:
+        console.print("nothing found")
+        return
+    for number, hit in enumerate(hits, start=1):
+        subject = shortened(one_line(hit.subject), _SUBJECT_CHARACTERS)
+        console.print(
+            Text.assemble(
+                f"{number:>3}. ",
+                (f"#{hit.ticket_id}", "bold"),
+                f"  {hit.score:.2f}  ",
+                (hit.visibility, "yellow" if hit.visibility == "internal" else "green"),
+                f"  {one_line(hit.status)}  ",
+                (subject, "bold"),
+            ),
+            soft_wrap=True,
+        )
+        passage = shortened(one_line(hit.text), _PASSAGE_CHARACTERS, around=text)
+        console.print(f"     {passage}", soft_wrap=True)
