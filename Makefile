@@ -17,6 +17,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: $(VENV)/.installed ## make .venv with all packages and the command .venv/bin/ticketstream
+	@:
 
 $(VENV)/.installed: requirements.lock pyproject.toml tools/install tools/find-python
 	@PYTHON='$(PYTHON)' tools/install $(VENV)

@@ -30,6 +30,8 @@ from ticketstream.stack.tools import GO, JAVA, MAVEN, Tool, check
 CACHE_DIR_VARIABLE: Final = "TICKETSTREAM_CACHE_DIR"
 POM: Final = Path(__file__).with_name("pom.xml")
 BUILD_SECONDS: Final = 3600.0
+WEAVIATE_PACKAGES: Final = 1_727
+"""``go list -deps`` of the server, of which those that are not in Go's build cache are compiled."""
 
 Report = Callable[[str, str], None]
 """Told what goes on, as (step, detail): the step changes rarely, the detail may change twice a second."""
@@ -69,8 +71,10 @@ def _build_weaviate(
     extra = {"CGO_ENABLED": "0", "GOBIN": str(folder), "GOFLAGS": ""}
 
     def compiled() -> None:
-        with suppress(OSError), log.open("rb") as lines:  # -v names each package once it is compiled
-            detail(f"{sum(1 for _ in lines):,} of about 1,900 steps")
+        with suppress(OSError), log.open("rb") as lines:
+            # -v names each package before it is compiled, between lines about downloads.
+            count = sum(1 for line in lines if not line.startswith(b"go:"))
+            detail(f"{count:,} of {WEAVIATE_PACKAGES:,} packages" if count else "downloading the sources")
 
     run_logged([str(tools["go"]), "install", "-v", module], extra, log, compiled)
 
