@@ -1,0 +1,1 @@
+"""Where tickets end up: one contract, and a package for each store."""

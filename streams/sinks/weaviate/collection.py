@@ -1,0 +1,151 @@
+"""The collection behind the alias ``Tickets``: its properties, its index and its alias."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import weaviate
+from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
+from weaviate.exceptions import UnexpectedStatusCodeError
+
+from schemas.errors import RefusedError, UserError
+from schemas.ids import ALIAS
+from streams.sinks.weaviate.failures import translated
+
+# Source: Weaviate's answer to a tenant it refuses.
+_TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+SEARCHED: Final = ("text", "subject")
+"""Properties that keyword search reads."""
+FILTERED: Final = (
+    *("visibility", "status", "priority", "requester", "assignee", "organization", "group"),
+    *("ticket_id", "tags", "created_at", "updated_at"),
+)
+"""Properties a reader may filter by; the others have no index, which makes writing cheaper."""
+
+
+def tenant_of(account: str) -> str:
+    """Return the tenant of an account: its own name. Raises RefusedError when Weaviate takes no such name."""
+    if _TENANT.fullmatch(account):
+        return account
+    raise RefusedError(
+        f"the account {account!r} cannot be a tenant in Weaviate: "
+        "a tenant is 1 to 64 letters, digits, hyphens and underscores"
+    )
+
+
+def properties() -> list[Property]:
+    """Return the properties of a chunk."""
+    return [
+        _number("ticket_id"),
+        _number("chunk_index"),
+        _searched("text"),
+        _exact("content_hash"),
+        _exact("visibility"),
+        _searched("subject"),
+        _exact("status"),
+        _exact("priority"),
+        _exact("tags", DataType.TEXT_ARRAY),
+        _exact("requester"),
+        _exact("assignee"),
+        _exact("organization"),
+        _exact("group"),
+        _date("created_at"),
+        _date("updated_at"),
+    ]
+
+
+def _number(name: str) -> Property:
+    return Property(name=name, data_type=DataType.INT, index_filterable=name in FILTERED)
+
+
+def _date(name: str) -> Property:
+    return Property(name=name, data_type=DataType.DATE, index_filterable=name in FILTERED)
+
+
+def _searched(name: str) -> Property:
+    return Property(
+        name=name,
+        data_type=DataType.TEXT,
+        tokenization=Tokenization.WORD,
+        index_searchable=True,
+        index_filterable=False,
+    )
+
+
+def _exact(name: str, kind: DataType = DataType.TEXT) -> Property:
+    return Property(
+        name=name,
+        data_type=kind,
+        tokenization=Tokenization.FIELD,
+        index_searchable=False,
+        index_filterable=name in FILTERED,
+    )
+
+
+async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> None:
+    """Make the collection unless it exists; several workers may do so at once.
+
+    Raises UserError when a collection of that name has no tenants, so is not ours.
+    """
+    with translated(f"making the collection {name}"):
+        if not await client.collections.exists(name):
+            try:
+                await _create(client, name)
+            except UnexpectedStatusCodeError:
+                if not await client.collections.exists(name):  # otherwise another worker was faster
+                    raise
+        config = await client.collections.use(name).config.get()
+    # Weaviate makes a collection of its own accord when something is written to a name it does not know.
+    if not config.multi_tenancy_config.enabled:
+        raise UserError(
+            f"Weaviate's collection {name} was not made by ticketstream (it has no tenants): "
+            "delete it, and it is made anew"
+        )
+
+
+async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:
+    await client.collections.create(
+        name,
+        description="Chunks of support tickets",
+        properties=properties(),
+        vector_config=Configure.Vectors.self_provided(
+            vector_index_config=Configure.VectorIndex.hnsw(
+                distance_metric=VectorDistances.COSINE,
+                # Half of Weaviate's defaults: a vector is added or replaced for about a third less work.
+                ef_construction=64,
+                max_connections=16,
+                quantizer=Configure.VectorIndex.Quantizer.rq(bits=8),
+            )
+        ),
+        inverted_index_config=Configure.inverted_index(
+            index_null_state=False, index_property_length=False, index_timestamps=False
+        ),
+        multi_tenancy_config=Configure.multi_tenancy(
+            enabled=True, auto_tenant_creation=True, auto_tenant_activation=True
+        ),
+    )
+
+
+async def ensure_alias(client: weaviate.WeaviateAsyncClient, name: str) -> bool:
+    """Point the alias at the collection unless there is an alias; return whether it points there.
+
+    An alias that exists is never moved: readers switch to a new collection when it is complete.
+    """
+    with translated(f"making the alias {ALIAS}"):
+        target = await alias_target(client)
+        if target is None:
+            try:
+                await client.alias.create(alias_name=ALIAS, target_collection=name)
+            except UnexpectedStatusCodeError:
+                if await alias_target(client) is None:  # otherwise another worker was faster
+                    raise
+            target = await alias_target(client)
+    return target == name
+
+
+async def alias_target(client: weaviate.WeaviateAsyncClient) -> str | None:
+    """Return the collection readers read, None when nothing was ever set up."""
+    alias = await client.alias.get(alias_name=ALIAS)
+    return alias.collection if alias else None

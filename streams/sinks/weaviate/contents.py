@@ -1,0 +1,82 @@
+"""What an account has in Weaviate: counted, or chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import grpc  # type: ignore[import-untyped]
+import msgspec
+
+from schemas.ids import ALIAS
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import WeaviateConnection
+from streams.sinks.weaviate.collection import tenant_of
+from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant
+from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, object_id, stored_chunk, ticket_id
+
+_PAGE: Final = 500
+_BEFORE_ALL: Final = UUID(int=0)
+
+
+class Counts(msgspec.Struct, kw_only=True, frozen=True):
+    """How much there is of an account."""
+
+    objects: int
+    tickets: int
+
+
+class Contents:
+    """Looks behind the alias ``Tickets``, unless a collection is named."""
+
+    def __init__(self, connection: WeaviateConnection, collection: str = ALIAS) -> None:
+        self._connection = connection
+        self._collection = collection
+
+    async def count_objects(self, account: str) -> int:
+        """Return the number of chunks; 0 when nothing was ever written for the account."""
+        reply = await self._call("Aggregate", requests.count(self._collection, tenant_of(account)))
+        count: int = reply.single_result.objects_count if reply is not None else 0
+        return count
+
+    async def counts(self, account: str) -> Counts:
+        """Return the numbers of chunks and of tickets. Reads the ticket number of every chunk."""
+        objects = 0
+        tickets: set[int] = set()
+        async for page in self._pages(account, ["ticket_id"], vector=False):
+            objects += len(page)
+            tickets.update(map(ticket_id, page))
+        return Counts(objects=objects, tickets=len(tickets))
+
+    async def iterate_objects(
+        self, account: str, *, include_vector: bool = False
+    ) -> AsyncIterator[StoredChunk]:
+        """Yield every chunk of an account, in the order of the ids."""
+        async for page in self._pages(account, PROPERTIES, vector=include_vector):
+            for result in page:
+                yield stored_chunk(result)
+
+    async def _pages(
+        self, account: str, properties: Sequence[str], *, vector: bool
+    ) -> AsyncIterator[list[Any]]:
+        tenant, after = tenant_of(account), _BEFORE_ALL
+        while True:
+            request = requests.page(
+                self._collection, tenant, after, limit=_PAGE, properties=properties, vector=vector
+            )
+            reply = await self._call("Search", request)
+            results = list(reply.results) if reply is not None else []
+            if not results:
+                return
+            yield results
+            after = object_id(results[-1])
+
+    async def _call(self, method: str, request: Any) -> Any:
+        """Return the answer, None when nothing was ever written for the account."""
+        try:
+            return await self._connection.call(method, request)
+        except grpc.aio.AioRpcError as error:
+            if is_missing_tenant(error) or is_missing_collection(error):
+                return None
+            raise as_error(error, f"reading {self._collection}") from error

@@ -1,0 +1,128 @@
+"""Finds and deletes what Weaviate holds of tickets and should hold no more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import grpc  # type: ignore[import-untyped]
+
+from schemas.errors import UnavailableError
+from streams.sinks.base import SinkItem
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
+from streams.sinks.weaviate.collection import tenant_of
+from streams.sinks.weaviate.failures import as_error, is_missing_tenant
+from streams.sinks.weaviate.reading import object_id, ticket_id
+from streams.sinks.weaviate.together import all_of, slices
+
+_LISTED: Final = 5_000
+"""Objects one look-up may find; Weaviate's own limit is 10,000."""
+_TICKETS_A_CALL: Final = 200
+_IDS_A_CALL: Final = 1_000
+
+
+class Leftovers:
+    """Looks into one collection."""
+
+    def __init__(self, connection: WeaviateConnection, collection: str) -> None:
+        self._connection = connection
+        self._collection = collection
+
+    async def find(self, items: Mapping[int, SinkItem]) -> dict[int, set[UUID] | None]:
+        """Return, by the items' keys, the ids Weaviate holds of each ticket; None for too many to list.
+
+        Items that name their stale ids get those, without a look. One query finds all others of an
+        account. Raises UnavailableError and CredentialsError.
+        """
+        found: dict[int, set[UUID] | None] = {}
+        unknown: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for key, item in items.items():
+            if item.removed or item.stale_ids is None:
+                found[key] = set()
+                unknown[tenant_of(item.account)][item.ticket_id] = key
+            else:
+                found[key] = set(item.stale_ids)
+        calls = [
+            self._look_up(tenant, tickets)
+            for tenant, keys in unknown.items()
+            for tickets in slices(list(keys.items()), _TICKETS_A_CALL)
+        ]
+        for answer in await all_of(calls):
+            found |= answer
+        return found
+
+    async def delete(
+        self,
+        items: Mapping[int, SinkItem],
+        found: Mapping[int, set[UUID] | None],
+        kept: Mapping[int, set[UUID]],
+    ) -> dict[int, int]:
+        """Delete what was found but not kept; return the number of deleted objects by the items' keys.
+
+        Raises UnavailableError and CredentialsError.
+        """
+        deleted: defaultdict[int, int] = defaultdict(int)
+        owners: defaultdict[str, dict[UUID, int]] = defaultdict(dict)
+        for key, ids in found.items():
+            item = items[key]
+            tenant = tenant_of(item.account)
+            if ids is None:
+                deleted[key] = await self._delete_all(tenant, item.ticket_id, kept[key])
+            else:
+                owners[tenant] |= dict.fromkeys(ids - kept[key], key)
+        for tenant, owned in owners.items():
+            for part in slices(list(owned), _IDS_A_CALL):
+                for gone in await self._delete(tenant, requests.with_ids(part)):
+                    deleted[owned[gone]] += 1
+        return deleted
+
+    async def _look_up(self, tenant: str, tickets: Sequence[tuple[int, int]]) -> dict[int, set[UUID] | None]:
+        """Return the ids Weaviate holds of the tickets (number, key), by key."""
+        keys = dict(tickets)
+        filters = requests.of_tickets(list(keys))
+        request = requests.select(self._collection, tenant, filters, limit=_LISTED, properties=["ticket_id"])
+        reply = await self._call("Search", request, QUERY_SECONDS)
+        results = reply.results if reply is not None else ()
+        found: dict[int, set[UUID] | None] = {}
+        if len(results) < _LISTED:
+            ids: defaultdict[int, set[UUID]] = defaultdict(set)
+            for result in results:
+                ids[keys[ticket_id(result)]].add(object_id(result))
+            return {key: ids[key] for key in keys.values()}
+        if len(tickets) == 1:
+            return {tickets[0][1]: None}
+        for ticket in tickets:
+            found |= await self._look_up(tenant, [ticket])
+        return found
+
+    async def _delete_all(self, tenant: str, ticket_id: int, kept: set[UUID]) -> int:
+        total = 0
+        while gone := len(await self._delete(tenant, requests.of_ticket_without(ticket_id, list(kept)))):
+            total += gone
+        return total
+
+    async def _delete(self, tenant: str, filters: Any) -> list[UUID]:
+        reply = await self._call("BatchDelete", requests.delete(self._collection, tenant, filters))
+        if reply is None:
+            return []
+        failed = [deletion for deletion in reply.objects if not deletion.successful]
+        if failed:
+            raise UnavailableError(
+                f"Weaviate could not delete {len(failed)} objects of {self._collection}: "
+                f"{failed[0].error[:300]}"
+            )
+        return [UUID(bytes=deletion.uuid) for deletion in reply.objects]
+
+    async def _call(self, method: str, request: Any, timeout: float | None = None) -> Any:
+        """Return the answer, None when nothing was ever written for the account."""
+        try:
+            if timeout is None:
+                return await self._connection.call(method, request)
+            return await self._connection.call(method, request, timeout)
+        except grpc.aio.AioRpcError as error:
+            if is_missing_tenant(error):
+                return None
+            raise as_error(error, f"looking for left-overs in {self._collection}") from error

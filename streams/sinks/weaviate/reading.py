@@ -1,0 +1,69 @@
+"""Properties as Weaviate's gRPC protocol returns them. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import numpy as np
+
+from schemas.ids import Visibility
+from schemas.messages import TicketFacts
+from schemas.vectors import Vector
+
+_FACTS: Final = TicketFacts.__struct_fields__
+PROPERTIES: Final = ("ticket_id", "chunk_index", "visibility", "text", "content_hash", *_FACTS)
+
+
+class StoredChunk(msgspec.Struct, kw_only=True, frozen=True):
+    """A chunk as Weaviate holds it. ``vector`` is None unless it was asked for."""
+
+    id: UUID
+    ticket_id: int
+    visibility: Visibility
+    chunk_index: int
+    text: str
+    content_hash: str
+    facts: TicketFacts
+    vector: Vector | None = None
+
+
+def stored_chunk(result: Any) -> StoredChunk:
+    """Return the chunk of a result that was asked for with PROPERTIES."""
+    fields = result.properties.non_ref_props.fields
+    texts = {name: _text(fields, name) for name in _FACTS if name != "tags"}
+    return StoredChunk(
+        id=object_id(result),
+        ticket_id=fields["ticket_id"].int_value,
+        visibility="public" if _text(fields, "visibility") == "public" else "internal",
+        chunk_index=fields["chunk_index"].int_value,
+        text=_text(fields, "text"),
+        content_hash=_text(fields, "content_hash"),
+        facts=TicketFacts(tags=list(fields["tags"].list_value.text_values.values), **texts),
+        vector=stored_vector(result),
+    )
+
+
+def ticket_id(result: Any) -> int:
+    """Return the ticket's number of a result that was asked for with it."""
+    number: int = result.properties.non_ref_props.fields["ticket_id"].int_value
+    return number
+
+
+def object_id(result: Any) -> UUID:
+    """Return the id of a result."""
+    return UUID(bytes=result.metadata.id_as_bytes)
+
+
+def stored_vector(result: Any) -> Vector | None:
+    """Return the float32 vector of a result, None when it came without."""
+    for named in result.metadata.vectors:
+        return np.frombuffer(named.vector_bytes, dtype="<f4")
+    return None
+
+
+def _text(fields: Any, name: str) -> str:
+    value = fields[name]
+    text: str = value.date_value or value.text_value
+    return text

@@ -1,0 +1,157 @@
+"""Hybrid search: by words and by meaning, in what readers may see."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import grpc  # type: ignore[import-untyped]
+import msgspec
+from weaviate.proto.v1 import base_pb2
+
+from schemas.errors import RefusedError, UserError
+from schemas.ids import ALIAS, Visibility
+from schemas.settings import PREFIX
+from schemas.vectors import Vector
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
+from streams.sinks.weaviate.collection import SEARCHED, alias_target, tenant_of
+from streams.sinks.weaviate.failures import (
+    as_error,
+    is_missing_collection,
+    is_missing_tenant,
+    is_other_size,
+    translated,
+)
+from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, stored_chunk
+from streams.transforms.text import clean_text
+
+LARGEST_LIMIT: Final = 1_000
+_MEANING: Final = 0.6
+"""The share of meaning in a score; the rest is words: names, numbers, error codes."""
+_CHUNKS_A_TICKET: Final = 4
+_MOST_CHUNKS: Final = 4_000
+_QUERY_CHARACTERS: Final = 8_000
+
+
+class Hit(msgspec.Struct, kw_only=True, frozen=True):
+    """A chunk that answers a search. ``score`` is 0 to 1, higher is better, within one search only."""
+
+    ticket_id: int
+    score: float
+    visibility: Visibility
+    chunk_index: int
+    subject: str
+    status: str
+    priority: str
+    tags: list[str]
+    requester: str
+    text: str
+    created_at: str
+    updated_at: str
+
+
+class Search:
+    """Searches behind the alias ``Tickets``, unless a collection is named."""
+
+    def __init__(self, connection: WeaviateConnection, collection: str = ALIAS) -> None:
+        self._connection = connection
+        self._collection = collection
+
+    async def search(
+        self,
+        account: str,
+        text: str,
+        vector: Vector,
+        *,
+        limit: int,
+        status: str | None = None,
+        tag: str | None = None,
+        public_only: bool = False,
+        every_chunk: bool = False,
+    ) -> list[Hit]:
+        """Return at most ``limit`` (1 to 1,000) hits, best first: the best chunk of each ticket.
+
+        With ``every_chunk`` a ticket may have several. ``vector`` is the text's, of the model behind the
+        alias. Raises UserError when nothing was imported, when the alias is of another model, or when
+        there is nothing to search for; UnavailableError; CredentialsError.
+        """
+        words = clean_text(text)[:_QUERY_CHARACTERS]
+        if not words:
+            raise UserError("there is nothing to search for: give some words")
+        if not 1 <= limit <= LARGEST_LIMIT:
+            raise UserError(f"{limit} results cannot be asked for: ask for 1 to {LARGEST_LIMIT}")
+        filters = _filters(status, tag, public_only)
+        chunks = limit if every_chunk else min(limit * _CHUNKS_A_TICKET, _MOST_CHUNKS)
+        while True:
+            found = await self._fetch(account, words, vector, filters, chunks)
+            hits = found if every_chunk else _best_of_each_ticket(found)
+            if len(hits) >= limit or len(found) < chunks or chunks == _MOST_CHUNKS:
+                return [_hit(chunk, score) for chunk, score in hits[:limit]]
+            chunks = min(chunks * _CHUNKS_A_TICKET, _MOST_CHUNKS)
+
+    async def _fetch(
+        self, account: str, text: str, vector: Vector, filters: list[base_pb2.Filters], limit: int
+    ) -> list[tuple[StoredChunk, float]]:
+        try:
+            tenant = tenant_of(account)
+        except RefusedError as error:
+            raise UserError(str(error)) from error
+        request = requests.hybrid(
+            self._collection,
+            tenant,
+            filters,
+            text,
+            vector,
+            searched=SEARCHED,
+            alpha=_MEANING,
+            limit=limit,
+            properties=PROPERTIES,
+        )
+        try:
+            reply: Any = await self._connection.call("Search", request, QUERY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise await self._explained(error, account, vector) from error
+        return [(stored_chunk(result), result.metadata.score) for result in reply.results]
+
+    async def _explained(self, error: grpc.aio.AioRpcError, account: str, vector: Vector) -> Exception:
+        if is_missing_tenant(error) or is_missing_collection(error):
+            return UserError(
+                f"nothing has been imported for account {account} yet: run `ticketstream import`"
+            )
+        if is_other_size(error):
+            with translated("searching"):
+                target = await alias_target(self._connection.client)
+            return UserError(
+                f"the question has {vector.size} dimensions, but readers read {target or self._collection}: "
+                f"set {PREFIX}EMBEDDING__MODEL and {PREFIX}EMBEDDING__DIMENSIONS to those of the import"
+            )
+        return as_error(error, "searching")
+
+
+def _filters(status: str | None, tag: str | None, public_only: bool) -> list[base_pb2.Filters]:
+    wanted = {"status": status, "tags": tag, "visibility": "public" if public_only else None}
+    return [requests.equal_to(name, value) for name, value in wanted.items() if value is not None]
+
+
+def _best_of_each_ticket(found: list[tuple[StoredChunk, float]]) -> list[tuple[StoredChunk, float]]:
+    best: dict[int, tuple[StoredChunk, float]] = {}
+    for chunk, score in found:
+        best.setdefault(chunk.ticket_id, (chunk, score))
+    return list(best.values())
+
+
+def _hit(chunk: StoredChunk, score: float) -> Hit:
+    return Hit(
+        ticket_id=chunk.ticket_id,
+        score=score,
+        visibility=chunk.visibility,
+        chunk_index=chunk.chunk_index,
+        subject=chunk.facts.subject,
+        status=chunk.facts.status,
+        priority=chunk.facts.priority,
+        tags=chunk.facts.tags,
+        requester=chunk.facts.requester,
+        text=chunk.text,
+        created_at=chunk.facts.created_at,
+        updated_at=chunk.facts.updated_at,
+    )

@@ -1,0 +1,59 @@
+"""Writes objects in batches, and those Weaviate did not take once more, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from weaviate.proto.v1 import batch_pb2
+
+from schemas.errors import PermanentError
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import WeaviateConnection
+from streams.sinks.weaviate.failures import object_error, translated
+from streams.sinks.weaviate.together import all_of
+
+_IN_FLIGHT: Final = 2
+"""Requests under way at once: the server works on one while the next is on its way."""
+
+
+class Upserts:
+    """Writes to one collection, for one event loop."""
+
+    def __init__(self, connection: WeaviateConnection, collection: str) -> None:
+        self._connection = connection
+        self._doing = f"writing to {collection}"
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def write(self, objects: Sequence[batch_pb2.BatchObject]) -> dict[int, PermanentError]:
+        """Write all objects; return the errors of those that can never be written, by their position.
+
+        Raises UnavailableError and CredentialsError for the whole.
+        """
+        starts: list[tuple[int, list[batch_pb2.BatchObject]]] = []
+        for batch in requests.batches(objects):
+            starts.append((starts[-1][0] + len(starts[-1][1]) if starts else 0, batch))
+        failed = await all_of(self._write_batch(start, batch) for start, batch in starts)
+        return {position: error for errors in failed for position, error in errors.items()}
+
+    async def _write_batch(
+        self, start: int, batch: Sequence[batch_pb2.BatchObject]
+    ) -> dict[int, PermanentError]:
+        errors: dict[int, PermanentError] = {}
+        async with self._slots:
+            for index in sorted(await self._send(batch)):
+                again = await self._send([batch[index]])
+                if not again:
+                    continue
+                error = object_error(again[0], self._doing)
+                if not isinstance(error, PermanentError):
+                    raise error
+                errors[start + index] = error
+        return errors
+
+    async def _send(self, batch: Sequence[batch_pb2.BatchObject]) -> dict[int, str]:
+        """Return what Weaviate says about the objects it did not take, by their index."""
+        with translated(self._doing):
+            reply: Any = await self._connection.call("BatchObjects", requests.upsert(batch))
+        return {error.index: error.error for error in reply.errors}
