@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 import random
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,8 +48,6 @@ async def test_a_text_has_the_same_vector_in_any_company(wordllama: WordLlamaMod
 
 
 async def test_local_vectors_are_wordllamas_own(wordllama: WordLlamaModel) -> None:
-    from pathlib import Path
-
     import wordllama as library
 
     original = library.WordLlama.load(cache_dir=Path(library.__file__).parent, disable_download=True)
@@ -75,10 +75,13 @@ async def test_big_batches_leave_the_event_loop_free(wordllama: WordLlamaModel) 
 
 
 def test_loading_the_model_leaves_logging_alone() -> None:
-    root = logging.getLogger()
-    before = list(root.handlers), root.level
-    WordLlamaModel().tokens("text")
-    assert (list(root.handlers), root.level) == before
+    """In a process of its own: the library is imported once, and pytest has handlers."""
+    code = (
+        "import logging; from streams.embeddings.local import WordLlamaModel; "
+        "WordLlamaModel().tokens('x'); root = logging.getLogger(); print(root.handlers, root.level)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "30"]
 
 
 def test_a_lone_surrogate_becomes_sendable() -> None:
