@@ -6,8 +6,6 @@ import time
 from typing import Literal, Protocol
 from uuid import UUID
 
-from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
-
 from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Record
 from agents.tables import Tables
@@ -20,6 +18,7 @@ from schemas.topics import INDEXED
 from schemas.vectors import decode_vector
 from schemas.versions import Standing, standing
 from streams.limits import Lane
+from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
 
@@ -27,8 +26,8 @@ STAGE = "index"
 class Writer(Protocol):
     """What index asks of the sink: one ticket in, its result out, batched with others between."""
 
-    async def write(self, collection: str, item: SinkItem, lane: Lane) -> SinkResult:
-        """Write one ticket to a collection."""
+    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
+        """Write one ticket to a collection of vectors of that size."""
 
 
 class Index:
@@ -54,7 +53,7 @@ class Index:
         if before is not None and before.digest == after.digest:
             return self._done(message, ticket, "unchanged", after, SinkResult())
         lane: Lane = "live" if ticket.source == "live" else "backfill"
-        result = await self._writer.write(ticket.collection, _item(ticket, before), lane)
+        result = await self._writer.write(ticket.collection, ticket.dimensions, _item(ticket, before), lane)
         if result.error is not None:
             raise result.error
         return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)

@@ -8,9 +8,6 @@ from typing import Any, Final
 
 import structlog
 from prometheus_client import start_http_server
-from streams.sinks.base import Sink
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.sink import WeaviateSink
 
 from agents import embed, enrich, index
 from agents.app import TicketApp
@@ -35,6 +32,10 @@ from streams.embeddings.observe import EmbeddingCall
 from streams.limits import QuotaShare
 from streams.metrics import Metrics, StageMetrics
 from streams.retries import retrying
+from streams.sinks.base import Sink
+from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.sink import WeaviateSink
+from streams.sinks.weaviate.vectors import StoredVectors
 from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.people import People
@@ -87,7 +88,7 @@ class Pipeline:
         self._weaviate = await retrying(lambda: connect(settings))
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
-        sink = await retrying(lambda: self._open_sink(collection))
+        await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions))
         self._batcher = EmbeddingBatcher(
             self._provider,
             requests=self._requests,
@@ -105,7 +106,7 @@ class Pipeline:
             embed.Embed(
                 self._tables,
                 self._batcher,
-                sink,
+                StoredVectors(self._weaviate, collection),
                 collection=collection,
                 dimensions=settings.embedding_dimensions,
             ).handle,
@@ -160,10 +161,10 @@ class Pipeline:
         self._metrics.embedded_texts.inc(call.texts)
         self._metrics.embedded_tokens.inc(call.tokens)
 
-    async def _open_sink(self, collection: str) -> Sink:
+    async def _open_sink(self, collection: str, dimensions: int) -> Sink:
         sink = self._sinks.get(collection)
         if sink is None:
-            sink = WeaviateSink(self._weaviate, collection)
+            sink = WeaviateSink(self._weaviate, collection, dimensions)
             await sink.setup()
             self._sinks[collection] = sink
         return sink

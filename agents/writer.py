@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from streams.sinks.base import Sink, SinkItem, SinkResult
-
 from schemas.errors import RetryableError
 from streams.limits import Lane
 from streams.retries import retrying
+from streams.sinks.base import Sink, SinkItem, SinkResult
 from streams.windows import WindowedCalls
 
-OpenSink = Callable[[str], Awaitable[Sink]]
+OpenSink = Callable[[str, int], Awaitable[Sink]]
 
 _TICKETS = 100
 _CHUNKS = 300
@@ -20,25 +19,26 @@ _LIVE_SECONDS = 0.005
 
 
 class BatchedWriter:
-    """Writes tickets to the collection each one names; ``open_sink`` gives the sink of a collection."""
+    """Writes tickets to the collection each one names; ``open_sink`` gives the sink of a collection
+    and the size of its vectors."""
 
     def __init__(self, open_sink: OpenSink, on_retry: Callable[[RetryableError, int, float], None]) -> None:
         self._open_sink = open_sink
         self._on_retry = on_retry
         self._windows: dict[str, WindowedCalls[SinkItem, SinkResult]] = {}
 
-    async def write(self, collection: str, item: SinkItem, lane: Lane) -> SinkResult:
+    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
         """Write one ticket; a sink that is away is tried until it is back."""
         windows = self._windows.get(collection)
         if windows is None:
-            windows = self._windows[collection] = self._open(collection)
+            windows = self._windows[collection] = self._open(collection, dimensions)
         (result,) = await windows.submit([item], lane=lane)
         return result
 
-    def _open(self, collection: str) -> WindowedCalls[SinkItem, SinkResult]:
+    def _open(self, collection: str, dimensions: int) -> WindowedCalls[SinkItem, SinkResult]:
         async def call(items: list[SinkItem]) -> list[SinkResult]:
             async def attempt() -> list[SinkResult]:
-                sink = await self._open_sink(collection)
+                sink = await self._open_sink(collection, dimensions)
                 return await sink.write(items)
 
             return await retrying(attempt, on_retry=self._on_retry)
