@@ -29,11 +29,10 @@ class Content(msgspec.Struct):
 
 
 class EmbedRequest(msgspec.Struct, rename="camel"):
-    """One content and how to embed it."""
+    """One content and its size; ``taskType`` changes nothing here: queries and documents share a space."""
 
     content: Content
     model: str = ""
-    task_type: str = ""
     output_dimensionality: int = FULL
 
 
