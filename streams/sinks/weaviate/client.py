@@ -11,7 +11,7 @@ import grpc  # type: ignore[import-untyped]
 import weaviate
 from weaviate.classes.init import AdditionalConfig, Auth, Timeout
 from weaviate.config import GrpcConfig
-from weaviate.exceptions import UnexpectedStatusCodeError
+from weaviate.exceptions import ResponseCannotBeDecodedError, UnexpectedStatusCodeError
 from weaviate.proto.v1 import weaviate_pb2_grpc
 
 from schemas.errors import SettingsError, UnavailableError, UserError
@@ -81,6 +81,11 @@ async def connect(settings: Settings) -> WeaviateConnection:
     rpc = _address(settings.weaviate_grpc_url, "GRPC_URL", _RPC_PORTS)
     secret = settings.weaviate.api_key
     key = secret.get_secret_value() if secret else None
+    if (http.hostname, _port(http, _HTTP_PORTS)) == (rpc.hostname, _port(rpc, _RPC_PORTS)):
+        raise SettingsError(
+            f"{PREFIX}WEAVIATE__HTTP_URL and {PREFIX}WEAVIATE__GRPC_URL are the same address: "
+            "Weaviate speaks gRPC on a port of its own"
+        )
     client = weaviate.use_async_with_custom(
         http_host=http.hostname or "",
         http_port=_port(http, _HTTP_PORTS),
@@ -135,6 +140,8 @@ async def _meta(client: weaviate.WeaviateAsyncClient) -> dict[str, Any]:
         if error.status_code in {404, 405}:
             raise ValueError("no such page") from error
         raise
+    except ResponseCannotBeDecodedError as error:
+        raise ValueError("no JSON") from error
 
 
 async def _reach(channel: grpc.aio.Channel, settings: Settings) -> None:

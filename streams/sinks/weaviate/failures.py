@@ -22,7 +22,7 @@ from schemas.errors import (
 from schemas.settings import PREFIX
 
 # Weaviate says nearly everything with the status UNKNOWN, so its words have to tell.
-_LOGIN: Final = re.compile(r"unauthenticated|unauthorized|anonymous access|invalid api key", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"extract auth|unauthenticated|unauthorized|anonymous access", re.IGNORECASE)
 # The second is how 1.35 answers a delete in a read-only shard: it stumbles over its own error list.
 _READ_ONLY: Final = re.compile(r"read[-_ ]?only|batch delete reply: failed to parse hex", re.IGNORECASE)
 _FOREIGN: Final = re.compile(r"multi-tenancy (?:is )?(?:disabled|not enabled)", re.IGNORECASE)
@@ -50,11 +50,6 @@ def is_missing_collection(error: BaseException) -> bool:
     return bool(_NO_COLLECTION.search(_text(error)))
 
 
-def is_other_size(error: BaseException) -> bool:
-    """Tell whether the failure says that a vector is not of the collection's size."""
-    return bool(_VECTOR.search(_text(error)))
-
-
 def as_error(error: BaseException, doing: str) -> TicketstreamError:
     """Return the failure of a whole call as one of our errors; ``doing`` says what was tried.
 
@@ -66,7 +61,8 @@ def as_error(error: BaseException, doing: str) -> TicketstreamError:
     status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
     text = _text(error)
     key = f"{PREFIX}WEAVIATE__API_KEY"
-    if code == grpc.StatusCode.UNAUTHENTICATED or status == 401 or (code is None and _LOGIN.search(text)):
+    vague = code in {None, grpc.StatusCode.UNKNOWN}
+    if code == grpc.StatusCode.UNAUTHENTICATED or status == 401 or (vague and _LOGIN.search(text)):
         return CredentialsError(f"Weaviate refused the login while {doing}: set the right {key} ({text})")
     if code == grpc.StatusCode.PERMISSION_DENIED or status == 403:
         return CredentialsError(f"Weaviate forbids {doing}: give {key} a key that may ({text})")

@@ -15,7 +15,7 @@ from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.sinks.weaviate.collection import tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_tenant
-from streams.sinks.weaviate.reading import object_id, ticket_id
+from streams.sinks.weaviate.reading import object_id, ticket_id, uuid_of
 from streams.sinks.weaviate.together import all_of, slices
 
 _LISTED: Final = 5_000
@@ -114,7 +114,7 @@ class Leftovers:
                 f"Weaviate could not delete {len(failed)} objects of {self._collection}: "
                 f"{failed[0].error[:300]}"
             )
-        return [UUID(bytes=deletion.uuid) for deletion in reply.objects]
+        return [uuid_of(deletion.uuid) for deletion in reply.objects]
 
     async def _call(self, method: str, request: Any, timeout: float | None = None) -> Any:
         """Return the answer, None when nothing was ever written for the account."""

@@ -53,7 +53,12 @@ def ticket_id(result: Any) -> int:
 
 def object_id(result: Any) -> UUID:
     """Return the id of a result."""
-    return UUID(bytes=result.metadata.id_as_bytes)
+    return uuid_of(result.metadata.id_as_bytes)
+
+
+def uuid_of(raw: bytes) -> UUID:
+    """Return the id of its bytes, of which Weaviate leaves out those of value 0 at the start."""
+    return UUID(int=int.from_bytes(raw, "big"))
 
 
 def stored_vector(result: Any) -> Vector | None:

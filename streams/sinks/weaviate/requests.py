@@ -144,7 +144,7 @@ def equal_to(name: str, value: str) -> base_pb2.Filters:
     return base_pb2.Filters(
         operator=base_pb2.Filters.OPERATOR_EQUAL,
         target=base_pb2.FilterTarget(property=name),
-        value_text=value,
+        value_text=value.encode(errors="replace").decode(),  # protobuf carries no lone surrogate
     )
 
 

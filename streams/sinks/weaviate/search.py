@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import UUID
 
 import grpc  # type: ignore[import-untyped]
 import msgspec
@@ -19,15 +20,15 @@ from streams.sinks.weaviate.failures import (
     as_error,
     is_missing_collection,
     is_missing_tenant,
-    is_other_size,
     translated,
 )
-from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, stored_chunk
+from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, stored_chunk, stored_vector
 from streams.transforms.text import clean_text
 
 LARGEST_LIMIT: Final = 1_000
-_MEANING: Final = 0.6
-"""The share of meaning in a score; the rest is words: names, numbers, error codes."""
+_MEANING: Final = 0.5
+"""The share of meaning in a score; the rest is words. With more, a text that has the very error code
+asked for can lose against one that is merely alike."""
 _CHUNKS_A_TICKET: Final = 4
 _MOST_CHUNKS: Final = 4_000
 _QUERY_CHARACTERS: Final = 8_000
@@ -80,52 +81,56 @@ class Search:
             raise UserError("there is nothing to search for: give some words")
         if not 1 <= limit <= LARGEST_LIMIT:
             raise UserError(f"{limit} results cannot be asked for: ask for 1 to {LARGEST_LIMIT}")
+        try:
+            tenant = tenant_of(account)
+        except RefusedError as error:
+            raise UserError(str(error)) from error
         filters = _filters(status, tag, public_only)
         chunks = limit if every_chunk else min(limit * _CHUNKS_A_TICKET, _MOST_CHUNKS)
+        await self._check_size(tenant, vector)
         while True:
-            found = await self._fetch(account, words, vector, filters, chunks)
+            request = requests.hybrid(
+                self._collection,
+                tenant,
+                filters,
+                words,
+                vector,
+                searched=SEARCHED,
+                alpha=_MEANING,
+                limit=chunks,
+                properties=PROPERTIES,
+            )
+            reply = await self._call(tenant, request)
+            found = [(stored_chunk(result), result.metadata.score) for result in reply.results]
             hits = found if every_chunk else _best_of_each_ticket(found)
             if len(hits) >= limit or len(found) < chunks or chunks == _MOST_CHUNKS:
                 return [_hit(chunk, score) for chunk, score in hits[:limit]]
             chunks = min(chunks * _CHUNKS_A_TICKET, _MOST_CHUNKS)
 
-    async def _fetch(
-        self, account: str, text: str, vector: Vector, filters: list[base_pb2.Filters], limit: int
-    ) -> list[tuple[StoredChunk, float]]:
-        try:
-            tenant = tenant_of(account)
-        except RefusedError as error:
-            raise UserError(str(error)) from error
-        request = requests.hybrid(
-            self._collection,
-            tenant,
-            filters,
-            text,
-            vector,
-            searched=SEARCHED,
-            alpha=_MEANING,
-            limit=limit,
-            properties=PROPERTIES,
-        )
-        try:
-            reply: Any = await self._connection.call("Search", request, QUERY_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise await self._explained(error, account, vector) from error
-        return [(stored_chunk(result), result.metadata.score) for result in reply.results]
+    async def _check_size(self, tenant: str, vector: Vector) -> None:
+        # A compressed index answers a vector of another size with nonsense, not with an error.
+        request = requests.page(self._collection, tenant, UUID(int=0), limit=1, properties=[], vector=True)
+        reply = await self._call(tenant, request)
+        for result in reply.results:
+            stored = stored_vector(result)
+            if stored is not None and stored.size != vector.size:
+                with translated("searching"):
+                    target = await alias_target(self._connection.client)
+                raise UserError(
+                    f"the question has {vector.size} dimensions, but what was imported has {stored.size} "
+                    f"({target or self._collection}): set {PREFIX}EMBEDDING__MODEL and "
+                    f"{PREFIX}EMBEDDING__DIMENSIONS to those of the import"
+                )
 
-    async def _explained(self, error: grpc.aio.AioRpcError, account: str, vector: Vector) -> Exception:
-        if is_missing_tenant(error) or is_missing_collection(error):
-            return UserError(
-                f"nothing has been imported for account {account} yet: run `ticketstream import`"
-            )
-        if is_other_size(error):
-            with translated("searching"):
-                target = await alias_target(self._connection.client)
-            return UserError(
-                f"the question has {vector.size} dimensions, but readers read {target or self._collection}: "
-                f"set {PREFIX}EMBEDDING__MODEL and {PREFIX}EMBEDDING__DIMENSIONS to those of the import"
-            )
-        return as_error(error, "searching")
+    async def _call(self, tenant: str, request: Any) -> Any:
+        try:
+            return await self._connection.call("Search", request, QUERY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if is_missing_tenant(error) or is_missing_collection(error):
+                raise UserError(
+                    f"nothing has been imported for account {tenant} yet: run `ticketstream import`"
+                ) from error
+            raise as_error(error, "searching") from error
 
 
 def _filters(status: str | None, tag: str | None, public_only: bool) -> list[base_pb2.Filters]:

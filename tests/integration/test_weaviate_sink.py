@@ -1,0 +1,260 @@
+"""The sink against a real Weaviate: what was written is held, what went away is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from weaviate_bench import FACTS, SIZE, Bench, bench, chunk, vector_of
+from weaviate_fixture import weaviate_settings
+
+from schemas.errors import InvalidVectorError, PermanentError, RefusedError, UnavailableError, UserError
+from schemas.ids import content_hash
+from schemas.messages import TicketFacts
+from schemas.settings import Settings
+from streams.sinks.base import SinkResult
+from streams.sinks.weaviate import leftovers
+from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.contents import Counts
+from streams.sinks.weaviate.reading import StoredChunk
+from streams.sinks.weaviate.sink import WeaviateSink
+
+__all__ = ["bench", "weaviate_settings"]
+
+
+async def test_every_property_and_vector_is_held(bench: Bench) -> None:
+    first, note = chunk(0, "It burns 🔥\nreally"), chunk(0, "He smokes", "internal")
+    assert await bench.sink.write([bench.item(7, first, note)]) == [SinkResult(vectors_written=2)]
+    held = {
+        each.visibility: each
+        async for each in bench.contents.iterate_objects(bench.account, include_vector=True)
+    }
+    for write in (first, note):
+        stored = held[write.visibility]
+        assert stored.vector is not None
+        assert np.array_equal(stored.vector, write.vector)
+        assert stored == StoredChunk(
+            id=bench.id_of(7, write.visibility, 0),
+            ticket_id=7,
+            visibility=write.visibility,
+            chunk_index=0,
+            text=write.text,
+            content_hash=write.content_hash,
+            facts=FACTS,
+            vector=stored.vector,
+        )
+    assert len(held) == 2
+
+
+async def test_properties_are_what_the_clients_of_others_read(bench: Bench) -> None:
+    await bench.sink.write([bench.item(7, chunk(0, "text"))])
+    tenant = bench.connection.client.collections.use(bench.collection).with_tenant(bench.account)
+    found = await tenant.query.fetch_objects(include_vector=True)
+    properties = found.objects[0].properties
+    assert properties["ticket_id"] == 7
+    assert properties["chunk_index"] == 0
+    assert properties["tags"] == ["hardware", "fire"]
+    assert properties["assignee"] == ""
+    assert str(properties["created_at"]) == "2024-01-01 10:00:00+00:00"
+    assert set(properties) == {"ticket_id", "chunk_index", "visibility", "text", "content_hash"} | set(
+        TicketFacts.__struct_fields__
+    )
+    vector = found.objects[0].vector["default"]
+    assert vector == pytest.approx(vector_of("text").tolist())
+
+
+async def test_ticket_without_priority_tags_and_dates(bench: Bench) -> None:
+    bare = TicketFacts(
+        **{name: "" for name in TicketFacts.__struct_fields__ if name != "tags"},
+        tags=[],
+    )
+    await bench.sink.write([bench.item(1, chunk(0, "a"))])
+    assert (await bench.sink.write([bench.item(1, chunk(0, "a"), facts=bare)]))[0].error is None
+    assert [each.facts async for each in bench.contents.iterate_objects(bench.account)] == [bare]
+
+
+async def test_writing_twice_is_writing_once(bench: Bench) -> None:
+    batch = [bench.item(number, chunk(0, f"one {number}"), chunk(1, f"two {number}")) for number in range(5)]
+    await bench.sink.write(batch)
+    assert await bench.sink.write(batch) == [SinkResult(vectors_written=2)] * 5
+    assert await bench.contents.counts(bench.account) == Counts(objects=10, tickets=5)
+    assert await bench.contents.count_objects(bench.account) == 10
+
+
+async def test_overwrite_replaces_text_and_vector(bench: Bench) -> None:
+    await bench.sink.write([bench.item(1, chunk(0, "old"))])
+    await bench.sink.write([bench.item(1, chunk(0, "new"))])
+    found = await bench.vectors.stored_vectors(bench.account, [bench.id_of(1, "public", 0)])
+    ((content, vector),) = found.values()
+    assert content == content_hash("new")
+    assert np.array_equal(vector, vector_of("new"))
+
+
+async def test_shrunk_ticket_loses_its_left_overs(bench: Bench) -> None:
+    many = [chunk(index, f"chunk {index}") for index in range(5)]
+    await bench.sink.write([bench.item(1, *many), bench.item(2, *many), bench.item(3, *many)])
+    stale = [bench.id_of(1, "public", index) for index in (3, 4)]
+    results = await bench.sink.write(
+        [
+            bench.item(1, *many[:3], stale=stale),
+            bench.item(2, chunk(0, "alone", "internal")),
+            bench.item(3, *many, stale=()),
+        ]
+    )
+    assert [result.objects_deleted for result in results] == [2, 5, 0]
+    held = await bench.held()
+    assert {key for key in held if key[0] == 1} == {(1, "public", index) for index in range(3)}
+    assert {key for key in held if key[0] == 2} == {(2, "internal", 0)}
+    assert len({key for key in held if key[0] == 3}) == 5
+
+
+async def test_stale_ids_that_do_not_exist_are_not_counted(bench: Bench) -> None:
+    stale = [bench.id_of(1, "public", index) for index in (0, 1, 2)]
+    (result,) = await bench.sink.write([bench.item(1, chunk(0, "a"), stale=stale)])
+    assert result == SinkResult(vectors_written=1)
+    assert len(await bench.held()) == 1
+
+
+async def test_removed_ticket_is_gone_and_no_other(bench: Bench) -> None:
+    await bench.sink.write(
+        [bench.item(1, chunk(0, "a"), chunk(0, "b", "internal")), bench.item(2, chunk(0, "c"))]
+    )
+    results = await bench.sink.write([bench.item(1, removed=True), bench.item(3, removed=True)])
+    assert results == [SinkResult(objects_deleted=2), SinkResult()]
+    assert set(await bench.held()) == {(2, "public", 0)}
+
+
+async def test_ticket_with_more_chunks_than_a_look_up_lists(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "_LISTED", 10)
+    large = [chunk(index, f"chunk {index}") for index in range(25)]
+    await bench.sink.write([bench.item(1, *large), bench.item(2, *large), bench.item(3, chunk(0, "small"))])
+    results = await bench.sink.write(
+        [bench.item(1, removed=True), bench.item(2, *large[:12]), bench.item(3, chunk(0, "small"))]
+    )
+    assert [result.objects_deleted for result in results] == [25, 13, 0]
+    assert len(await bench.held()) == 13
+
+
+async def test_nothing_to_write_into_an_account_without_anything(bench: Bench) -> None:
+    assert await bench.sink.write([bench.item(1, removed=True), bench.item(2)]) == [SinkResult()] * 2
+    assert await bench.sink.write([bench.item(1, stale=[bench.id_of(1, "public", 0)])]) == [SinkResult()]
+    assert await bench.held() == {}
+    assert await bench.contents.count_objects(bench.account) == 0
+    assert await bench.vectors.stored_vectors(bench.account, [uuid.uuid4()]) == {}
+
+
+async def test_accounts_do_not_see_each_other(bench: Bench) -> None:
+    other = bench.account + "-b"
+    await bench.sink.write(
+        [bench.item(1, chunk(0, "mine")), bench.item(1, chunk(0, "theirs"), account=other)]
+    )
+    await bench.sink.write([bench.item(1, removed=True, account=other)])
+    assert await bench.held() == {(1, "public", 0): "mine"}
+    assert await bench.held(other) == {}
+
+
+async def test_a_bad_ticket_fails_alone(bench: Bench) -> None:
+    bad_date = replace(FACTS, created_at="yesterday")
+    not_unicode = replace(FACTS, subject="\ud800")
+    results = await bench.sink.write(
+        [
+            bench.item(1, chunk(0, "good")),
+            bench.item(2, chunk(0, "date"), facts=bad_date),
+            bench.item(3, chunk(0, "size", vector=np.ones(SIZE + 1, np.float32))),
+            bench.item(4, chunk(0, "nan", vector=np.full(SIZE, np.nan, np.float32))),
+            bench.item(5, chunk(0, "surrogate"), facts=not_unicode),
+            bench.item(2**60, chunk(0, "number")),
+            bench.item(6, chunk(0, "tenant"), account="no such.tenant"),
+            bench.item(7, chunk(0, "good too")),
+        ]
+    )
+    errors: list[type[PermanentError] | None] = [type(r.error) if r.error else None for r in results]
+    assert errors == [
+        *(None, RefusedError, InvalidVectorError, InvalidVectorError),
+        *(RefusedError, RefusedError, RefusedError, None),
+    ]
+    assert "yesterday" in str(results[1].error)
+    assert set(await bench.held()) == {(1, "public", 0), (7, "public", 0)}
+
+
+async def test_failed_ticket_keeps_what_was_held(bench: Bench) -> None:
+    await bench.sink.write([bench.item(1, chunk(0, "a"), chunk(1, "b"))])
+    bad = replace(FACTS, updated_at="never")
+    (result,) = await bench.sink.write([bench.item(1, chunk(0, "new"), facts=bad)])
+    assert isinstance(result.error, RefusedError)
+    assert set((await bench.held()).values()) == {"a", "b"}
+
+
+async def test_collection_of_another_size_refuses_the_vectors(bench: Bench) -> None:
+    await bench.sink.write([bench.item(1, chunk(0, "a"))])
+    wider = WeaviateSink(bench.connection, bench.collection, SIZE * 2)
+    vector = np.ones(SIZE * 2, np.float32)
+    (result,) = await wider.write([bench.item(2, chunk(0, "b", vector=vector))])
+    assert isinstance(result.error, InvalidVectorError)
+
+
+async def test_same_ticket_twice_is_an_error(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        await bench.sink.write([bench.item(1, chunk(0, "a")), bench.item(1, chunk(0, "b"))])
+
+
+async def test_read_only_weaviate_is_waited_for(bench: Bench, weaviate_settings: Settings) -> None:
+    await bench.sink.write([bench.item(1, chunk(0, "a"))])
+    config = bench.connection.client.collections.use(bench.collection).config
+    await config.update_shards("READONLY", bench.account)
+    with pytest.raises(UnavailableError, match="read-only"):
+        await bench.sink.write([bench.item(2, chunk(0, "b"))])
+    with pytest.raises(UnavailableError, match="read-only"):
+        await bench.sink.write([bench.item(1, removed=True)])
+    await config.update_shards("READY", bench.account)
+    assert await bench.sink.write([bench.item(2, chunk(0, "b"))]) == [SinkResult(vectors_written=1)]
+
+
+async def test_many_batches_at_once(bench: Bench) -> None:
+    batches = [
+        [bench.item(start + number, chunk(0, f"t {start + number}")) for number in range(30)]
+        for start in range(0, 240, 30)
+    ]
+    results = await asyncio.gather(*(bench.sink.write(batch) for batch in batches))
+    assert all(result == SinkResult(vectors_written=1) for batch in results for result in batch)
+    assert await bench.contents.counts(bench.account) == Counts(objects=240, tickets=240)
+
+
+async def test_batch_larger_than_a_request(bench: Bench) -> None:
+    batch = [bench.item(number, *[chunk(i, f"{number}/{i}") for i in range(3)]) for number in range(300)]
+    batch[150] = bench.item(150, chunk(0, "bad"), facts=replace(FACTS, created_at="x"))
+    results = await bench.sink.write(batch)
+    assert [number for number, result in enumerate(results) if result.error] == [150]
+    assert await bench.contents.counts(bench.account) == Counts(objects=897, tickets=299)
+
+
+async def test_workers_set_up_at_once(weaviate_settings: Settings) -> None:
+    async with await connect(weaviate_settings) as one, await connect(weaviate_settings) as two:
+        name = f"Tickets_race_{uuid.uuid4().hex[:8]}"
+        sinks = [WeaviateSink(connection, name, SIZE) for connection in (one, two, one, two)]
+        answers = await asyncio.gather(*(sink.setup() for sink in sinks))
+        assert len(set(answers)) == 1
+        await one.client.collections.delete(name)
+
+
+async def test_foreign_collection_is_named(bench: Bench) -> None:
+    await bench.connection.client.collections.create(bench.collection)
+    with pytest.raises(UserError, match="not made by ticketstream"):
+        await bench.sink.setup()
+
+
+async def test_stored_vectors_come_back_in_any_number(bench: Bench) -> None:
+    batch = [bench.item(number, chunk(0, f"t {number}")) for number in range(450)]
+    await bench.sink.write(batch)
+    ids = [bench.id_of(number, "public", 0) for number in range(460)]
+    found = await bench.vectors.stored_vectors(bench.account, ids)
+    assert set(found) == set(ids[:450])
+    for number in (0, 449):
+        content, vector = found[ids[number]]
+        assert content == content_hash(f"t {number}")
+        assert np.array_equal(vector, vector_of(f"t {number}"))
