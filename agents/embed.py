@@ -71,7 +71,8 @@ class Embed:
             embedded = await self._batcher.embed([texts[content] for content in missing], lane=lane)
             calls = embedded.calls
             for content, vector in zip(missing, embedded.vectors, strict=True):
-                vectors[content] = self._recent[content] = vector
+                # A row is a view that would keep the whole call's vectors in memory.
+                vectors[content] = self._recent[content] = vector.copy()
         result = EmbeddedTicket(
             account=ticket.account,
             ticket_id=ticket.ticket_id,

@@ -47,6 +47,7 @@ _WORKING: Final = 50
 _HELD: Final = 400
 _BACKLOG: Final = 800
 _DRAIN_SECONDS: Final = 10.0
+_NO_LIMIT: Final = 1e12
 
 
 class Pipeline:
@@ -81,8 +82,9 @@ class Pipeline:
         self._general = self._share(settings.zendesk.requests_per_minute)
         # One worker at a time reads an account's export, so its limit is not shared out.
         self._incremental = QuotaShare.whole(settings.zendesk.incremental_requests_per_minute)
-        self._requests = self._share(settings.embedding.requests_per_minute)
-        self._tokens = self._share(settings.embedding.tokens_per_minute)
+        remote = settings.embedding_provider != "local"
+        self._requests = self._share(settings.embedding.requests_per_minute if remote else _NO_LIMIT)
+        self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start)
         self._weaviate = await retrying(lambda: connect(settings))
