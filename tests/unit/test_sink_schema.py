@@ -1,0 +1,40 @@
+"""The collection's properties are those of the contract, each with the index its use needs."""
+
+from __future__ import annotations
+
+import pytest
+from weaviate.classes.config import DataType, Tokenization
+
+from schemas.errors import RefusedError
+from schemas.messages import TicketFacts
+from streams.sinks.weaviate.collection import properties, tenant_of
+from streams.sinks.weaviate.reading import PROPERTIES
+
+INTEGERS = {"ticket_id", "chunk_index"}
+DATES = {"created_at", "updated_at"}
+NOT_FILTERED = {"chunk_index", "text", "content_hash", "subject"}
+
+
+def test_properties_of_the_contract() -> None:
+    found = {each.name: each for each in properties()}
+    chunk = {"ticket_id", "chunk_index", "text", "content_hash", "visibility"}
+    assert set(found) == chunk | set(TicketFacts.__struct_fields__) == set(PROPERTIES)
+    for name, each in found.items():
+        kind = DataType.INT if name in INTEGERS else DataType.DATE if name in DATES else DataType.TEXT
+        assert each.dataType == (DataType.TEXT_ARRAY if name == "tags" else kind)
+        assert each.indexFilterable == (name not in NOT_FILTERED)
+        if kind == DataType.TEXT:
+            searched = name in {"text", "subject"}
+            assert each.indexSearchable == searched
+            assert each.tokenization == (Tokenization.WORD if searched else Tokenization.FIELD)
+
+
+@pytest.mark.parametrize("account", ["acme", "Acme-2", "a_b", "a" * 64])
+def test_account_is_its_tenant(account: str) -> None:
+    assert tenant_of(account) == account
+
+
+@pytest.mark.parametrize("account", ["", "a.b", "a/b", "ä", "a b", "a" * 65, "a\n"])
+def test_accounts_that_are_no_tenant(account: str) -> None:
+    with pytest.raises(RefusedError, match="tenant"):
+        tenant_of(account)
