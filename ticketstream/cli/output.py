@@ -44,10 +44,7 @@ def print_json(value: Any) -> None:
 def _jsonable(value: Any) -> Any:
     import msgspec
 
-    try:
-        return msgspec.to_builtins(value, builtin_types=(bytes,))
-    except TypeError:
-        return str(value)
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else str(value)
 
 
 def table(

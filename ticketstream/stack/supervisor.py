@@ -140,6 +140,7 @@ class Supervisor:
         ``operation_lock`` is the descriptor of the lock of whoever started us: it is held until our own
         lock and state can be seen, so that nobody overlooks us.
         """
+        reader = self._catch_signals()  # before anybody can find us and send one
         lock = os.open(self._paths.supervisor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + 3
         while not try_lock(lock):  # somebody may just be looking whether it is held
@@ -148,7 +149,6 @@ class Supervisor:
             time.sleep(0.05)
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
-        reader = self._catch_signals()
         self._write_state()
         if operation_lock is not None:
             os.close(operation_lock)
