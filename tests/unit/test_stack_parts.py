@@ -152,8 +152,9 @@ def test_settings_of_the_users_own_services_are_used_instead() -> None:
     assert external_services(None, PORTS, sample_wanted=True) == {}
 
 
+@pytest.mark.usefixtures("no_settings")
 def test_settings_exported_from_an_earlier_up_are_not_taken_for_other_services(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = StackSpec(options=StackOptions(sample=True), ports=PORTS)
     for name, value in stack_environment(StackPaths.of(tmp_path), spec, None).items():
@@ -189,9 +190,8 @@ def test_a_key_of_the_user_is_not_sent_to_the_sample_gemini(tmp_path: Path) -> N
     assert found["TICKETSTREAM_EMBEDDING__PROVIDER"] == "local"
 
 
-def test_the_settings_file_is_read_back_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None
-) -> None:
+@pytest.mark.usefixtures("no_settings")
+def test_the_settings_file_is_read_back_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = StackPaths.of(tmp_path / "it's \\ a $HOME #1")
     paths.prepare()
     spec = StackSpec(options=StackOptions(sample=True, sample_time_scale=10.0), ports=PORTS)
