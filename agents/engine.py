@@ -31,9 +31,11 @@ from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
 from streams.metrics import StageMetrics
-from streams.retries import retrying
+from streams.retries import FOREVER, RetryPolicy, retrying
 
 Handler = Callable[[Incoming], Awaitable[Done]]
+Locks = defaultdict[int, asyncio.Lock]
+"""A lock for each partition; engines that write the same tables share theirs."""
 _RELEASE_AT_ONCE = 500
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
 
@@ -58,7 +60,8 @@ class Engine:
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
     ``working`` is how many handlers run at once, ``held`` how many messages may be between arrival
-    and acknowledgement (both for the whole worker).
+    and acknowledgement (both for the whole worker). ``locks`` is given to engines that write the same
+    tables. ``retry`` says how to wait between attempts; it must not give up.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Engine:
         metrics: StageMetrics,
         working: int,
         held: int,
+        locks: Locks | None = None,
+        retry: RetryPolicy = FOREVER,
     ) -> None:
         self.stage = stage
         self._handler = handler
@@ -87,10 +92,15 @@ class Engine:
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
-        # Both lanes of a partition write the same tables.
-        self._partition_locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._retry = retry
+        self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
+
+    @property
+    def held(self) -> int:
+        """Messages between arrival and acknowledgement."""
+        return self._held
 
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
@@ -132,7 +142,7 @@ class Engine:
         unforeseen = 0
         while True:
             try:
-                done = await retrying(lambda: self._handler(message), on_retry=self._on_retry)
+                done = await retrying(lambda: self._handler(message), self._retry, on_retry=self._on_retry)
                 too_large = next((r for r in done.records if len(r.value or b"") > MAX_MESSAGE_BYTES), None)
                 if too_large is not None:
                     raise TooLargeError(
@@ -146,7 +156,7 @@ class Engine:
                 # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
                 structlog.get_logger().error("credentials refused", stage=self.stage, error=str(error))
                 self._metrics.retried.inc()
-                await asyncio.sleep(30)
+                await self._retry.sleep(30)
             except Exception as error:
                 unforeseen += 1
                 structlog.get_logger().error(
@@ -160,14 +170,15 @@ class Engine:
                 )
                 if unforeseen >= _ATTEMPTS_AT_THE_UNFORESEEN:
                     return failed(self.stage, message, error, *_whose(message))
-                await asyncio.sleep(unforeseen)
+                await self._retry.sleep(unforeseen)
 
     async def _release(self, lane: Lane, place: tuple[str, int]) -> None:
         partition = place[1]
         while True:
             prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
-            async with self._partition_locks[partition]:
-                await retrying(partial(self._settle, prefix, partition), on_retry=self._on_retry)
+            async with self._locks[partition]:
+                _skip_unwanted(prefix)
+                await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
             for slot in prefix:
                 slot.event.ack()
             lane.release(prefix)
@@ -181,14 +192,6 @@ class Engine:
             done = slot.done
             if done is None:
                 raise RuntimeError("a message without an outcome cannot be released")
-            if done.still_wanted is not None and not done.still_wanted():
-                done = slot.done = Done(
-                    "skipped",
-                    reason="stale",
-                    account=done.account,
-                    import_id=done.import_id,
-                    calls=done.calls,
-                )
             records += done.records
             for mark in done.marks:
                 marks[mark.table].append((mark.key, mark.entry))
@@ -254,6 +257,20 @@ class Engine:
         except TimeoutError:
             return False
         return True
+
+
+def _skip_unwanted(prefix: list[Slot]) -> None:
+    """Skip what a newer version has passed on the other lane while it was worked on."""
+    for slot in prefix:
+        done = slot.done
+        if done is not None and done.still_wanted is not None and not done.still_wanted():
+            slot.done = Done(
+                "skipped",
+                reason="stale",
+                account=done.account,
+                import_id=done.import_id,
+                calls=done.calls,
+            )
 
 
 def _whose(message: Incoming) -> tuple[str, str]:

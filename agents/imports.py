@@ -112,13 +112,16 @@ class Imports:
 
         async def save() -> None:
             self._touch(record)
-            await self.flush()
+            # A cancelled import must not take along what is being saved and acknowledged for others.
+            await asyncio.shield(self.flush())
 
         async def run() -> None:
             try:
                 await self._run(record, save)
             finally:
-                self._tasks.pop(record.id, None)
+                # Cancelled and resumed at once, the import has a new task already.
+                if self._tasks.get(record.id) is asyncio.current_task():
+                    del self._tasks[record.id]
 
         self._tasks[record.id] = asyncio.create_task(run())
 

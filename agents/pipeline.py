@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from prometheus_client import start_http_server
 from agents import embed, enrich, index
 from agents.app import TicketApp
 from agents.backlog import Backlog
-from agents.engine import Engine, Handler
+from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
@@ -22,7 +23,7 @@ from agents.progress import ProgressLedger
 from agents.slots import Slot
 from agents.tables import Tables
 from agents.writer import BatchedWriter
-from schemas.errors import SettingsError
+from schemas.errors import RetryableError, SettingsError
 from schemas.ids import collection_name
 from schemas.settings import Settings
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
@@ -48,6 +49,9 @@ _HELD: Final = 400
 _BACKLOG: Final = 800
 _DRAIN_SECONDS: Final = 10.0
 _NO_LIMIT: Final = 1e12
+_BACKFILL_WINDOW_SECONDS: Final = 15.0
+"""How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
+_IDLE_SECONDS: Final = 0.2
 
 
 class Pipeline:
@@ -86,23 +90,25 @@ class Pipeline:
         self._requests = self._share(settings.embedding.requests_per_minute if remote else _NO_LIMIT)
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
-        await retrying(self._producer.start)
-        self._weaviate = await retrying(lambda: connect(settings))
+        await retrying(self._producer.start, on_retry=_waits)
+        self._weaviate = await retrying(lambda: connect(settings), on_retry=_waits)
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
-        await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions))
+        await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
         self._batcher = EmbeddingBatcher(
             self._provider,
             requests=self._requests,
             tokens=self._tokens,
             quota_unit=settings.embedding.quota_unit,
+            max_seconds=_BACKFILL_WINDOW_SECONDS,
             observe=self._observe_embedding,
         )
         self._writer = BatchedWriter(self._open_sink, lambda *_: self._retried("index"))
         reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
         enriching = enrich.Enrich(self._tables, reader, self._backlog).handle
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING)
-        self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING)
+        locks: Locks = defaultdict(asyncio.Lock)
+        self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
+        self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         self.embed = self._engine(
             embed.STAGE,
             embed.Embed(
@@ -126,6 +132,7 @@ class Pipeline:
         self._tasks = [
             asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self.imports.run_flushes()),
+            asyncio.create_task(self._flush_when_idle()),
         ]
         if settings.metrics_port:
             start_http_server(settings.metrics_port + self._slot.number, "127.0.0.1", self._metrics.registry)
@@ -171,7 +178,9 @@ class Pipeline:
             self._sinks[collection] = sink
         return sink
 
-    def _engine(self, stage: str, handler: Handler, working: int = _HELD) -> Engine:
+    def _engine(
+        self, stage: str, handler: Handler, working: int = _HELD, locks: Locks | None = None
+    ) -> Engine:
         return Engine(
             stage,
             handler,
@@ -182,6 +191,7 @@ class Pipeline:
             metrics=StageMetrics(self._metrics, stage),
             working=working,
             held=_HELD,
+            locks=locks,
         )
 
     @property
@@ -222,6 +232,13 @@ class Pipeline:
         for share in (self._general, self._requests, self._tokens):
             share.own(partitions)
 
+    async def _flush_when_idle(self) -> None:
+        """Send what waits for company once nothing more is on its way: a ticket passes in one worker."""
+        while True:
+            await asyncio.sleep(_IDLE_SECONDS)
+            if not self.enrich_backfill.held:
+                self._batcher.flush()
+
     async def _stop_live(self) -> None:
         if self._live is not None:
             self._live.cancel()
@@ -251,6 +268,10 @@ class Pipeline:
         await self._weaviate.close()
         await self._producer.stop()
         self._slot.release()
+
+
+def _waits(error: RetryableError, _: int, wait: float) -> None:
+    structlog.get_logger().warning("waiting to start", error=str(error), wait_seconds=round(wait, 1))
 
 
 async def _reported(run: Callable[[], Any]) -> None:

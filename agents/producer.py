@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from agents.topics import MAX_MESSAGE_BYTES
+from agents.topics import DEAD_LETTER_MAX_BYTES
 from schemas.errors import UnavailableError
 
 
@@ -44,8 +44,7 @@ class Producer:
             enable_idempotence=True,
             linger_ms=2,
             max_batch_size=512 * 1024,
-            # A dead letter is a third larger than its original.
-            max_request_size=2 * MAX_MESSAGE_BYTES,
+            max_request_size=DEAD_LETTER_MAX_BYTES,
             request_timeout_ms=30_000,
         )
         try:

@@ -110,7 +110,8 @@ class ProgressLedger:
         try:
             await self._producer.send(records)
         except UnavailableError as error:
-            self._changed |= changed
+            # What a rebalance took away meanwhile is somebody else's to publish.
+            self._changed |= changed & self._counts.keys()
             structlog.get_logger().warning("progress not published", error=str(error))
 
     async def run(self) -> None:
