@@ -157,7 +157,9 @@ class Engine:
                 structlog.get_logger().error("credentials refused", stage=self.stage, error=str(error))
                 self._metrics.retried.inc()
                 await self._retry.sleep(30)
-            except Exception as error:
+            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # a panic in a Rust library is no Exception
                 unforeseen += 1
                 structlog.get_logger().error(
                     "unforeseen error",
