@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from agents.topics import ensure_topics
 from schemas.errors import UserError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
@@ -25,21 +27,22 @@ _CANCEL_SECONDS = 15.0
 
 @dataclass
 class Attempt:
-    """What a Ctrl-C leaves behind: the import that was started or resumed, None when none was yet."""
+    """What a Ctrl-C or an error leaves behind: the import, and how far its file was read."""
 
     record: ImportRecord | None = None
+    feed: FileFeed | None = None
 
-    def after_ctrl_c(self) -> str | None:
-        """Return what a person should know."""
-        record = self.record
-        if record is None:
+    def left_behind(self) -> str | None:
+        """Return what a person should know; None when nothing was started."""
+        if self.record is None:
             return None
-        if record.spec.file:
+        import_id = self.record.id
+        if self.feed is not None and not self.feed.ended:
             return (
-                f"import {record.id} stops where this command stopped reading {record.spec.file}; "
-                f"go on with `ticketstream imports resume {record.id}`"
+                f"import {import_id} has got {self.feed.after_line:,} lines of {self.record.spec.file}; "
+                f"go on with `ticketstream imports resume {import_id}`"
             )
-        return f"import {record.id} goes on in the workers: see `ticketstream imports show {record.id}`"
+        return f"import {import_id} goes on in the workers: see `ticketstream imports show {import_id}`"
 
 
 async def start_import(
@@ -70,9 +73,8 @@ async def start_import(
     async with Sender(settings) as sender:
         await sender.command(command)
         record = new_record(command)
-        attempt.record = record
         note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
-        return await _see_through(settings, sender, record, wait=wait)
+        return await _see_through(settings, sender, attempt, record, wait=wait)
 
 
 async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *, wait: bool) -> KnownImport:
@@ -81,6 +83,7 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
     known = await find_import(settings.bootstrap_servers, import_id)
     record = known.record
     if record.status == "completed":
+        note(f"import {import_id} has already ended")
         return known
     reads_file = bool(record.spec.file) and not record.source_ended
     stopped = record.status in ("cancelled", "failed")
@@ -95,15 +98,21 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
             note(f"reading {record.spec.file} after line {record.cursor or 0}")
         else:
             note(f"import {import_id} is running")
-        attempt.record = record
         return await _see_through(
-            settings, sender, record, wait=wait, before=record if stopped else None, waiting=known.waiting
+            settings,
+            sender,
+            attempt,
+            msgspec.structs.replace(record, status="running"),
+            wait=wait,
+            before=record if stopped else None,
+            waiting=known.waiting,
         )
 
 
 async def _see_through(
     settings: Settings,
     sender: Sender,
+    attempt: Attempt,
     record: ImportRecord,
     *,
     wait: bool,
@@ -111,6 +120,7 @@ async def _see_through(
     waiting: bool = True,
 ) -> KnownImport:
     """Feed the file, where the import reads one, and wait for the end, where that is wanted."""
+    attempt.record = record
     partitions = settings.kafka.partitions
     feeds = bool(record.spec.file) and not record.source_ended
     if not feeds and not wait:
@@ -120,7 +130,7 @@ async def _see_through(
         tasks: list[asyncio.Task[None] | asyncio.Task[ImportRecord]] = [ending]
         try:
             if feeds:
-                feed = FileFeed(record, sender.send, partitions=partitions)
+                feed = attempt.feed = FileFeed(record, sender.send, partitions=partitions)
                 feeding = asyncio.create_task(feed.run())
                 tasks.append(feeding)
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -62,13 +62,17 @@ async def follow(
     raise AssertionError("an import's states have no end")
 
 
-def report(record: ImportRecord, *, as_json: bool) -> None:
-    """Print how an import ended; ends the command with 1 when not all that was asked is done."""
-    known = KnownImport(record)
+def report(record: ImportRecord, *, as_json: bool, fresh: bool = True) -> None:
+    """Print how an import ended; ends the command with 1 when not all that was asked is done.
+
+    ``fresh`` is an import that ran without a pause, so that its time and rate mean something.
+    """
     if as_json:
-        print_json(import_fields(known))
+        print_json(import_fields(KnownImport(record)))
     took = record.updated_at - record.started_at
-    note(f"import {record.id} {record.status} after {duration(took)}: {_outcome(record, took)}")
+    after = f" after {duration(took)}" if fresh else ""
+    rate = f" ({done_of(record) / took:,.1f} tickets/s)" if fresh and took > 0 else ""
+    note(f"import {record.id} {record.status}{after}: {done_of(record):,} tickets{rate}, {_outcome(record)}")
     if is_success(record):
         return
     if record.status == "completed":
@@ -85,10 +89,9 @@ def report(record: ImportRecord, *, as_json: bool) -> None:
     raise typer.Exit(1)
 
 
-def _outcome(record: ImportRecord, took: float) -> str:
-    rate = f" ({done_of(record) / took:,.1f} tickets/s)" if took > 0 and record.status == "completed" else ""
+def _outcome(record: ImportRecord) -> str:
     return (
-        f"{done_of(record):,} tickets{rate}, {record.indexed:,} indexed, {record.skipped:,} skipped, "
-        f"{record.failed:,} failed; {record.vectors_uploaded:,} vectors uploaded; "
+        f"{record.indexed:,} indexed, {record.skipped:,} skipped, {record.failed:,} failed; "
+        f"{record.vectors_uploaded:,} vectors uploaded; "
         f"{record.zendesk_calls:,} Zendesk calls, {record.embedding_calls:,} embedding calls"
     )

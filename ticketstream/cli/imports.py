@@ -77,11 +77,16 @@ def resume(import_id: ImportId, no_wait: NoWait = False, as_json: JsonOption = F
         lambda attempt: resume_import(settings, attempt, import_id, wait=not no_wait),
         no_wait=no_wait,
         as_json=as_json,
+        fresh=False,
     )
 
 
 def _run(
-    work: Callable[[Attempt], Coroutine[Any, Any, KnownImport]], *, no_wait: bool, as_json: bool
+    work: Callable[[Attempt], Coroutine[Any, Any, KnownImport]],
+    *,
+    no_wait: bool,
+    as_json: bool,
+    fresh: bool = True,
 ) -> None:
     """Run an import's asynchronous part, and print how it ended or what a Ctrl-C left behind."""
     from schemas.errors import TicketstreamError
@@ -94,12 +99,12 @@ def _run(
     try:
         known = run_async(work(attempt))
     except KeyboardInterrupt:
-        if words := attempt.after_ctrl_c():
+        if words := attempt.left_behind():
             note(words)
         raise typer.Exit(130) from None
     except TicketstreamError:
-        if attempt.record is not None:
-            note(f"import {attempt.record.id} can go on: `ticketstream imports resume {attempt.record.id}`")
+        if words := attempt.left_behind():
+            note(words)
         raise
     if known.record.status == "running" and no_wait:
         if as_json:
@@ -107,7 +112,7 @@ def _run(
         else:
             note(f"see how far it is with `ticketstream imports show {known.record.id}`")
         return
-    report(known.record, as_json=as_json)
+    report(known.record, as_json=as_json, fresh=fresh)
 
 
 def cancel(import_id: ImportId, as_json: JsonOption = False) -> None:

@@ -41,6 +41,7 @@ class FileFeed:
         self.after_line = int(record.cursor or 0)
         self.fetched = record.fetched
         self.unreadable = record.unreadable
+        self.ended = False
         self._record = record
         self._path = Path(record.spec.file)
         self._send = send
@@ -84,8 +85,7 @@ class FileFeed:
                 )
             return records, line, tickets, bad, True
 
-        ended = False
-        while not ended:
+        while not self.ended:
             records, line, tickets, bad, ended = await asyncio.to_thread(next_batch)
             if records:
                 await self._send(records)
@@ -93,6 +93,7 @@ class FileFeed:
             self.fetched += tickets
             self.unreadable += bad
             await self._send([self._progress(ended)])
+            self.ended = ended
 
     def _progress(self, ended: bool) -> Record:
         command = ImportCommand(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.errors import UnavailableError
@@ -49,15 +51,8 @@ class TopicReader:
             max_partition_fetch_bytes=1024 * 1024,
         )
         try:
+            self._places = await self._find_places()
             await consumer.start()
-            existing = await consumer.topics()
-            self._places = [
-                TopicPartition(topic, partition)
-                for topic in self._topics
-                if topic in existing
-                for partition in sorted(consumer.partitions_for_topic(topic) or ())
-                if self._partitions is None or partition in self._partitions
-            ]
             if self._places:
                 consumer.assign(self._places)
                 await consumer.seek_to_beginning()
@@ -69,6 +64,21 @@ class TopicReader:
             raise
         self._consumer = consumer
         return self
+
+    async def _find_places(self) -> list[TopicPartition]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=self._timeout_ms)
+        try:
+            await admin.start()
+            # All topics: some brokers create a topic that is asked for by name.
+            found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+        finally:
+            await admin.close()
+        return [
+            TopicPartition(topic, partition["partition"])
+            for topic in self._topics
+            for partition in sorted(found.get(topic, ()), key=itemgetter("partition"))
+            if self._partitions is None or partition["partition"] in self._partitions
+        ]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
