@@ -1,0 +1,68 @@
+"""One stack with sample services for all integration tests, and desks of their own for those that break things.
+
+A stack holds one pipeline: its topics and its consumer group have fixed names. So the tests of a
+healthy pipeline share the session's stack and go on from one another's account, and every test that
+kills something has a stack of its own (some five seconds).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from harness import Desk
+from weaviate_fixture import GRPC_VARIABLE, HTTP_VARIABLE, SERVER_VARIABLE
+
+from ticketstream.stack.build import ready_parts
+from ticketstream.stack.options import StackOptions
+
+TICKETS = 300
+OpenDesk = Callable[..., Desk]
+
+
+@pytest.fixture(scope="session")
+def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The desk that all tests share, without workers."""
+    options = StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True)
+    desk = Desk(tmp_path_factory.mktemp("shared") / "data", options)
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stack_weaviate(shared_desk: Desk) -> Iterator[None]:
+    """Tests that need only Weaviate find the shared one, and its server, in the environment."""
+    server = ready_parts(with_kafka=False, with_weaviate=True, report=lambda *_: None).weaviate_server
+    own = {
+        HTTP_VARIABLE: shared_desk.environment[HTTP_VARIABLE],
+        GRPC_VARIABLE: shared_desk.environment[GRPC_VARIABLE],
+        SERVER_VARIABLE: os.environ.get(SERVER_VARIABLE) or str(server),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def open_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDesk]:
+    """Opens desks of a test's own; called with a number of tickets and options of the stack."""
+    desks: list[Desk] = []
+
+    def start(tickets: int = TICKETS, **options: object) -> Desk:
+        chosen = {"sample_no_limits": True} | options
+        desk = Desk(
+            tmp_path_factory.mktemp("desk") / "data",
+            StackOptions(sample=True, tickets=tickets, **chosen),  # type: ignore[arg-type]
+        )
+        desks.append(desk)
+        desk.start()
+        return desk
+
+    yield start
+    for desk in desks:
+        desk.stop()

@@ -1,0 +1,255 @@
+"""A desk: a local stack of one's own with its sample account, and the workers that serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+from unittest import mock
+
+import msgspec
+
+from agents.partitions import partition_of
+from agents.producer import Producer, Record
+from agents.topics import ensure_topics
+from schemas.codec import decode
+from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.messages import DeadLetter, Receipt
+from schemas.settings import PREFIX, Settings
+from schemas.topics import DEAD_LETTERS, INDEXED
+from ticketstream.records.commands import command_record, new_import_id
+from ticketstream.records.imports import ImportWatch
+from ticketstream.records.reader import TopicReader
+from ticketstream.records.workers import active_workers
+from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.stack.api import LocalStack
+from ticketstream.stack.options import StackOptions
+from ticketstream.stack.processes import dies_with_parent
+
+IMPORT_SECONDS = 90.0
+COMMENTS_A_PAGE = 100
+
+
+class Worker:
+    """A worker process, ``python -m agents.worker``, that cannot outlive the tests."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "agents.worker"],
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(),
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Kill it without a warning (SIGKILL)."""
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self, seconds: float = 30.0) -> int:
+        """Ask it to stop (SIGTERM) and return its exit status; one that takes too long is killed."""
+        if self.runs:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+class Desk:
+    """A stack with sample services, and its workers; everything ends with ``stop``."""
+
+    def __init__(self, data_dir: Path, options: StackOptions) -> None:
+        self.data_dir = data_dir
+        self.stack = LocalStack(data_dir, options)
+        self.workers: list[Worker] = []
+        self.environment: dict[str, str] = {}
+        self._log_file = data_dir.with_name(f"{data_dir.name}-workers.log")
+
+    def start(self) -> None:
+        """Start the stack."""
+        self.environment = outside_settings() | self.stack.start() | {f"{PREFIX}ZENDESK__POLL_SECONDS": "0.3"}
+        self.settings = settings_of(self.environment)
+        self.zendesk = SampleZendeskControl(self.settings.zendesk_url)
+        self.account = self.settings.account
+        self.partitions = self.settings.kafka.partitions
+        self._log = self._log_file.open("ab")
+
+    def stop(self) -> None:
+        """End workers and stack, and delete the stack's data."""
+        try:
+            self.stop_workers()
+        finally:
+            self.stack.stop(delete_data=True)
+
+    def stop_workers(self) -> None:
+        """Kill what is left of the workers."""
+        for worker in self.workers:
+            if worker.runs:
+                worker.kill()
+        self.workers.clear()
+
+    def worker(self, **settings: object) -> Worker:
+        """Start a worker, with these settings (without their prefix) on top of the stack's."""
+        own = {PREFIX + name: str(value) for name, value in settings.items()}
+        worker = Worker(self.environment | own, self.data_dir, self._log)
+        self.workers.append(worker)
+        return worker
+
+    def log(self) -> str:
+        """Return what the workers have logged."""
+        return self._log_file.read_text(errors="replace")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``ticketstream`` with the desk's settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "ticketstream", *arguments],
+            env=self.environment,
+            cwd=self.data_dir,
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_SECONDS,
+            check=False,
+        )
+
+    # Kafka.
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[Producer]:
+        """A producer on the desk's Kafka."""
+        producer = Producer(self.settings.bootstrap_servers, "tests")
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def send(self, *records: Record) -> None:
+        """Put records on their topics."""
+        await ensure_topics(self.settings)
+        async with self.producer() as producer:
+            await producer.send(records)
+
+    def partition(self, key: bytes) -> int:
+        """Return the partition of a key."""
+        return partition_of(key, self.partitions)
+
+    async def receipts(self) -> list[Receipt]:
+        """Return all receipts, each partition's in order."""
+        async with TopicReader(self.settings.bootstrap_servers, [INDEXED]) as reader:
+            return [decode(Receipt, raw.value, raw.headers) async for raw in reader.to_end()]
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        """Return all dead letters as they lie on their topic, with repeats."""
+        async with TopicReader(self.settings.bootstrap_servers, [DEAD_LETTERS]) as reader:
+            return [decode(DeadLetter, raw.value, raw.headers) async for raw in reader.to_end()]
+
+    async def received(self, condition: Callable[[Sequence[Receipt]], bool], seconds: float = 60) -> None:
+        """Follow the receipts until the condition holds for all there are."""
+        receipts: list[Receipt] = []
+        async with (
+            asyncio.timeout(seconds),
+            TopicReader(self.settings.bootstrap_servers, [INDEXED]) as reader,
+        ):
+            while not condition(receipts):
+                for raw in await reader.next_batch(0.05):
+                    receipts.append(decode(Receipt, raw.value, raw.headers))
+
+    async def members(self) -> int:
+        """Return how many workers Kafka knows."""
+        return len(await active_workers(self.settings.bootstrap_servers))
+
+    # Imports.
+
+    async def begin_import(self) -> str:
+        """Start an import of the whole account and return its id."""
+        import_id = new_import_id()
+        command = ImportCommand(
+            command="start",
+            account=self.account,
+            import_id=import_id,
+            issued_at=time.time(),
+            spec=ImportSpec(),
+        )
+        await self.send(command_record(command, self.partitions))
+        return import_id
+
+    async def import_state(
+        self,
+        import_id: str,
+        condition: Callable[[ImportRecord], bool] = lambda record: record.status != "running",
+        seconds: float = IMPORT_SECONDS,
+    ) -> ImportRecord:
+        """Follow an import until the condition holds (by default: until it has ended)."""
+        last = None
+        watch = ImportWatch(self.settings.bootstrap_servers, self.account, import_id, self.partitions)
+        try:
+            async with asyncio.timeout(seconds), watch:
+                async for state in watch.states(every=0.1):
+                    last = state
+                    if state is not None and condition(state):
+                        return state
+        except TimeoutError:
+            shown = None if last is None else msgspec.to_builtins(last)
+            raise AssertionError(
+                f"import {import_id} did not get there in {seconds:.0f} s: {shown}\n{self.log()[-3000:]}"
+            ) from None
+        raise AssertionError("the record's topic ended")
+
+    async def whole_import(self) -> ImportRecord:
+        """Import the account and return the record at the end."""
+        return await self.import_state(await self.begin_import())
+
+    # The account.
+
+    def comment_calls(self) -> int:
+        """Return how many calls for comments the account has answered or refused."""
+        calls: int = self.zendesk.stats()["comments"]["calls"]
+        return calls
+
+    def fewest_comment_calls(self) -> int:
+        """Return how many calls it takes to read the comments of every ticket once."""
+        tickets = (each for each in self.zendesk.truth() if not each["removed"])
+        return sum(max(1, -(-len(each["comments"]) // COMMENTS_A_PAGE)) for each in tickets)
+
+
+def outside_settings() -> dict[str, str]:
+    """Return the environment without any setting of ticketstream but its cache of built parts."""
+    kept = f"{PREFIX}CACHE_DIR"
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name == kept}
+
+
+def settings_of(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that a process with this environment has."""
+    with mock.patch.dict(os.environ, environment, clear=True):
+        return Settings(_env_file=None)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
+        await asyncio.sleep(0.1)
