@@ -50,10 +50,10 @@ def encode(message: object) -> bytes:
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {key: _without_surrogates(item) for key, item in value.items()}
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
     return value
 
 
@@ -88,6 +88,6 @@ def decode_value(kind: type[T], value: bytes | None) -> T:
         raise DecodeError(f"the message is empty; expected {SCHEMAS[kind]!r}")
     try:
         message: T = _DECODERS[kind].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last for a deep nesting
         raise DecodeError(f"not a {SCHEMAS[kind]}: {error}") from error
     return message

@@ -173,9 +173,10 @@ class FrontDoor:
         statistics = self._statistics
         if fault.kind == "rate_limit":
             statistics.statuses[429] += 1
-            wait = (b"retry-after", f"{fault.retry_after:g}".encode())
             body, sent = _refusal(bucket, headers)
-            await _answer(send, 429, body, [*sent, wait] if fault.retry_after else sent)
+            if fault.retry_after is not None:
+                sent = [*sent, (b"retry-after", f"{fault.retry_after:g}".encode())]
+            await _answer(send, 429, body, sent)
         elif fault.kind == "error":
             statistics.statuses[fault.status] += 1
             body = orjson.dumps({"error": "InternalError", "description": f"Sample fault {fault.status}"})
