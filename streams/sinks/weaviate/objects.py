@@ -37,22 +37,37 @@ def batch_objects(collection: str, dimensions: int, item: SinkItem) -> list[batc
     if item.removed:
         return []
     try:
-        facts = _facts_fields(item.ticket_id, item.facts)
-        return [
-            batch_pb2.BatchObject(
-                uuid=str(object_id(item, write)),
-                collection=collection,
-                tenant=tenant,
-                vector_bytes=_vector_bytes(write.vector, dimensions, item, write),
-                properties=_properties(facts, item.facts.tags, write),
-            )
-            for write in item.upserts
-        ]
+        facts = _facts(item.ticket_id, item.facts)
+        return [_object(collection, tenant, dimensions, item, write, facts) for write in item.upserts]
     except (UnicodeError, ValueError, TypeError) as error:  # protobuf refuses what is not Unicode
         raise RefusedError(f"a text of ticket {item.ticket_id} cannot be stored: {error}") from error
 
 
-def _facts_fields(ticket_id: int, facts: TicketFacts) -> dict[str, Value]:
+def _object(
+    collection: str,
+    tenant: str,
+    dimensions: int,
+    item: SinkItem,
+    write: ObjectWrite,
+    facts: batch_pb2.BatchObject.Properties,
+) -> batch_pb2.BatchObject:
+    made = batch_pb2.BatchObject(
+        uuid=str(object_id(item, write)),
+        collection=collection,
+        tenant=tenant,
+        vector_bytes=_vector_bytes(write.vector, dimensions, item, write),
+        properties=facts,
+    )
+    # Filled in place: this is done for every chunk, and protobuf copies what a constructor is given.
+    fields = made.properties.non_ref_properties.fields
+    fields["chunk_index"].number_value = write.chunk_index
+    fields["text"].string_value = write.text
+    fields["content_hash"].string_value = write.content_hash
+    fields["visibility"].string_value = write.visibility
+    return made
+
+
+def _facts(ticket_id: int, facts: TicketFacts) -> batch_pb2.BatchObject.Properties:
     texts = {
         "subject": facts.subject,
         "status": facts.status,
@@ -67,23 +82,12 @@ def _facts_fields(ticket_id: int, facts: TicketFacts) -> dict[str, Value]:
     fields = {name: Value(string_value=text) for name, text in texts.items()}
     fields |= {name: Value(string_value=date) for name, date in dates.items() if date}
     fields["ticket_id"] = Value(number_value=ticket_id)
-    return fields
-
-
-def _properties(
-    facts: dict[str, Value], tags: list[str], write: ObjectWrite
-) -> batch_pb2.BatchObject.Properties:
-    own = {
-        "chunk_index": Value(number_value=write.chunk_index),
-        "text": Value(string_value=write.text),
-        "content_hash": Value(string_value=write.content_hash),
-        "visibility": Value(string_value=write.visibility),
-    }
-    fields = Struct(fields=facts | own)
-    if not tags:
-        return batch_pb2.BatchObject.Properties(non_ref_properties=fields, empty_list_props=["tags"])
-    listed = base_pb2.TextArrayProperties(prop_name="tags", values=tags)
-    return batch_pb2.BatchObject.Properties(non_ref_properties=fields, text_array_properties=[listed])
+    tags = [base_pb2.TextArrayProperties(prop_name="tags", values=facts.tags)] if facts.tags else []
+    return batch_pb2.BatchObject.Properties(
+        non_ref_properties=Struct(fields=fields),
+        text_array_properties=tags,
+        empty_list_props=() if tags else ("tags",),
+    )
 
 
 def _vector_bytes(vector: Vector, dimensions: int, item: SinkItem, write: ObjectWrite) -> bytes:

@@ -86,14 +86,17 @@ class WeaviateSink:
         failed, found = await both(self._upserts.write(objects), self._leftovers.find(items))
         for position, problem in failed.items():
             errors.setdefault(owners[position], problem)
-        kept = {index: _kept(item) for index, item in items.items()}
-        stale = {index: ids for index, ids in found.items() if index not in errors}
+        stale = {index: ids for index, ids in found.items() if index not in errors and ids != set()}
+        kept = {index: _kept(items[index]) for index in stale}
         deleted = await self._leftovers.delete(items, stale, kept)
         return [
             SinkResult(error=errors[index])
             if index in errors
-            else SinkResult(vectors_written=len(kept[index]), objects_deleted=deleted.get(index, 0))
-            for index in range(len(batch))
+            else SinkResult(
+                vectors_written=0 if item.removed else len(item.upserts),
+                objects_deleted=deleted.get(index, 0),
+            )
+            for index, item in enumerate(batch)
         ]
 
 
