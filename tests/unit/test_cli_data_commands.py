@@ -1,0 +1,377 @@
+"""The data commands without services: what they print, how they end, what they load."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Coroutine
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from schemas.errors import UnavailableError
+from schemas.imports import ImportRecord, ImportSpec
+from schemas.messages import DeadLetter, StageCounts
+from streams.sinks.weaviate.search import Hit
+from ticketstream import cli
+from ticketstream.checks import everything
+from ticketstream.checks.data_dir import check_data_dir
+from ticketstream.checks.finding import Finding, run_check
+from ticketstream.cli import search
+from ticketstream.cli.import_progress import ImportProgress
+from ticketstream.cli.import_run import Attempt
+from ticketstream.records import dead_letters, imports
+from ticketstream.records.dead_letters import DeadLetterList
+from ticketstream.records.file_feed import FileFeed
+from ticketstream.records.imports import KnownImport
+
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Settings of an account that is not there, and none of the machine's own."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("TICKETSTREAM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TICKETSTREAM_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TICKETSTREAM_KAFKA__BOOTSTRAP_SERVERS", NOWHERE)
+    monkeypatch.setenv("TICKETSTREAM_ZENDESK__SUBDOMAIN", "acme")
+
+
+def record(**fields: Any) -> ImportRecord:
+    given = {
+        "id": "20260101-000000-abcd",
+        "account": "acme",
+        "status": "completed",
+        "spec": ImportSpec(),
+        "started_at": 100.0,
+        "updated_at": 110.0,
+        "source_ended": True,
+        "fetched": 20,
+        "stages": {"enrich/0": StageCounts(sent=20), "index/0": StageCounts(sent=20, vectors=40)},
+    }
+    return ImportRecord(**(given | fields))
+
+
+def letter(number: int, **fields: Any) -> DeadLetter:
+    given = {
+        "id": f"{number:016x}",
+        "stage": "embed",
+        "topic": "tickets.enriched",
+        "partition": 1,
+        "offset": number,
+        "key": base64.b64encode(b"acme:7").decode(),
+        "value": base64.b64encode(b'{"a":[1,2]}').decode(),
+        "headers": [("schema", base64.b64encode(b"enriched-ticket/1").decode())],
+        "error_type": "RefusedError",
+        "message": "no [bold]\x1b[31m",
+        "failed_at": 1000.0 + number,
+    }
+    return DeadLetter(**(given | fields))
+
+
+def returns(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, value: Any) -> None:
+    async def fake(*_: Any, **__: Any) -> Any:
+        return value
+
+    monkeypatch.setattr(module, name, fake)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["imports", "list"],
+        ["imports", "show", "x"],
+        ["imports", "resume", "x"],
+        ["imports", "cancel", "x"],
+        ["import"],
+        ["dead-letters", "list"],
+        ["dead-letters", "show", "x"],
+    ],
+)
+def test_a_kafka_that_is_away_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith(f"error: Kafka at {NOWHERE} cannot be reached")
+    assert "TICKETSTREAM_KAFKA__BOOTSTRAP_SERVERS" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["import", "--since", "someday"], 1, "--since 'someday' is no date"),
+        (["import", "--since", "3d", "--file", "x"], 2, "--since is for imports from Zendesk"),
+        (["import", "--file", "missing.ndjson"], 1, "missing.ndjson cannot be read"),
+        (["search", "  "], 1, "nothing to search for"),
+        (["search", "x", "--limit", "0"], 2, "--limit"),
+        (["search", "x"], 1, "TICKETSTREAM_WEAVIATE__HTTP_URL"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    arguments: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == status
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_imports_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    known = [KnownImport(record(status="running"), waiting=True), KnownImport(record())]
+    returns(monkeypatch, imports, "load_imports", known)
+    assert cli.run(["imports", "list", "--json"]) == 0
+    assert [row["status"] for row in json.loads(capsys.readouterr().out)] == ["waiting", "completed"]
+    assert cli.run(["imports", "list"]) == 0
+    assert "20260101-000000-abcd" in capsys.readouterr().out
+
+
+def test_an_import_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    returns(monkeypatch, imports, "find_import", KnownImport(record(errors=["bad [red] luck\x1b"])))
+    assert cli.run(["imports", "show", "x"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("vectors uploaded", "40", "bad [red] luck\\x1b", "embedding calls"):
+        assert words in shown
+    assert cli.run(["imports", "show", "x", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vectors_uploaded"] == 40
+
+
+def run_resume(monkeypatch: pytest.MonkeyPatch, outcome: ImportRecord | BaseException) -> int:
+    """Run ``imports resume`` with this end."""
+    from ticketstream.cli import import_run
+
+    async def fake(settings: Any, attempt: Attempt, import_id: str, *, wait: bool) -> KnownImport:
+        attempt.record = record(status="running")
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return KnownImport(outcome)
+
+    monkeypatch.setattr(import_run, "resume_import", fake)
+    return cli.run(["imports", "resume", "x"])
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "words"),
+    [
+        (record(), 0, "completed: 20 tickets, 20 indexed"),
+        (record(unreadable=2), 1, "2 became dead letters; see `ticketstream dead-letters list`"),
+        (record(status="cancelled"), 1, "was cancelled; go on with `ticketstream imports resume"),
+        (record(status="failed", errors=["a", "b\nc"]), 1, "failed: b c; when this is mended"),
+        (UnavailableError("Kafka is away"), 1, "goes on in the workers"),
+        (KeyboardInterrupt(), 130, "goes on in the workers"),
+    ],
+)
+def test_how_an_import_ends(
+    end: ImportRecord | BaseException,
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_resume(monkeypatch, end) == status
+    assert words in capsys.readouterr().err
+
+
+def test_what_a_stopped_file_leaves_behind() -> None:
+    async def send(_: Any) -> None: ...
+
+    one = record(spec=ImportSpec(file="/x.ndjson"), cursor="1500", source_ended=False)
+    attempt = Attempt(one, FileFeed(one, send, partitions=1))
+    assert "has got 1,500 lines of /x.ndjson; go on with `ticketstream imports resume" in (
+        attempt.left_behind() or ""
+    )
+    attempt.feed.ended = True  # type: ignore[union-attr]
+    assert "goes on in the workers" in (attempt.left_behind() or "")
+    assert Attempt().left_behind() is None
+
+
+def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 0.0
+    monkeypatch.setattr("ticketstream.cli.import_progress.time.monotonic", lambda: moment)
+    half = record(status="running", total=40)
+
+    plain = StringIO()
+    with ImportProgress(Console(file=plain, width=200)) as progress:
+        progress.update(None)
+        for moment in (1.0, 2.0, 5.0, 6.0):  # noqa: B007
+            progress.update(half)
+        moment = 10.0
+        progress.update(half)  # nothing new: no line
+        moment = 15.0
+        progress.update(record(status="running", total=40, fetched=21))
+    assert plain.getvalue().count("\n") == 2
+    assert plain.getvalue().startswith(
+        "20 of 40 tickets done, fetched 20, enriched 20, embedded 0, indexed 20, skipped 0, failed 0"
+    )
+
+    terminal = StringIO()
+    with ImportProgress(Console(file=terminal, force_terminal=True, width=100)) as progress:
+        progress.update(half)
+    for words in ("fetched", "enriched", "embedded", "indexed", "skipped 0, failed 0", "20 of 40"):
+        assert words in terminal.getvalue()
+
+
+def test_dead_letters_are_counted_and_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letters = [
+        letter(3),
+        letter(2),
+        letter(1, stage="source", error_type="DecodeError", topic="/x.ndjson", line=12),
+    ]
+    returns(monkeypatch, dead_letters, "load_dead_letters", DeadLetterList(letters, unreadable=1))
+    assert cli.run(["dead-letters", "list", "--limit", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["total"], found["unreadable"]) == (3, 1)
+    assert found["reasons"][0] == {"stage": "embed", "error_type": "RefusedError", "count": 2}
+    assert [one["offset"] for one in found["dead_letters"]] == [3, 2]
+
+    assert cli.run(["dead-letters", "list", "--limit", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "RefusedError: no [bold]\\x1b[31m" in " ".join(printed.out.split())
+    assert "\x1b[31m" not in printed.out
+    assert "2 of 3 are shown" in printed.err
+    assert cli.run(["dead-letters", "list", "--limit", "0"]) == 0
+    assert "line 12" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_dead_letter_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    returns(monkeypatch, dead_letters, "find_dead_letter", letter(5, line=9))
+    assert cli.run(["dead-letters", "show", "x"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("acme:7", "enriched-ticket/1", "no [bold]\\x1b[31m", '"a": [', "line"):
+        assert words in shown
+    assert cli.run(["dead-letters", "show", "x", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert base64.b64decode(found["value"]) == b'{"a":[1,2]}'
+    assert (found["line"], found["partition"], found["offset"]) == (9, 1, 5)
+
+
+def test_hits_are_shown_without_markup_or_escapes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hit = Hit(
+        ticket_id=7,
+        score=0.876,
+        visibility="internal",
+        chunk_index=0,
+        subject="[red]Boo[/red]\x1b[2J",
+        status="open",
+        priority="",
+        tags=[],
+        requester="",
+        text="before " * 60 + "the kangaroo sat\n\x1b]0;title\x07" + " after" * 60,
+        created_at="",
+        updated_at="",
+    )
+    returns(monkeypatch, search, "find", [hit])
+    assert cli.run(["search", "kangaroo"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "  1. #7  0.88  internal  open  [red]Boo[/red]\\x1b[2J"
+    assert "the kangaroo sat \\x1b]0;title\\x07" in second
+    assert len(second) < 260
+    assert cli.run(["search", "kangaroo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["text"] == hit.text
+    returns(monkeypatch, search, "find", [])
+    assert cli.run(["search", "kangaroo"]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
+
+
+async def test_a_check_that_breaks_or_hangs_is_a_finding() -> None:
+    import asyncio
+
+    async def breaks() -> list[Finding]:
+        raise RuntimeError("boom")
+
+    async def away() -> list[Finding]:
+        raise UnavailableError("it is away: start it")
+
+    async def hangs() -> list[Finding]:
+        await asyncio.Event().wait()
+        return []
+
+    assert (await run_check("x", breaks, timeout=5))[0].message == "the check broke: RuntimeError: boom"
+    assert await run_check("x", away, timeout=5) == [Finding("x", "fail", "it is away: start it")]
+    assert (await run_check("x", hangs, timeout=0.01))[0].message == "no answer within 0.01 s"
+
+
+def test_doctor_reports_all_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["doctor", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["healthy"] is False
+    verdicts = {one["check"]: (one["verdict"], one["message"]) for one in found["checks"]}
+    assert verdicts["settings"][0] == "ok"
+    assert verdicts["kafka"][1].startswith(f"Kafka at {NOWHERE} cannot be reached")
+    assert "TICKETSTREAM_WEAVIATE__HTTP_URL" in verdicts["weaviate"][1]
+    assert "TICKETSTREAM_ZENDESK__OAUTH_TOKEN" in verdicts["zendesk"][1]
+    assert verdicts["embedding"][0] == "ok"
+    assert "256 dimensions" in verdicts["embedding"][1]
+    assert verdicts["data dir"][0] in ("ok", "warn")
+
+
+def test_doctor_is_content_with_warnings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def found(_: Any) -> list[Finding]:
+        return [Finding("workers", "warn", "none is running", "start one")]
+
+    monkeypatch.setattr(everything, "check_everything", found)
+    assert cli.run(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "warn  workers   none is running"
+    assert lines[2].strip() == "→ start one"
+
+
+def test_doctor_names_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TICKETSTREAM_KAFKA__PARTITIONS", "many")
+    assert cli.run(["doctor"]) == 1
+    assert "fail  settings  TICKETSTREAM_KAFKA__PARTITIONS" in capsys.readouterr().out
+
+
+def test_data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    for free, verdict in ((10e9, "ok"), (1e9, "warn"), (1e6, "fail")):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(0, 0, free))
+        assert check_data_dir(tmp_path)[0].verdict == verdict
+        assert check_data_dir(tmp_path / "not" / "there")[0].verdict == verdict
+    assert not (tmp_path / "not").exists()
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        (found,) = check_data_dir(folder)
+        assert found.verdict == "fail"
+        assert "TICKETSTREAM_DATA_DIR" in found.todo
+
+
+def test_ctrl_c_cancels_and_tidies_up() -> None:
+    from ticketstream.cli.running import run_async
+
+    tidied = []
+
+    async def work() -> None:
+        import asyncio
+        import os
+        import signal
+
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            tidied.append(True)
+
+    coroutine: Coroutine[Any, Any, None] = work()
+    with pytest.raises(KeyboardInterrupt):
+        run_async(coroutine)
+    assert tidied == [True]

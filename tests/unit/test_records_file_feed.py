@@ -1,0 +1,157 @@
+"""Feeding an export file: batches, counts after each, bad lines, going on after a stop."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from agents.partitions import partition_of
+from agents.producer import Record
+from agents.topics import MAX_MESSAGE_BYTES
+from schemas.codec import decode
+from schemas.errors import UserError
+from schemas.ids import ticket_key
+from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.messages import DeadLetter, TicketChange
+from schemas.topics import BACKFILL, DEAD_LETTERS, IMPORT_COMMANDS
+from ticketstream.records.file_feed import BATCH_LINES, FileFeed
+
+PARTITIONS = 4
+TIME = "2026-01-01T00:00:00Z"
+
+
+class Kafka:
+    """Keeps what is sent; fails from the n-th call on."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.calls: list[list[Record]] = []
+        self._fails_at = fails_at
+
+    async def __call__(self, records: Sequence[Record]) -> None:
+        if self._fails_at is not None and len(self.calls) >= self._fails_at:
+            raise ConnectionError("gone")
+        self.calls.append(list(records))
+
+    def of(self, topic: str) -> list[Record]:
+        return [record for call in self.calls for record in call if record.topic == topic]
+
+    def feeds(self) -> list[ImportCommand]:
+        return [decode(ImportCommand, record.value, record.headers) for record in self.of(IMPORT_COMMANDS)]
+
+    def tickets(self) -> list[int]:
+        return [decode(TicketChange, r.value, r.headers).ticket_id for r in self.of(BACKFILL)]
+
+
+def line(number: int, **fields: object) -> str:
+    return json.dumps({"id": number, "created_at": TIME, "updated_at": TIME, "status": "open"} | fields)
+
+
+def written(path: Path, lines: Sequence[str]) -> ImportRecord:
+    path.write_text("\n".join(lines) + "\n")
+    return ImportRecord(
+        id="imp",
+        account="acme",
+        status="running",
+        spec=ImportSpec(file=str(path)),
+        started_at=1,
+        updated_at=1,
+        total=len(lines),
+    )
+
+
+async def test_every_line_arrives_in_its_partition_and_counts_come_after_their_batch(tmp_path: Path) -> None:
+    many = BATCH_LINES * 2 + 10
+    record = written(tmp_path / "e.ndjson", [line(number) for number in range(1, many + 1)])
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == list(range(1, many + 1))
+    for sent in kafka.of(BACKFILL):
+        change = decode(TicketChange, sent.value, sent.headers)
+        assert (change.source, change.import_id) == ("file", "imp")
+        assert sent.key == ticket_key("acme", change.ticket_id)
+        assert sent.partition == partition_of(sent.key, PARTITIONS)
+    assert [call[0].topic for call in kafka.calls] == [BACKFILL, IMPORT_COMMANDS] * 3
+    assert [(c.cursor, c.fetched, c.failed, c.ended) for c in kafka.feeds()] == [
+        (str(BATCH_LINES), BATCH_LINES, 0, False),
+        (str(BATCH_LINES * 2), BATCH_LINES * 2, 0, False),
+        (str(many), many, 0, True),
+    ]
+
+
+async def test_a_bad_line_becomes_a_dead_letter_and_the_rest_goes_on(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.ndjson", [line(1), '{"id": broken', "", line(4)])
+    kafka = Kafka()
+    feed = FileFeed(record, kafka, partitions=PARTITIONS)
+    await feed.run()
+    assert kafka.tickets() == [1, 4]
+    (sent,) = kafka.of(DEAD_LETTERS)
+    letter = decode(DeadLetter, sent.value, sent.headers)
+    assert (letter.line, letter.import_id, letter.stage) == (2, "imp", "source")
+    assert letter.topic == str(tmp_path / "e.ndjson")
+    assert base64.b64decode(letter.value or "") == b'{"id": broken'
+    assert (feed.fetched, feed.unreadable, feed.after_line, feed.ended) == (2, 1, 4, True)
+    assert [(c.fetched, c.failed, c.cursor) for c in kafka.feeds()] == [(2, 1, "4")]
+
+
+async def test_it_goes_on_where_the_record_stands(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.ndjson", [line(1), "no", line(3), line(4)])
+    record.cursor, record.fetched, record.unreadable = "3", 2, 1
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [4]
+    (feed,) = kafka.feeds()
+    assert (feed.cursor, feed.fetched, feed.failed, feed.ended) == ("4", 3, 1, True)
+
+
+async def test_a_file_that_was_all_sent_only_ends(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.ndjson", [line(1), line(2)])
+    record.cursor, record.fetched = "2", 2
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == []
+    assert [(c.cursor, c.ended) for c in kafka.feeds()] == [("2", True)]
+
+
+@pytest.mark.parametrize("lines", [[line(1)], [line(1), line(2), "   "]])
+async def test_a_file_that_became_shorter_is_named(tmp_path: Path, lines: list[str]) -> None:
+    record = written(tmp_path / "e.ndjson", lines)
+    record.cursor, record.fetched = "3", 3
+    kafka = Kafka()
+    with pytest.raises(UserError, match=r"e\.ndjson is not the file it was"):
+        await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.calls == []
+
+
+async def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.ndjson", [line(1)])
+    (tmp_path / "e.ndjson").unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        await FileFeed(record, Kafka(), partitions=PARTITIONS).run()
+
+
+async def test_nothing_is_counted_that_kafka_did_not_take(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.ndjson", [line(number) for number in range(1, BATCH_LINES + 3)])
+    kafka = Kafka(fails_at=2)
+    feed = FileFeed(record, kafka, partitions=PARTITIONS)
+    with pytest.raises(ConnectionError):
+        await feed.run()
+    assert (feed.after_line, feed.fetched, feed.ended) == (BATCH_LINES, BATCH_LINES, False)
+    assert [c.cursor for c in kafka.feeds()] == [str(BATCH_LINES)]
+
+
+async def test_a_ticket_too_large_for_kafka_becomes_a_dead_letter_that_fits(tmp_path: Path) -> None:
+    record = written(
+        tmp_path / "e.ndjson", [line(1, description="x" * (MAX_MESSAGE_BYTES + 3_000_000)), line(2)]
+    )
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [2]
+    (sent,) = kafka.of(DEAD_LETTERS)
+    assert len(sent.value or b"") < MAX_MESSAGE_BYTES
+    letter = decode(DeadLetter, sent.value, sent.headers)
+    assert letter.error_type == "RefusedError"
+    assert "ticket 1 is 11" in letter.message
