@@ -12,6 +12,8 @@ from ticketstream.cli.output import JsonOption, out, print_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from schemas.settings import Settings
     from schemas.vectors import Vector
     from streams.sinks.weaviate.search import Hit
@@ -45,9 +47,9 @@ def search(
     settings = load_settings()
     hits = run_async(find(settings, text, limit=limit, status=status, tag=tag, public_only=public_only))
     if as_json:
-        print_json([_plain(hit) for hit in hits])
+        print_json([plain_hit(hit) for hit in hits])
     else:
-        _print(hits, text)
+        print_hits(hits, text)
 
 
 async def find(
@@ -70,7 +72,7 @@ async def find(
     account = settings.account
     async with await connect(settings) as connection:
         await _same_model(settings, connection)
-        vector = await _vector_of(settings, text[:_QUERY_CHARACTERS])
+        vector = await query_vector(settings, text[:_QUERY_CHARACTERS])
         return await Search(connection).search(
             account, text, vector, limit=limit, status=status, tag=tag, public_only=public_only
         )
@@ -95,7 +97,8 @@ async def _same_model(settings: Settings, connection: Any) -> None:
         )
 
 
-async def _vector_of(settings: Settings, text: str) -> Vector:
+async def query_vector(settings: Settings, text: str) -> Vector:
+    """Return the vector of a question, from the provider the settings name; raises what ``find`` does."""
     from streams.embeddings.build import build_provider
     from streams.retries import RetryPolicy, retrying
 
@@ -108,17 +111,19 @@ async def _vector_of(settings: Settings, text: str) -> Vector:
     return vector
 
 
-def _plain(hit: Hit) -> dict[str, Any]:
+def plain_hit(hit: Hit) -> dict[str, Any]:
+    """Return a hit as ``--json`` shows it."""
     import msgspec
 
     plain: dict[str, Any] = msgspec.structs.asdict(hit)
     return plain
 
 
-def _print(hits: Sequence[Hit], text: str) -> None:
+def print_hits(hits: Sequence[Hit], text: str, console: Console | None = None) -> None:
+    """Print the hits of a search for ``text`` on stdout, or on the console given."""
     from ticketstream.cli.untrusted import one_line, shortened
 
-    console = out()
+    console = console or out()
     if not hits:
         console.print("nothing found")
         return

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Final
 
 _LONGEST_PAUSE: Final = 8.0
@@ -34,13 +35,15 @@ class _Child:
 class WorkerPool:
     """Runs ``count`` workers until ``stop``; ``environment`` replaces the process's own when given.
 
-    ``note`` is told in words when a worker dies. ``output`` takes the workers' standard error.
+    ``note`` is told in words when a worker dies. ``output`` takes the workers' standard error. ``cwd``
+    is where they run, and look for ``.env``; None is here.
     """
 
     count: int
     environment: Mapping[str, str] | None = None
     note: Callable[[str], None] = lambda _: None
     output: IO[bytes] | None = None
+    cwd: Path | None = None
     _children: list[_Child] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -60,6 +63,7 @@ class WorkerPool:
             stdout=self.output,
             stderr=self.output,
             env=dict(self.environment) if self.environment is not None else None,
+            cwd=self.cwd,
             # A terminal's Ctrl-C goes to the parent, which stops the workers in order.
             start_new_session=True,
             preexec_fn=_die_with_parent,

@@ -1,0 +1,77 @@
+"""The demo's workers: their processes, and waiting until they are ready."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import StackError
+from ticketstream.records.workers import active_workers
+from ticketstream.stack.build import Report, log_tail
+from ticketstream.stack.processes import clean_environment
+from ticketstream.workers.pool import WorkerPool
+
+READY_SECONDS = 90.0
+
+
+@dataclass
+class DemoWorkers:
+    """Worker processes that see these settings and nothing of the user's.
+
+    ``deaths`` tells in words of each worker that ended and was started again.
+    """
+
+    count: int
+    environment: Mapping[str, str]
+    folder: Path
+    log: Path
+    deaths: list[str] = field(default_factory=list)
+    _pool: WorkerPool | None = None
+    _watch: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the processes and keep them running until ``stop``. Raises OSError."""
+        with self.log.open("ab") as output:
+            self._start(output)
+
+    def _start(self, output: IO[bytes]) -> None:
+        self._pool = WorkerPool(
+            self.count,
+            environment=clean_environment(PYTHONUNBUFFERED="1") | dict(self.environment),
+            note=self.deaths.append,
+            output=output,
+            cwd=self.folder,
+        )
+        self._pool.start()
+        self._watch = threading.Thread(target=self._pool.watch, name="demo-workers", daemon=True)
+        self._watch.start()
+
+    async def ready(self, bootstrap_servers: str, report: Report) -> None:
+        """Return when all have joined; raises StackError when one ends instead, or they take too long."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            report("starting", f"{self.count} workers")
+            if self.deaths:
+                raise StackError(f"{self.deaths[0]}: {log_tail(self.log)} (log: {self.log})")
+            if len(await active_workers(bootstrap_servers)) >= self.count:
+                return
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the workers are not ready after {READY_SECONDS:.0f} s: {log_tail(self.log)} "
+                    f"(log: {self.log})"
+                )
+            await asyncio.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop them; what is in flight is finished."""
+        if self._pool is None:
+            return
+        self._pool.ask_to_stop()
+        if self._watch is not None:
+            self._watch.join()  # or it could start a worker again that has just been stopped
+        self._pool.stop()
