@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from agents.outcomes import Incoming
@@ -46,6 +48,13 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    """Keep the log entries; nothing is rendered."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 class FakeEvent:

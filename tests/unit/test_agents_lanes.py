@@ -1,0 +1,98 @@
+"""Order: work finishes in any order, it leaves in the order it came."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.lanes import Lane, Slot
+from agents.outcomes import Done, Incoming
+from tests.agents_fixtures import QUICK, FakeEvent, settle
+
+KEYS = st.sampled_from([b"a", b"b", b"c", None])
+
+
+def slot(offset: int, key: bytes | None = b"a") -> Slot:
+    return Slot(FakeEvent(offset), Incoming("t", 0, offset, key, b"", ()))
+
+
+@QUICK
+@given(st.lists(KEYS, min_size=1, max_size=12), st.randoms(), st.integers(1, 5))
+def test_whatever_finishes_first_the_oldest_leaves_first(keys: list, random: object, at_most: int) -> None:
+    async def play() -> None:
+        lane = Lane()
+        slots = [slot(offset, key) for offset, key in enumerate(keys)]
+        waits_for = {one: lane.add(one) for one in slots}
+        left: list[Slot] = []
+        order = slots.copy()
+        random.shuffle(order)  # type: ignore[attr-defined]
+        for finished in order:
+            lane.finish(finished, Done("sent"))
+            while len(left) < len(slots) and slots[len(left)].done is not None:
+                prefix = await lane.finished_prefix(at_most)
+                # Always the contiguous prefix, in the order of arrival, never more than asked for.
+                assert prefix == slots[len(left) : len(left) + len(prefix)]
+                assert 1 <= len(prefix) <= at_most
+                assert all(one.done is not None for one in prefix)
+                if len(prefix) < at_most and len(left) + len(prefix) < len(slots):
+                    assert slots[len(left) + len(prefix)].done is None
+                assert not any(one.released.is_set() for one in prefix)
+                lane.release(prefix)
+                left += prefix
+            assert len(lane) == len(slots) - len(left)
+        assert left == slots
+        assert all(one.released.is_set() for one in slots)
+        for index, one in enumerate(slots):
+            # Each message waits for the one before it with the same key, and for nothing else.
+            same = [before for before in slots[:index] if before.message.key == one.message.key]
+            expected = same[-1] if same and one.message.key is not None else None
+            assert waits_for[one] is expected
+
+    asyncio.run(play())
+
+
+async def test_the_prefix_is_awaited() -> None:
+    lane = Lane()
+    waiting = asyncio.create_task(lane.finished_prefix(10))
+    await settle()
+    assert not waiting.done()  # an empty lane
+    first, second = slot(0), slot(1)
+    lane.add(first)
+    lane.add(second)
+    lane.finish(second, Done("sent"))
+    await settle()
+    assert not waiting.done()  # the oldest is still at work
+    lane.finish(first, Done("sent"))
+    assert await waiting == [first, second]
+    assert len(lane) == 2  # they stay until they are released
+
+
+def test_a_released_message_holds_nobody_up() -> None:
+    lane = Lane()
+    first, second = slot(0), slot(1)
+    assert lane.add(first) is None
+    lane.release([first])
+    assert lane.add(second) is None
+
+
+def test_a_release_out_of_order_is_an_error() -> None:
+    lane = Lane()
+    first, second = slot(0), slot(1)
+    lane.add(first)
+    lane.add(second)
+    with pytest.raises(RuntimeError, match="in the order they came"):
+        lane.release([second])
+
+
+def test_abandoning_releases_nobody() -> None:
+    lane = Lane()
+    slots = [slot(0), slot(1)]
+    for one in slots:
+        lane.add(one)
+    assert lane.abandon() == slots
+    assert len(lane) == 0
+    assert not any(one.released.is_set() for one in slots)
+    assert lane.add(slot(2)) is None
