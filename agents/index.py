@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Literal, Protocol
 from uuid import UUID
@@ -21,6 +22,8 @@ from streams.limits import Lane
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
+_COLLECTION = re.compile(r"Tickets_[A-Za-z0-9_]{1,200}")
+"""What schemas.ids.collection_name makes. Any other name is not ours to write to, or no name at all."""
 
 
 class Writer(Protocol):
@@ -43,6 +46,8 @@ class Index:
         key = ticket_key(ticket.account, ticket.ticket_id)
         if message.key != key:
             raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        if not _COLLECTION.fullmatch(ticket.collection):
+            raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)

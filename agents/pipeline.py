@@ -103,7 +103,7 @@ class Pipeline:
             max_seconds=_BACKFILL_WINDOW_SECONDS,
             observe=self._observe_embedding,
         )
-        self._writer = BatchedWriter(self._open_sink, lambda *_: self._retried("index"))
+        self._writer = BatchedWriter(self._open_sink, self._write_again)
         reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
         enriching = enrich.Enrich(self._tables, reader, self._backlog).handle
         locks: Locks = defaultdict(asyncio.Lock)
@@ -163,6 +163,12 @@ class Pipeline:
 
     def _retried(self, stage: str) -> None:
         self._metrics.retried.labels(stage).inc()
+
+    def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
+        self._retried("index")
+        structlog.get_logger().warning(
+            "trying again", stage="index", error=str(error), attempt=attempt, wait_seconds=round(wait, 1)
+        )
 
     def _observe_embedding(self, call: EmbeddingCall) -> None:
         self._metrics.calls.labels("embedding", call.outcome).inc()
