@@ -1,4 +1,4 @@
-"""One stack with sample services for all integration tests, and desks of their own for those that break things.
+"""One stack with sample services for all integration tests, and others for those that break things.
 
 A stack holds one pipeline: its topics and its consumer group have fixed names. So the tests of a
 healthy pipeline share the session's stack and go on from one another's account, and every test that
@@ -7,18 +7,34 @@ kills something has a stack of its own (some five seconds).
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 from harness import Desk
 from weaviate_fixture import GRPC_VARIABLE, HTTP_VARIABLE, SERVER_VARIABLE
 
+from schemas.imports import ImportRecord
 from ticketstream.stack.build import ready_parts
 from ticketstream.stack.options import StackOptions
 
 TICKETS = 300
 OpenDesk = Callable[..., Desk]
+
+
+def pytest_sessionstart() -> None:
+    """Make a test run that is asked to end (SIGTERM) stop what it has started, as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end", returncode=143))
+
+
+class Imported(NamedTuple):
+    """The record of the account's first import, and the calls for comments it took."""
+
+    record: ImportRecord
+    comment_calls: int
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +62,21 @@ def stack_weaviate(shared_desk: Desk) -> Iterator[None]:
         for name, value in own.items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="session")
+def first_import(shared_desk: Desk) -> Iterator[Imported]:
+    """The shared account imported by one worker, which goes on following the account."""
+    worker = shared_desk.worker()
+    yield Imported(asyncio.run(shared_desk.whole_import()), shared_desk.comment_calls())
+    assert worker.terminate() == 0
+
+
+@pytest.fixture
+def desk(shared_desk: Desk, first_import: Imported) -> Desk:
+    """The shared desk, imported, with its one worker."""
+    assert first_import.record.status == "completed"
+    return shared_desk
 
 
 @pytest.fixture

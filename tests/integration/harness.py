@@ -174,8 +174,8 @@ class Desk:
             TopicReader(self.settings.bootstrap_servers, [INDEXED]) as reader,
         ):
             while not condition(receipts):
-                for raw in await reader.next_batch(0.05):
-                    receipts.append(decode(Receipt, raw.value, raw.headers))
+                new = await reader.next_batch(0.05)
+                receipts += [decode(Receipt, raw.value, raw.headers) for raw in new]
 
     async def members(self) -> int:
         """Return how many workers Kafka knows."""

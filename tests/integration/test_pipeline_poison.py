@@ -1,0 +1,174 @@
+"""Poison: what no release can read becomes a dead letter with its bytes, and its partition goes on."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import pytest
+from comparison import assert_equal, compare
+from harness import Desk, until
+from msgspec.structs import replace
+
+from agents.producer import Record
+from schemas.codec import decode, encode, schema_header
+from schemas.imports import ImportCommand
+from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket, StageProgress, TicketChange
+from schemas.topics import (
+    BACKFILL,
+    CHANGES,
+    EMBEDDED,
+    ENRICHED,
+    IMPORT_COMMANDS,
+    IMPORT_PROGRESS,
+)
+from schemas.vectors import encode_vector
+from ticketstream.records.reader import TopicReader
+
+KINDS: dict[str, type] = {
+    CHANGES: TicketChange,
+    BACKFILL: TicketChange,
+    ENRICHED: EnrichedTicket,
+    EMBEDDED: EmbeddedTicket,
+    IMPORT_COMMANDS: ImportCommand,
+    IMPORT_PROGRESS: StageProgress,
+}
+SECONDS = 45.0
+
+
+async def letters_of(desk: Desk, topic: str, count: int) -> list[DeadLetter]:
+    """Wait for so many dead letters of a topic, and return them in the order of their originals."""
+    found: list[DeadLetter] = []
+
+    async def enough() -> bool:
+        found[:] = [letter for letter in await desk.dead_letters() if letter.topic == topic]
+        return len(found) >= count
+
+    await until(enough, SECONDS, f"{count} dead letters of {topic}")
+    return sorted(found, key=lambda letter: letter.offset)
+
+
+def original(letter: DeadLetter, partition: int) -> Record:
+    """Return the record that became a dead letter."""
+
+    def plain(text: str | None) -> bytes | None:
+        return None if text is None else base64.b64decode(text, validate=True)
+
+    headers = [(name, plain(value) or b"") for name, value in letter.headers]
+    assert letter.partition == partition
+    return Record(letter.topic, partition, plain(letter.key), plain(letter.value), headers)
+
+
+def unreadable(topic: str, partition: int, key: bytes) -> list[tuple[Record, str]]:
+    """Return records that cannot be read, with the error each one gets."""
+    right = [schema_header(KINDS[topic])]
+    name, version = right[0][0], right[0][1].decode()
+    poison: list[tuple[bytes | None, Sequence[tuple[str, bytes]], str]] = [
+        (b"\x00\xff\xfe garbage \x80", right, "DecodeError"),
+        (b"", right, "DecodeError"),
+        (None, right, "DecodeError"),
+        (b'{"account": "acme"', right, "DecodeError"),
+        (b'{"account": "acme", "ticket_id": "seven"}', right, "DecodeError"),
+        (b'{"account": "\xc3\x28"}', right, "DecodeError"),
+        (b"[" * 200_000, right, "DecodeError"),
+        (b'{"x":' * 50_000 + b"1" + b"}" * 50_000, right, "DecodeError"),
+        (b"{}", [(name, b"grocery-list/1")], "UnknownSchemaError"),
+        (b"{}", [(name, version.replace("/1", "/99").encode())], "UnknownSchemaError"),
+        (b"{}", [(name, b"\xff\xfe"), ("other", b"\x00")], "UnknownSchemaError"),
+        (b"{}", [], "UnknownSchemaError"),
+    ]
+    return [(Record(topic, partition, key, value, list(headers)), error) for value, headers, error in poison]
+
+
+async def goes_on(desk: Desk, ticket_id: int) -> None:
+    """Change a ticket and wait until it is in the index: it passes every topic in its partition."""
+    desk.zendesk.add_comment(ticket_id, "Does it still go on?")
+
+    async def equal() -> bool:
+        return (await compare(desk, only=[ticket_id])).equal
+
+    await until(equal, SECONDS, f"a change of ticket {ticket_id} behind the poison")
+
+
+def open_ticket(desk: Desk, skip: int) -> int:
+    """Return a ticket that can be changed."""
+    found = [
+        truth["id"]
+        for truth in desk.zendesk.truth()
+        if not truth["removed"] and truth["ticket"]["status"] != "closed"
+    ]
+    number: int = found[skip]
+    return number
+
+
+@pytest.mark.parametrize("topic", [CHANGES, BACKFILL, ENRICHED, EMBEDDED, IMPORT_COMMANDS, IMPORT_PROGRESS])
+async def test_unreadable_messages_are_kept_and_passed(desk: Desk, topic: str) -> None:
+    of_account = topic in (IMPORT_COMMANDS, IMPORT_PROGRESS)
+    ticket_id = open_ticket(desk, 30 + list(KINDS).index(topic))
+    key = desk.account.encode() if of_account else f"{desk.account}:{ticket_id}".encode()
+    partition = desk.partition(key)
+    poison = unreadable(topic, partition, key)
+    before = len([letter for letter in await desk.dead_letters() if letter.topic == topic])
+    await desk.send(*(record for record, _ in poison))
+    await goes_on(desk, ticket_id)
+    letters = await letters_of(desk, topic, before + len(poison))
+    assert [original(letter, partition) for letter in letters[before:]] == [record for record, _ in poison]
+    assert [letter.error_type for letter in letters[before:]] == [error for _, error in poison]
+    assert all(letter.message and "\n" not in letter.message[:100] for letter in letters)
+    assert desk.workers[0].runs
+    await assert_equal(desk)
+
+
+async def test_readable_messages_that_cannot_be_handled_are_kept_and_passed(desk: Desk) -> None:
+    ticket_id = open_ticket(desk, 40)
+    key = f"{desk.account}:{ticket_id}".encode()
+    partition = desk.partition(key)
+    desk.zendesk.add_comment(ticket_id, "So that there are messages")
+    await goes_on(desk, ticket_id)
+    async with TopicReader(
+        desk.settings.bootstrap_servers, [EMBEDDED, ENRICHED], partitions=[partition]
+    ) as reader:
+        newest = {raw.topic: raw async for raw in reader.to_end() if raw.key == key and raw.value}
+    whole = decode(EmbeddedTicket, newest[EMBEDDED].value, newest[EMBEDDED].headers)
+    text = decode(EnrichedTicket, newest[ENRICHED].value, newest[ENRICHED].headers)
+    later = whole.version + 1_000_000
+    chunk = whole.chunks[0]
+    no_tenant = f"no tenant!:{ticket_id}".encode()
+    poison = [
+        # Another ticket's message under this one's key, and the other way round.
+        (ENRICHED, key, replace(text, ticket_id=ticket_id + 1, version=later)),
+        (ENRICHED, b"another", replace(text, version=later)),
+        (EMBEDDED, key, replace(whole, account="other", version=later)),
+        (EMBEDDED, key, replace(whole, version=later, chunks=[replace(chunk, vector="not base64!")])),
+        (EMBEDDED, key, replace(whole, version=later, chunks=[replace(chunk, vector=encode_vector([1, 2]))])),
+        (
+            EMBEDDED,
+            key,
+            replace(
+                whole, version=later, chunks=[replace(chunk, vector=encode_vector([float("nan")] * 256))]
+            ),
+        ),
+        (
+            EMBEDDED,
+            key,
+            replace(
+                whole, version=later, dimensions=2, chunks=[replace(chunk, vector=encode_vector([1, 2]))]
+            ),
+        ),
+        (EMBEDDED, no_tenant, replace(whole, account="no tenant!", version=later)),
+        (EMBEDDED, key, replace(whole, collection="not a collection", version=later)),
+        (EMBEDDED, key, replace(whole, collection="Customers", version=later)),
+    ]
+    records = [
+        Record(topic, partition, name, encode(message), [schema_header(type(message))])
+        for topic, name, message in poison
+    ]
+    before = {topic: len(await letters_of(desk, topic, 0)) for topic in (ENRICHED, EMBEDDED)}
+    await desk.send(*records)
+    await goes_on(desk, ticket_id)
+    for topic in (ENRICHED, EMBEDDED):
+        sent = [record for record in records if record.topic == topic]
+        letters = await letters_of(desk, topic, before[topic] + len(sent))
+        assert [original(letter, partition) for letter in letters[before[topic] :]] == sent
+    assert desk.workers[0].runs
+    await assert_equal(desk)
