@@ -78,7 +78,7 @@ def consume(bootstrap: str, count: int) -> list[bytes | None]:
         from aiokafka import AIOKafkaConsumer
 
         consumer = AIOKafkaConsumer("kept", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-        async with asyncio.timeout(30), consumer:
+        async with asyncio.timeout(60), consumer:
             return [(await consumer.getone()).value for _ in range(count)]
 
     return asyncio.run(receive())
@@ -90,7 +90,7 @@ def command(data_dir: Path, *arguments: str, **environment: str) -> subprocess.C
         env=command_environment(data_dir) | environment,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=240,
         check=False,
         cwd=data_dir.parent,
     )
@@ -216,6 +216,31 @@ def test_two_stacks_run_side_by_side_and_data_survives_another_port(
     finally:
         second.stop()
     assert stack.status().running
+
+
+def test_services_named_by_settings_are_used_and_not_touched(stack: LocalStack, tmp_path: Path) -> None:
+    environment = stack.start()
+    given = {name: environment[name] for name in environment if "KAFKA" in name or "WEAVIATE" in name}
+    data_dir = tmp_path / "data"
+    try:
+        used = command(data_dir, "up", "--sample", "--tickets", "1", "--json", **given)
+        assert used.returncode == 0, used.stderr
+        found = msgspec.json.decode(used.stdout)["environment"]
+        assert given.items() <= found.items()
+        shown = msgspec.json.decode(command(data_dir, "status", "--json", **given).stdout)
+        assert {service["name"]: service["state"] for service in shown["services"]} == {
+            "zendesk": "running",
+            "gemini": "running",
+            "kafka": "used",
+            "weaviate": "used",
+        }
+    finally:
+        assert command(data_dir, "down", **given).returncode == 0
+    assert stack.status().running
+
+    away = command(tmp_path / "away", "up", **{KAFKA: "127.0.0.1:1"})
+    assert away.returncode == 1
+    assert away.stderr.startswith("error: Kafka at 127.0.0.1:1 does not answer")
 
 
 def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:

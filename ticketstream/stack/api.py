@@ -46,7 +46,7 @@ from ticketstream.stack.records import (
 from ticketstream.stack.status import StackStatus, is_ready, read_status
 from ticketstream.stack.supervisor import rotate
 
-READY_SECONDS: Final = 120.0
+READY_SECONDS: Final = 180.0
 OPERATION_SECONDS: Final = 90.0
 MOST_EXITS: Final = 3
 """A service that ended this often while the stack starts will not come up."""
@@ -94,6 +94,7 @@ class LocalStack:
         before, running = read_spec(self._paths.spec), self.is_running()
         options = self._options.over(before.options) if running else self._options
         external = external_services(self._given, before.ports, bool(options.sample))
+        self._check_external(external)
         parts = ready_parts(
             with_kafka="kafka" not in external, with_weaviate="weaviate" not in external, report=self._report
         )
@@ -107,7 +108,6 @@ class LocalStack:
                 elif spec != read_spec(self._paths.spec):
                     self._write_spec(spec, parts)
                     self._wake_supervisor()
-            self._await_external(spec)
             self._await_ready(spec, [service.name for service in spec.services])
             environment = stack_environment(self._paths, spec, self._given)
             write_settings_file(self._paths, environment)
@@ -248,12 +248,12 @@ class LocalStack:
         if state:
             end_processes((service.pid, service.created) for service in state.services)
 
-    def _await_external(self, spec: StackSpec) -> None:
+    def _check_external(self, external: dict[str, str]) -> None:
         for name in ("kafka", "weaviate"):
-            if name in spec.external and not is_ready(name, spec, self._given):
+            if name in external and not is_ready(name, StackSpec(external=external), self._given):
                 variable = "KAFKA__BOOTSTRAP_SERVERS" if name == "kafka" else "WEAVIATE__HTTP_URL"
                 raise StackError(
-                    f"{name.title()} at {spec.external[name]} does not answer: start it, or unset "
+                    f"{name.title()} at {external[name]} does not answer: start it, or unset "
                     f"{PREFIX}{variable} to have one started"
                 )
 
