@@ -1,0 +1,62 @@
+"""A backfill waits while the way ahead is long."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents.backlog import Backlog
+from schemas.topics import CHANGES, EMBEDDED, ENRICHED
+from tests.agents_fixtures import FakeProducer, settle
+
+
+def make(limit: int = 10) -> tuple[Backlog, dict[tuple[str, int], int], dict[tuple[str, int], int]]:
+    producer = FakeProducer()
+    backlog = Backlog(producer, limit)
+    enriched: dict[tuple[str, int], int] = {}
+    embedded: dict[tuple[str, int], int] = {}
+    backlog.watch(ENRICHED, enriched)
+    backlog.watch(EMBEDDED, embedded)
+    producer.heads = {(ENRICHED, 0): 100, (ENRICHED, 1): 50, (EMBEDDED, 0): 95, (CHANGES, 0): 10_000}
+    return backlog, enriched, embedded
+
+
+def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
+    backlog, enriched, embedded = make()
+    assert backlog.size() == 0  # partitions of other workers do not count
+    enriched[ENRICHED, 0] = 95
+    assert backlog.size() == 5
+    enriched[ENRICHED, 1] = 10
+    embedded[EMBEDDED, 0] = 90
+    assert backlog.size() == 5 + 40 + 5
+    enriched.clear()  # kept up to date by the stage, also after a rebalance
+    assert backlog.size() == 5
+
+
+def test_what_others_sent_never_counts_below_nothing() -> None:
+    backlog, enriched, _ = make()
+    enriched[ENRICHED, 0] = 500
+    enriched[ENRICHED, 1] = 45
+    assert backlog.size() == 5
+
+
+async def test_there_is_room_up_to_the_limit() -> None:
+    backlog, enriched, _ = make(limit=10)
+    enriched[ENRICHED, 0] = 90
+    await asyncio.wait_for(backlog.room(), 1)
+    enriched[ENRICHED, 0] = 89
+    waiting = asyncio.create_task(backlog.room())
+    await settle()
+    assert not waiting.done()
+    enriched[ENRICHED, 0] = 95
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_worker_that_stops_lets_everything_pass() -> None:
+    backlog, enriched, _ = make(limit=10)
+    enriched[ENRICHED, 0] = 0
+    waiting = asyncio.create_task(backlog.room())
+    await settle()
+    assert not waiting.done()
+    backlog.open()
+    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(backlog.room(), 1)

@@ -1,0 +1,152 @@
+"""The producer: when the call returns, the broker has it all; when it fails, that can pass."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+
+from agents import producer as module
+from agents.producer import Producer, Record
+from agents.topics import DEAD_LETTER_MAX_BYTES
+from schemas.errors import UnavailableError
+from tests.agents_fixtures import settle
+
+
+class StubClient:
+    """A Kafka client whose broker answers when the test says so."""
+
+    made: list[StubClient]
+    refuses_to_start: Exception | None = None
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.calls: list[tuple[Any, ...]] = []
+        self.futures: list[asyncio.Future[Any]] = []
+        self.refusal: Exception | None = None
+        self.stopped = 0
+        self.made.append(self)
+
+    async def start(self) -> None:
+        if self.refuses_to_start:
+            raise self.refuses_to_start
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+    async def send(
+        self, topic: str, *, value: Any, key: Any, partition: int, headers: list[Any]
+    ) -> asyncio.Future[Any]:
+        if self.refusal:
+            raise self.refusal
+        self.calls.append((topic, partition, key, value, headers))
+        self.futures.append(asyncio.get_running_loop().create_future())
+        return self.futures[-1]
+
+    def answer(self, *offsets: int) -> None:
+        for call, future, offset in zip(self.calls, self.futures, offsets, strict=True):
+            future.set_result(SimpleNamespace(topic=call[0], partition=call[1], offset=offset))
+        self.calls, self.futures = [], []
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[StubClient]:
+    class Stub(StubClient):
+        made: list[StubClient] = []  # noqa: RUF012
+
+    monkeypatch.setattr(module, "AIOKafkaProducer", Stub)
+    return Stub.made
+
+
+async def started() -> Producer:
+    producer = Producer("kafka:1", "worker-0")
+    await producer.start()
+    return producer
+
+
+async def test_it_asks_for_every_replica_and_no_duplicates(clients: list[StubClient]) -> None:
+    await started()
+    options = clients[0].options
+    assert (options["acks"], options["enable_idempotence"]) == ("all", True)
+    assert options["bootstrap_servers"] == "kafka:1"
+    assert options["max_request_size"] >= DEAD_LETTER_MAX_BYTES
+
+
+async def test_it_returns_when_the_broker_has_every_record(clients: list[StubClient]) -> None:
+    producer = await started()
+    records = [
+        Record("t", 0, b"a", b"1", [("schema", b"x")]),
+        Record("t", 1, None, None),
+        Record("t", 0, b"b", b"2"),
+    ]
+    sending = asyncio.create_task(producer.send(records))
+    await settle()
+    (client,) = clients
+    assert client.calls[:2] == [("t", 0, b"a", b"1", [("schema", b"x")]), ("t", 1, None, None, [])]
+    client.futures[0].set_result(SimpleNamespace(topic="t", partition=0, offset=10))
+    client.futures[1].set_result(SimpleNamespace(topic="t", partition=1, offset=5))
+    await settle()
+    assert not sending.done()
+    assert producer.heads == {}
+    client.futures[2].set_result(SimpleNamespace(topic="t", partition=0, offset=11))
+    assert await sending == {("t", 0): 11, ("t", 1): 5}
+    assert producer.heads == {("t", 0): 12, ("t", 1): 6}
+
+
+async def test_heads_never_go_back(clients: list[StubClient]) -> None:
+    producer = await started()
+    for offset in (7, 3):
+        sending = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1")]))
+        await settle()
+        clients[0].answer(offset)
+        await sending
+    assert producer.heads == {("t", 0): 8}
+
+
+async def test_nothing_to_send_is_nothing_to_wait_for(clients: list[StubClient]) -> None:
+    assert await (await started()).send([]) == {}
+
+
+@pytest.mark.parametrize("error", [KafkaTimeoutError(), KafkaConnectionError("gone"), OSError("gone")])
+async def test_a_record_the_broker_did_not_take_can_be_tried_again(
+    clients: list[StubClient], error: Exception
+) -> None:
+    producer = await started()
+    sending = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]))
+    await settle()
+    clients[0].futures[0].set_result(SimpleNamespace(topic="t", partition=0, offset=1))
+    clients[0].futures[1].set_exception(error)
+    with pytest.raises(UnavailableError, match="did not take a message"):
+        await sending
+    assert producer.heads == {}
+
+
+async def test_a_client_that_does_not_take_it_in_can_be_tried_again(clients: list[StubClient]) -> None:
+    producer = await started()
+    clients[0].refusal = MessageSizeTooLargeError()
+    with pytest.raises(UnavailableError):
+        await producer.send([Record("t", 0, b"a", b"1")])
+
+
+async def test_kafka_away_at_the_start_is_told_and_leaves_nothing_open(
+    clients: list[StubClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StubClient, "refuses_to_start", KafkaConnectionError("nobody"))
+    producer = Producer("kafka:1", "worker-0")
+    with pytest.raises(UnavailableError, match="kafka:1 cannot be reached"):
+        await producer.start()
+    assert clients[0].stopped == 1
+    with pytest.raises(UnavailableError, match="not started"):
+        await producer.send([])
+
+
+async def test_stopping_disconnects_once(clients: list[StubClient]) -> None:
+    producer = await started()
+    await producer.stop()
+    await producer.stop()
+    assert clients[0].stopped == 1
+    with pytest.raises(UnavailableError):
+        await producer.send([Record("t", 0, b"a", b"1")])
