@@ -9,7 +9,6 @@ them as one line.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from typing import Annotated, Final
@@ -63,8 +62,7 @@ def build_app() -> typer.Typer:
         """Keeps a searchable knowledge base in step with a Zendesk account."""
 
     for name in COMMAND_MODULES:
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name).register(app)
+        importlib.import_module(name).register(app)
     return app
 
 

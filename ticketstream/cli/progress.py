@@ -30,7 +30,7 @@ def step_report() -> Iterator[Callable[[str, str], None]]:
         yield plain
         return
 
-    with console.status("") as status:
+    with console.status("one moment") as status:
 
         def spin(step: str, detail: str) -> None:
             nonlocal started, current
