@@ -67,7 +67,7 @@ def _going_on(environment: dict[str, str]) -> list[str]:
         *(f"export {name}={shlex.quote(value)}" for name, value in environment.items()),
         "",
         "ticketstream worker --workers 2 &                 # follows the sample Zendesk again",
-        'ticketstream search "the courier lost my package" --status open',
+        'ticketstream search "I paid twice" --status open',
         "ticketstream imports list",
         "ticketstream down --delete-data                   # the end",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
 from rich.text import Text
 
 from ticketstream.cli.output import JsonOption, out, print_json
@@ -141,4 +142,7 @@ def print_hits(hits: Sequence[Hit], text: str, console: Console | None = None) -
             soft_wrap=True,
         )
         passage = shortened(one_line(hit.text), _PASSAGE_CHARACTERS, around=text)
-        console.print(f"     {passage}", soft_wrap=True)
+        if console.is_terminal:
+            console.print(Padding(Text(passage), (0, 0, 0, 5)))
+        else:
+            console.print(f"     {passage}", soft_wrap=True)

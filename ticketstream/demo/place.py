@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,8 +27,12 @@ Reporting = Callable[[], AbstractContextManager[Report]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A running stack and its workers; ``environment`` are the variables that reach it."""
+    """A running stack and its workers; ``environment`` are the variables that reach it.
 
+    ``began`` is the second of the steady clock at which the start began.
+    """
+
+    began: float
     folder: Path
     settings: Settings
     environment: dict[str, str]
@@ -54,6 +60,7 @@ def running_place(
     folder = data_dir.expanduser().absolute() / FOLDER
     made = _make(folder)
     with ended_by_signals(), file_lock(folder / _LOCK, what="another demo is running", seconds=0):
+        began = time.monotonic()
         told = _Relay()
         stack = LocalStack(folder, stack_options(tickets), given=given_settings(), report=told)
         running: DemoWorkers | None = None
@@ -66,8 +73,10 @@ def running_place(
                 environment = stack.start()
             running = DemoWorkers(workers, environment, folder, stack.paths.log("workers"))
             running.start()
-            yield Place(folder, isolated_settings(stack.paths.settings_file), environment, running)
+            yield Place(began, folder, isolated_settings(stack.paths.settings_file), environment, running)
             left = keep
+            # The stack is meant to outlive this process; Weaviate's client has such warnings shown.
+            warnings.filterwarnings("ignore", "subprocess .* is still running", ResourceWarning)
         except Exception:
             failed = True
             raise
@@ -80,6 +89,7 @@ def running_place(
                     stack.stop(delete_data=not failed)
             if failed and stack.paths.logs.is_dir():
                 tell(f"What the services and the workers logged is in {stack.paths.logs}")
+            (folder / _LOCK).unlink(missing_ok=True)
             if not (failed or left):
                 _remove(made)
 
@@ -115,7 +125,6 @@ def _make(folder: Path) -> list[Path]:
 
 
 def _remove(folders: list[Path]) -> None:
-    (folders[0] / _LOCK).unlink(missing_ok=True)
     for folder in folders:
         with suppress(OSError):  # something else is in it by now
             folder.rmdir()

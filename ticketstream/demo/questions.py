@@ -1,12 +1,12 @@
-"""Three questions in words the tickets do not use."""
+"""Three questions in other words than the tickets use: these say billed, password, renewal."""
 
 from __future__ import annotations
 
 from typing import Final
 
 QUESTIONS: Final = (
-    "they took the money from my card two times",
-    "the courier lost my package",
-    "I can't get into my profile any more because I don't remember the secret word",
+    "I paid twice",
+    "forgot my secret word and cannot sign in",
+    "I want to stop paying every month",
 )
 HITS: Final = 3

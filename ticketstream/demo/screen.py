@@ -58,9 +58,13 @@ class Screen:
 
     def summary(self, figures: Figures) -> None:
         """Print the summary."""
+        if not self._console.is_terminal:
+            for name, words in summary_rows(figures):
+                self._console.print(f"{name:<15}{words}", soft_wrap=True)
+            return
         grid = Table.grid(padding=(0, 2))
         grid.add_column()
-        grid.add_column(overflow="fold")
+        grid.add_column()
         for name, words in summary_rows(figures):
             grid.add_row(Text(name, style="bold"), Text(words))
         self._console.print(grid)

@@ -67,6 +67,7 @@ async def tell_story(place: Place, tickets: int, screen: Screen, reporting: Repo
     settings = place.settings
     with reporting() as report:
         await place.workers.ready(settings.bootstrap_servers, report)
+    screen.say(f"ready after {time.monotonic() - place.began:.0f} s")
     with SampleZendeskControl(settings.zendesk_url) as zendesk:
         screen.chapter(f"Import the account: {tickets:,} tickets")
         first, zendesk_calls, embedding_calls = await _measured_import(settings, zendesk, tickets)

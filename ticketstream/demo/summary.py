@@ -17,7 +17,7 @@ def summary_rows(figures: Figures) -> list[tuple[str, str]]:
         (
             "searchable",
             f"{figures.searchable_tickets:,} tickets as {figures.chunks:,} chunks, counted in Weaviate "
-            f"(the other {gone:,} are deleted or spam)",
+            f"(the other {gone:,} are deleted, spam or without text)",
         ),
         ("Zendesk", f"{quota_words(zendesk.calls, 'calls')}; {_refused(zendesk.refused)}"),
         ("", f"{per_ticket:.2f} calls a ticket; {zendesk.export.used:,} of the calls read the export"),
