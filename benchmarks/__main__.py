@@ -6,6 +6,7 @@ Exit status 1 when a goal is missed.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,7 @@ def main() -> int:
     def note(text: str) -> None:
         errors.print(f"[bold]{text}[/bold]", highlight=False)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stacks are stopped
     about = machine()
     found: list[Findings] = []
     try:

@@ -24,7 +24,7 @@ from ticketstream.stack.options import StackOptions
 from ticketstream.stack.records import read_state
 from ticketstream.workers.pool import WorkerPool
 
-_WORKERS_READY_SECONDS: Final = 60.0
+_WORKERS_READY_SECONDS: Final = 120.0
 
 
 class _LogLine(msgspec.Struct):
@@ -123,7 +123,7 @@ class BenchStack:
             owned: dict[int, list[int]] = {}
             for line in self._log_path.read_bytes().splitlines():
                 try:
-                    entry = msgspec.json.decode(line, type=_LogLine)
+                    entry = msgspec.json.decode(line[max(0, line.find(b"{")) :], type=_LogLine)
                 except msgspec.DecodeError:
                     continue
                 if entry.event == "partitions assigned" and entry.worker is not None:
