@@ -36,7 +36,7 @@ def progress_line(record: ImportRecord, pace: Pace) -> str:
 def _pace_words(record: ImportRecord, pace: Pace) -> str:
     rate, left = pace.rate, pace.left(total_of(record))
     words = f"; {rate:,.1f} tickets/s" if rate is not None else ""
-    return words + (f", {duration(left)} left" if left is not None and rate else "")
+    return words + (f", {duration(left)} left" if left else "")
 
 
 class ImportProgress:
