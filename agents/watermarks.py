@@ -25,18 +25,22 @@ class Watermarks:
         self._partitions = partitions
 
     async def __aenter__(self) -> Self:
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
         try:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
             await self._admin.start()
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
             await self._consumer.start()
         except (KafkaError, OSError) as error:
+            await self._close()
             raise UnavailableError(f"Kafka at {self._servers} cannot be reached: {error}") from error
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         await self._consumer.stop()
         await self._admin.close()
 
