@@ -1,0 +1,96 @@
+"""Workers that die or are stopped in the middle of an import: nothing lost, doubled or stale, little repeated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from comparison import assert_equal
+from conftest import OpenDesk
+from harness import Desk, until
+
+from schemas.messages import Receipt
+
+TICKETS = 600
+SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
+"""A hundred tickets a second: enough time to strike in the middle."""
+IN_FLIGHT = 100
+"""Calls that may be made again after a crash: 50 under way, and those whose tickets wait for earlier ones."""
+
+
+async def part_indexed(desk: Desk, share: float) -> None:
+    """Wait until this share of the account is in the index."""
+    tickets = desk.zendesk.health()["tickets"]
+
+    def enough(receipts: Sequence[Receipt]) -> bool:
+        return len(receipts) >= share * tickets
+
+    await desk.received(enough)
+    assert len(await desk.receipts()) < 0.9 * tickets, "too late for the middle of the import"
+
+
+async def assert_done_once(desk: Desk, repeats: int) -> None:
+    """Hold the index against the account; ``repeats`` is how many tickets may have been done again."""
+    await assert_equal(desk)
+    assert await desk.dead_letters() == []
+    written = Counter(
+        receipt.ticket_id for receipt in await desk.receipts() if receipt.outcome in ("indexed", "removed")
+    )
+    assert len(written) == desk.zendesk.health()["tickets"]
+    assert sum(written.values()) - len(written) <= repeats
+    again = desk.comment_calls() - desk.fewest_comment_calls()
+    assert 0 <= again <= repeats
+
+
+async def test_the_only_worker_is_killed_and_started_again(open_desk: OpenDesk) -> None:
+    tickets = 1_100  # two pages of the export; the second is not read yet when the worker dies
+    settings = {
+        "ZENDESK__REQUESTS_PER_MINUTE": 12_000,
+        "ZENDESK__INCREMENTAL_REQUESTS_PER_MINUTE": 10,
+        "ZENDESK__POLL_SECONDS": 600,
+    }
+    desk = open_desk(tickets)
+    worker = desk.worker(**settings)
+    import_id = await desk.begin_import()
+    await part_indexed(desk, 0.3)
+    worker.kill()
+    desk.worker(**settings)
+    record = await desk.import_state(import_id)
+    assert record.status == "completed"
+    # The export goes on where it was: only the few rows that every page may repeat come twice.
+    assert tickets <= record.fetched <= tickets + 10
+    assert record.failed == 0
+    await assert_done_once(desk, IN_FLIGHT)
+
+
+async def test_the_other_worker_takes_over_from_a_killed_one(open_desk: OpenDesk) -> None:
+    desk = open_desk(TICKETS)
+    # A worker's pace is its share of the partitions.
+    first, second = desk.worker(**SLOWLY), desk.worker(**SLOWLY)
+
+    async def both() -> bool:
+        return await desk.members() == 2
+
+    await until(both, 60, "two workers in the group")
+    import_id = await desk.begin_import()
+    await part_indexed(desk, 0.3)
+    first.kill()
+    record = await desk.import_state(import_id)
+    assert record.status == "completed"
+    assert second.runs
+    assert await desk.members() == 1
+    await assert_done_once(desk, IN_FLIGHT)
+
+
+async def test_a_worker_that_is_asked_to_stop_leaves_nothing_to_repeat(open_desk: OpenDesk) -> None:
+    desk = open_desk(TICKETS)
+    worker = desk.worker(**SLOWLY)
+    import_id = await desk.begin_import()
+    await part_indexed(desk, 0.3)
+    assert worker.terminate() == 0
+    written = len(await desk.receipts())
+    assert written < TICKETS
+    desk.worker(**SLOWLY)
+    record = await desk.import_state(import_id)
+    assert record.status == "completed"
+    await assert_done_once(desk, 0)
