@@ -198,3 +198,11 @@ async def test_a_message_under_another_ticket_s_key_is_refused() -> None:
     message: Incoming = a_message(an_embedded(public=["a"]))._replace(key=b"other:1")
     with pytest.raises(PermanentError, match="its ticket is b'acme:1'"):
         await Desk().stage.handle(message)
+
+
+@pytest.mark.parametrize("name", ["", "Other_test_4_c1", "Tickets", "Tickets_", "Tickets_a/b", "Tickets_a b"])
+async def test_a_collection_that_is_not_ours_is_refused(name: str) -> None:
+    desk = Desk()
+    with pytest.raises(PermanentError, match="is no collection of ticketstream's"):
+        await desk.settled(an_embedded(public=["a"], collection=name))
+    assert desk.writer.items == []

@@ -1,0 +1,207 @@
+"""The transport: sources held back until the flow resumes, messages handed on without a wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode.utils.queues import FlowControlEvent
+
+from agents import transport
+from agents.app import _NeverFull
+
+SOURCE, OTHER, CHANGELOG = TP("tickets.changes", 0), TP("tickets.changes", 1), TP("x-changelog", 0)
+
+
+class Desk:
+    """A consumer of which only what this project changed is real."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[Any] = []
+        self.active = {SOURCE, OTHER, CHANGELOG}
+        self.assigned = {SOURCE, OTHER, CHANGELOG}
+        self.messages: list[tuple[TP, Any]] = []
+        self.handed: list[int] = []
+        self.gaps: list[tuple[TP, int, int]] = []
+        self.waited = 0
+        self.queue_full = False
+        consumer: Any = object.__new__(transport._Consumer)
+        self.consumer = consumer
+        consumer._held_back = set()
+        consumer._read_offset = defaultdict(lambda: None)
+        consumer.flow_active = True
+        consumer.can_resume_flow = asyncio.Event()
+        consumer.not_waiting_next_records = asyncio.Event()
+        consumer.suspend_flow = asyncio.Event()
+        consumer._get_active_partitions = lambda: set(self.active)
+        consumer._is_changelog_tp = lambda tp: "changelog" in tp.topic
+        consumer.assignment = lambda: set(self.assigned)
+        consumer._add_gap = self.add_gap
+        consumer.callback = self.callback
+        consumer.wait_first = self.wait_first
+        consumer.wait = self.wait
+        consumer.getmany = self.getmany
+        consumer._getmany = self.raw_getmany
+        channel = SimpleNamespace(queue=SimpleNamespace(full=lambda: self.queue_full))
+        topics = SimpleNamespace(acks_enabled_for=lambda _: True, _tp_index=defaultdict(lambda: [channel]))
+        self.flow = SimpleNamespace(is_active=lambda: True)
+        self.buffer = SimpleNamespace(size=0, max_messages=10)
+        consumer.app = SimpleNamespace(
+            topics=topics, flow_control=self.flow, producer=SimpleNamespace(buffer=self.buffer)
+        )
+
+        async def seek(_: Any) -> None:
+            self.log.append("seek")
+
+        def note(name: str) -> Any:
+            return lambda _, tps: self.log.append((name, set(tps)))
+
+        monkeypatch.setattr(driver.Consumer, "perform_seek", seek)
+        monkeypatch.setattr(driver.Consumer, "resume_flow", lambda _: self.log.append("flow"))
+        monkeypatch.setattr(driver.Consumer, "pause_partitions", note("pause"))
+        monkeypatch.setattr(driver.Consumer, "resume_partitions", note("resume"))
+
+    async def add_gap(self, tp: TP, start: int, end: int) -> None:
+        self.gaps.append((tp, start, end))
+
+    async def callback(self, message: Any) -> None:
+        self.handed.append(message.offset)
+
+    async def wait_first(self, *coros: Any) -> None:
+        self.waited += 1
+        for coro in coros:
+            if coro.__name__ == "callback":
+                await coro
+            else:
+                coro.close()
+
+    async def wait(self, event: asyncio.Event) -> None:
+        self.log.append("wait")
+        await event.wait()
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        for tp, message in self.messages:
+            yield tp, message
+
+    async def raw_getmany(self, *, active_partitions: Any, timeout: float) -> Any:
+        assert not self.consumer.not_waiting_next_records.is_set()
+        return {tp: [] for tp in active_partitions}
+
+    def arrive(self, *offsets: int, tp: TP = SOURCE) -> None:
+        self.messages = [(tp, SimpleNamespace(offset=offset)) for offset in offsets]
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(monkeypatch)
+
+
+async def test_sources_are_held_back_from_the_seek_until_the_flow_resumes(desk: Desk) -> None:
+    await desk.consumer.perform_seek()
+    assert desk.log == [("pause", {SOURCE, OTHER}), "seek"]
+    desk.log.clear()
+    desk.consumer.resume_flow()
+    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+    desk.log.clear()
+    desk.consumer.resume_flow()
+    assert desk.log == ["flow"]
+
+
+async def test_partitions_lost_meanwhile_are_not_resumed(desk: Desk) -> None:
+    await desk.consumer.perform_seek()
+    desk.assigned = {SOURCE, CHANGELOG}
+    desk.log.clear()
+    desk.consumer.resume_flow()
+    assert desk.log == ["flow", ("resume", {SOURCE})]
+
+
+async def test_a_second_rebalance_forgets_nothing_held_back(desk: Desk) -> None:
+    await desk.consumer.perform_seek()
+    desk.active = {CHANGELOG}  # paused partitions are not active
+    await desk.consumer.perform_seek()
+    desk.log.clear()
+    desk.consumer.resume_flow()
+    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+
+
+async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
+    desk.consumer.flow_active = False
+    fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+    await asyncio.sleep(0)
+    assert not fetching.done()
+    desk.consumer.can_resume_flow.set()
+    records, active = await fetching
+    assert set(records) == active == desk.active
+    assert desk.consumer.not_waiting_next_records.is_set()
+
+
+async def test_without_partitions_nobody_is_asked(desk: Desk) -> None:
+    desk.active = set()
+    assert await desk.consumer._wait_next_records(1.0) == ({}, set())
+    assert desk.consumer.not_waiting_next_records.is_set()
+
+
+async def test_a_failed_fetch_leaves_nobody_waiting(desk: Desk) -> None:
+    async def fail(**_: Any) -> Any:
+        raise OSError("gone")
+
+    desk.consumer._getmany = fail
+    with pytest.raises(OSError, match="gone"):
+        await desk.consumer._wait_next_records(1.0)
+    assert desk.consumer.not_waiting_next_records.is_set()
+
+
+async def test_messages_are_handed_on_in_order_and_without_a_wait(desk: Desk) -> None:
+    desk.arrive(*range(250))
+    await desk.consumer._hand_on()
+    assert desk.handed == list(range(250))
+    assert desk.consumer._read_offset[SOURCE] == 249
+    assert (desk.waited, desk.gaps) == (0, [])
+
+
+async def test_what_was_read_before_is_not_handed_on_again(desk: Desk) -> None:
+    desk.consumer._read_offset[SOURCE] = 5
+    desk.arrive(3, 4, 6, 7)
+    await desk.consumer._hand_on()
+    assert desk.handed == [6, 7]
+
+
+async def test_gaps_of_compaction_are_told_so_that_commits_go_on(desk: Desk) -> None:
+    desk.consumer._read_offset[SOURCE] = 5
+    desk.arrive(6, 10, 11)
+    await desk.consumer._hand_on()
+    assert desk.gaps == [(SOURCE, 7, 10)]
+    assert desk.handed == [6, 10, 11]
+
+
+@pytest.mark.parametrize("why", ["queue", "flow", "buffer"])
+async def test_what_could_block_can_be_interrupted(desk: Desk, why: str) -> None:
+    if why == "queue":
+        desk.queue_full = True
+    elif why == "flow":
+        desk.flow.is_active = lambda: False
+    else:
+        desk.buffer.size = 11
+    desk.arrive(0, 1)
+    await desk.consumer._hand_on()
+    assert (desk.waited, desk.handed) == (2, [0, 1])
+
+
+async def test_a_stage_s_buffer_asks_for_a_pause_but_never_blocks() -> None:
+    calls: list[str] = []
+    buffer = _NeverFull(maxsize=0, flow_control=FlowControlEvent(initially_suspended=False))
+    high, drop = (lambda: calls.append("high")), (lambda: calls.append("drop"))
+    for number in range(1_000):
+        assert not buffer.full()
+        buffer.put_nowait_enhanced(number, on_pressure_high=high, on_pressure_drop=drop)
+        assert calls == (["high"] if number >= 256 else [])  # its partitions are fetched no more
+    for number in range(1_000):
+        assert await buffer.get() == number
+        assert ("drop" in calls) == (number >= 1_000 - 64)  # and again once there is room
+    assert calls == ["high", "drop"]
