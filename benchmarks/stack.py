@@ -132,7 +132,7 @@ class BenchStack:
             if len(owned) == self.workers and all_owned == list(range(wanted)):
                 return
             if self._pool is None or len(self._pool.pids) < self.workers or time.monotonic() > deadline:
-                tail = self._log_path.read_text(errors="replace")[-500:]
+                tail = self._log_path.read_text(errors="replace")[-1500:]
                 raise StackError(f"the workers do not start: {tail.strip() or 'they said nothing'}")
             time.sleep(0.2)
 
