@@ -6,17 +6,22 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+import msgspec
 
 from schemas.errors import StackError
+from ticketstream.cli.untrusted import one_line, shortened
 from ticketstream.records.workers import active_workers
 from ticketstream.stack.build import Report, log_tail
 from ticketstream.stack.processes import clean_environment
 from ticketstream.workers.pool import WorkerPool
 
-READY_SECONDS = 90.0
+READY_SECONDS: Final = 90.0
+_ERROR_CHARACTERS: Final = 300
 
 
 @dataclass
@@ -33,18 +38,17 @@ class DemoWorkers:
     deaths: list[str] = field(default_factory=list)
     _pool: WorkerPool | None = None
     _watch: threading.Thread | None = None
+    _output: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start the processes and keep them running until ``stop``. Raises OSError."""
-        with self.log.open("ab") as output:
-            self._start(output)
-
-    def _start(self, output: IO[bytes]) -> None:
+        # It stays open: workers that are started again write to it too.
+        self._output = self.log.open("ab")
         self._pool = WorkerPool(
             self.count,
             environment=clean_environment(PYTHONUNBUFFERED="1") | dict(self.environment),
             note=self.deaths.append,
-            output=output,
+            output=self._output,
             cwd=self.folder,
         )
         self._pool.start()
@@ -57,21 +61,41 @@ class DemoWorkers:
         while True:
             report("starting", f"{self.count} workers")
             if self.deaths:
-                raise StackError(f"{self.deaths[0]}: {log_tail(self.log)} (log: {self.log})")
+                raise StackError(f"{self.deaths[0]}: {first_error(self.log)} (log: {self.log})")
             if len(await active_workers(bootstrap_servers)) >= self.count:
                 return
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"the workers are not ready after {READY_SECONDS:.0f} s: {log_tail(self.log)} "
+                    f"the workers are not ready after {READY_SECONDS:.0f} s: {first_error(self.log)} "
                     f"(log: {self.log})"
                 )
             await asyncio.sleep(0.2)
 
     def stop(self) -> None:
         """Stop them; what is in flight is finished."""
-        if self._pool is None:
-            return
-        self._pool.ask_to_stop()
-        if self._watch is not None:
-            self._watch.join()  # or it could start a worker again that has just been stopped
-        self._pool.stop()
+        if self._pool is not None:
+            self._pool.ask_to_stop()
+            if self._watch is not None:
+                self._watch.join()  # or it could start a worker again that has just been stopped
+            self._pool.stop()
+        if self._output is not None:
+            self._output.close()
+
+
+def first_error(log: Path) -> str:
+    """Return the first error that workers logged, as one line, or else the end of the log."""
+    with suppress(OSError), log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("error: "):
+                return shortened(one_line(line.removeprefix("error: ")), _ERROR_CHARACTERS)
+            with suppress(msgspec.DecodeError):
+                event = msgspec.json.decode(line, type=_Event)
+                if event.level == "error":
+                    return shortened(one_line(f"{event.event} {event.error}"), _ERROR_CHARACTERS)
+    return log_tail(log)
+
+
+class _Event(msgspec.Struct):
+    event: str = ""
+    level: str = ""
+    error: str = ""
