@@ -37,6 +37,7 @@ Handler = Callable[[Incoming], Awaitable[Done]]
 Locks = defaultdict[int, asyncio.Lock]
 """A lock for each partition; engines that write the same tables share theirs."""
 _RELEASE_AT_ONCE = 500
+_GATHER_SECONDS = 0.03
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
 
 
@@ -178,6 +179,10 @@ class Engine:
         partition = place[1]
         while True:
             prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
+            if len(lane) > len(prefix):
+                # More is on its way: what finishes in a moment shares its calls to Kafka.
+                await asyncio.sleep(_GATHER_SECONDS)
+                prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
             async with self._locks[partition]:
                 _skip_unwanted(prefix)
                 await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)

@@ -99,8 +99,10 @@ class Imports:
     def _progress(self, progress: StageProgress) -> None:
         record = self._records.get(progress.import_id)
         if record is not None:
-            record.stages[f"{progress.stage}/{progress.partition}"] = progress.counts
-            self._touch(record)
+            place = f"{progress.stage}/{progress.partition}"
+            if record.stages.get(place) != progress.counts:  # every rebalance publishes them anew
+                record.stages[place] = progress.counts
+                self._touch(record)
 
     def _touch(self, record: ImportRecord) -> None:
         record.updated_at = time.time()

@@ -34,11 +34,15 @@ class Writer(Protocol):
 
 
 class Index:
-    """Handles ``tickets.embedded``."""
+    """Handles ``tickets.embedded``.
 
-    def __init__(self, tables: Tables, writer: Writer) -> None:
+    ``empty_accounts`` are those of which the collection held nothing when the worker started.
+    """
+
+    def __init__(self, tables: Tables, writer: Writer, empty_accounts: frozenset[str] = frozenset()) -> None:
         self._tables = tables
         self._writer = writer
+        self._empty_accounts = empty_accounts
 
     async def handle(self, message: Incoming) -> Done:
         """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
@@ -58,7 +62,9 @@ class Index:
         if before is not None and before.digest == after.digest:
             return self._done(message, ticket, "unchanged", after, SinkResult())
         lane: Lane = "live" if ticket.source == "live" else "backfill"
-        result = await self._writer.write(ticket.collection, ticket.dimensions, _item(ticket, before), lane)
+        result = await self._writer.write(
+            ticket.collection, ticket.dimensions, _item(ticket, before, self._empty_accounts), lane
+        )
         if result.error is not None:
             raise result.error
         return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
@@ -125,7 +131,7 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
     )
 
 
-def _item(ticket: EmbeddedTicket, before: IndexedTicket | None) -> SinkItem:
+def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
     stale: list[UUID] | None = None
     if before is not None and before.collection == ticket.collection:
@@ -136,6 +142,8 @@ def _item(ticket: EmbeddedTicket, before: IndexedTicket | None) -> SinkItem:
             for visibility, index in had
             if (visibility, index) not in kept
         ]
+    elif before is None and ticket.account in empty_accounts:
+        stale = []
     return SinkItem(
         account=ticket.account,
         ticket_id=ticket.ticket_id,

@@ -35,6 +35,7 @@ from streams.metrics import Metrics, StageMetrics
 from streams.retries import retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.vectors import StoredVectors
 from streams.sources.zendesk.auth import login_of
@@ -95,6 +96,7 @@ class Pipeline:
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
+        empty = await retrying(lambda: self._empty_accounts(collection), on_retry=_waits)
         self._batcher = EmbeddingBatcher(
             self._provider,
             requests=self._requests,
@@ -119,7 +121,7 @@ class Pipeline:
                 dimensions=settings.embedding_dimensions,
             ).handle,
         )
-        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer).handle)
+        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer, empty).handle)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(
@@ -199,6 +201,17 @@ class Pipeline:
             held=_HELD,
             locks=locks,
         )
+
+    async def _empty_accounts(self, collection: str) -> frozenset[str]:
+        """Return the account if Weaviate holds nothing of it.
+
+        From then on the table ``indexed`` knows all there is, and a ticket it does not know needs no
+        look-up of left-over chunks.
+        """
+        account = self._settings.zendesk.subdomain
+        if account is None or await Contents(self._weaviate, collection).count_objects(account):
+            return frozenset()
+        return frozenset({account})
 
     @property
     def _engines(self) -> tuple[Engine, ...]:

@@ -42,7 +42,7 @@ class Producer:
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
-            linger_ms=2,
+            linger_ms=10,
             max_batch_size=512 * 1024,
             max_request_size=DEAD_LETTER_MAX_BYTES,
             request_timeout_ms=30_000,

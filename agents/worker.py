@@ -27,6 +27,7 @@ def main() -> int:
         # Faust collects garbage for every table at every rebalance: spare it what never goes away.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
         configure_logs(settings.log_level, slot.number)
         asyncio.run(ensure_topics(settings))
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

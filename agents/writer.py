@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from schemas.errors import RetryableError
+from schemas.errors import RetryableError, TicketstreamError
 from streams.limits import Lane
 from streams.retries import retrying
 from streams.sinks.base import Sink, SinkItem, SinkResult
-from streams.windows import WindowedCalls
+from streams.windows import Failed, WindowedCalls
 
 OpenSink = Callable[[str, int], Awaitable[Sink]]
 
@@ -36,12 +36,21 @@ class BatchedWriter:
         return result
 
     def _open(self, collection: str, dimensions: int) -> WindowedCalls[SinkItem, SinkResult]:
-        async def call(items: list[SinkItem]) -> list[SinkResult]:
-            async def attempt() -> list[SinkResult]:
-                sink = await self._open_sink(collection, dimensions)
-                return await sink.write(items)
+        async def write(items: list[SinkItem]) -> list[SinkResult]:
+            sink = await self._open_sink(collection, dimensions)
+            return await sink.write(items)
 
-            return await retrying(attempt, on_retry=self._on_retry)
+        async def call(items: list[SinkItem]) -> list[SinkResult | Failed]:
+            try:
+                return list(await retrying(lambda: write(items), on_retry=self._on_retry))
+            except TicketstreamError:
+                raise
+            except Exception as error:
+                # One ticket nobody foresaw must not take the others of its batch along.
+                if len(items) == 1:
+                    return [Failed(error)]
+                middle = len(items) // 2
+                return [*await call(items[:middle]), *await call(items[middle:])]
 
         return WindowedCalls(
             call,
