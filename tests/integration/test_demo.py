@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,6 +10,10 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
+
+from schemas.errors import StackError
+from ticketstream.demo.workers import DemoWorkers
 
 TICKETS = 200
 
@@ -71,3 +76,18 @@ def belongs_to(process: psutil.Process, folder: Path) -> bool:
         return any(str(folder) in word for word in (process.cwd(), *process.cmdline()))
     except psutil.Error:
         return False
+
+
+async def test_workers_that_end_are_told_and_stopped(tmp_path: Path) -> None:
+    environment = {"TICKETSTREAM_DATA_DIR": str(tmp_path), "TICKETSTREAM_KAFKA__PARTITIONS": "none"}
+    workers = DemoWorkers(1, environment, tmp_path, tmp_path / "workers.log")
+    workers.start()
+    try:
+        async with asyncio.timeout(60):
+            while len(workers.deaths) < 2:  # it is started again, and writes to the same log
+                await asyncio.sleep(0.05)
+        with pytest.raises(StackError, match=r"worker \d+ ended .*TICKETSTREAM_KAFKA__PARTITIONS"):
+            await workers.ready("127.0.0.1:1", lambda step, detail: None)
+    finally:
+        workers.stop()
+    assert (tmp_path / "workers.log").read_text().count("error: ") >= 2

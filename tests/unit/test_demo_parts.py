@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from schemas.errors import StackError, UserError
+from schemas.errors import UserError
 from schemas.imports import ImportRecord, ImportSpec
 from schemas.messages import StageCounts
 from streams.sinks.weaviate.search import Hit
@@ -26,7 +25,7 @@ from ticketstream.demo.figures import (
 from ticketstream.demo.isolated import isolated_settings
 from ticketstream.demo.plan import given_settings, import_seconds, stack_options
 from ticketstream.demo.summary import quota_words, summary_rows
-from ticketstream.demo.workers import DemoWorkers, first_error
+from ticketstream.demo.workers import first_error
 from ticketstream.sample.gemini.messages import Stats
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 from ticketstream.stack.sample import SamplePlan
@@ -256,18 +255,3 @@ def test_why_a_worker_ended_is_its_first_error(tmp_path: Path) -> None:
     assert first_error(log) == "Kafka cannot be reached"
     log.write_text("Killed\n")
     assert "Killed" in first_error(log)
-
-
-async def test_workers_that_end_are_told_and_stopped(tmp_path: Path) -> None:
-    environment = {"TICKETSTREAM_DATA_DIR": str(tmp_path), "TICKETSTREAM_KAFKA__PARTITIONS": "none"}
-    workers = DemoWorkers(1, environment, tmp_path, tmp_path / "workers.log")
-    workers.start()
-    try:
-        async with asyncio.timeout(60):
-            while len(workers.deaths) < 2:  # it is started again, and writes to the same log
-                await asyncio.sleep(0.05)
-        with pytest.raises(StackError, match=r"worker \d+ ended .*TICKETSTREAM_KAFKA__PARTITIONS"):
-            await workers.ready("127.0.0.1:1", lambda step, detail: None)
-    finally:
-        workers.stop()
-    assert (tmp_path / "workers.log").read_text().count("error: ") >= 2
