@@ -57,7 +57,9 @@ class ZendeskSettings(_Group):
     requests_per_minute: int = Field(400, ge=1, description="the plan's general limit")
     incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
     poll_seconds: float = Field(60, gt=0, description="pause between two looks at the export")
-    webhook_secret: SecretStr | None = Field(None, description="the signing secret of the webhook")
+    webhook_secret: SecretStr | None = Field(
+        None, description="the signing secret of the webhook; read, but not used before there is a receiver"
+    )
 
 
 class EmbeddingSettings(_Group):
