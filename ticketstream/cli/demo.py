@@ -69,5 +69,5 @@ def _going_on(environment: dict[str, str]) -> list[str]:
         "ticketstream worker --workers 2 &                 # follows the sample Zendesk again",
         'ticketstream search "I paid twice" --status open',
         "ticketstream imports list",
-        "ticketstream down --delete-data                   # the end",
+        "kill %1; wait; ticketstream down --delete-data    # the end: first the workers, then the stack",
     ]
