@@ -11,6 +11,9 @@ import typer
 from ticketstream.cli.output import JsonOption, err, note, out, print_json
 from ticketstream.cli.progress import step_report
 
+_LEAST_TICKETS = 20
+"""Fewer may hold no open ticket that the demo could change."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command ``demo``."""
@@ -18,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    tickets: Annotated[int, typer.Option(min=20, help="Tickets of the sample account.")] = 2_000,
+    tickets: Annotated[int, typer.Option(min=_LEAST_TICKETS, help="Tickets of the sample account.")] = 2_000,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the stack running (the workers stop), and say how to go on.")
     ] = False,

@@ -22,6 +22,7 @@ class _Isolated(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, env_settings, file_secret_settings  # pydantic passes them by name
         return init_settings, dotenv_settings
 
 

@@ -8,9 +8,6 @@ from schemas.settings import Settings
 from ticketstream.demo.isolated import isolated_settings
 from ticketstream.stack.options import StackOptions
 
-DEFAULT_TICKETS: Final = 2_000
-LEAST_TICKETS: Final = 20
-"""Fewer hold no open ticket that the demo could change, or none that a question could find."""
 WORKERS: Final = 2
 FOLDER: Final = "demo"
 """The demo's own data directory below the user's, so that it never meets the user's stack."""
