@@ -125,7 +125,7 @@ async def test_ids_gather_for_as_long_as_the_call_waits_for_its_turn() -> None:
     general = QuotaShare(60, 1, clock=clock.clock, sleep=clock.sleep)
     general.own(1)
     general.pause(30)
-    people = people_of(directory, general=general, gather_seconds=0)
+    people = people_of(directory, general=general, gather_seconds=0, backfill_seconds=0)
 
     async def ticket(number: int) -> None:
         await clock.sleep(number)
@@ -138,7 +138,7 @@ async def test_ids_gather_for_as_long_as_the_call_waits_for_its_turn() -> None:
 async def test_a_call_on_its_way_is_shared() -> None:
     directory = Directory()
     directory.gate = asyncio.Event()
-    people = people_of(directory, gather_seconds=0)
+    people = people_of(directory, gather_seconds=0, backfill_seconds=0)
     first = asyncio.create_task(people.names(users=[1, 2], lane="live"))
     while not directory.calls:
         await asyncio.sleep(0)
@@ -153,7 +153,7 @@ async def test_a_call_on_its_way_is_shared() -> None:
 async def test_live_does_not_wait_for_a_backfill_on_its_way() -> None:
     directory = Directory()
     directory.gate = asyncio.Event()
-    people = people_of(directory, gather_seconds=0)
+    people = people_of(directory, gather_seconds=0, backfill_seconds=0)
     slow = asyncio.create_task(people.names(users=[1], lane="backfill"))
     while not directory.calls:
         await asyncio.sleep(0)
@@ -167,7 +167,7 @@ async def test_live_does_not_wait_for_a_backfill_on_its_way() -> None:
 async def test_one_who_leaves_does_not_take_the_others_along() -> None:
     directory = Directory()
     directory.gate = asyncio.Event()
-    people = people_of(directory, gather_seconds=0)
+    people = people_of(directory, gather_seconds=0, backfill_seconds=0)
     leaving = asyncio.create_task(people.names(users=[1], lane="live"))
     staying = asyncio.create_task(people.names(users=[1], lane="live"))
     while not directory.calls:

@@ -24,19 +24,26 @@ class _Batch:
 class Lookups:
     """Names of one kind.
 
-    The first id that ``cache`` lacks opens a batch; more join it for ``gather_seconds``, and after
-    that for as long as its call waits for its turn at the rate limit, up to ``most`` ids. An id on
+    The first id that ``cache`` lacks opens a batch; more join it for ``gather_seconds`` (of a backfill:
+    ``backfill_seconds``, as calls are scarcer there than time), and after that for as long as its call
+    waits for its turn at the rate limit, up to ``most`` ids. An id on
     its way is not asked for again. A live look-up never waits for a backfill's call. Ids that the
     answer lacks have the name ``""``, and are remembered like others.
     """
 
     def __init__(
-        self, fetch: Fetch, cache: MutableMapping[int, str], *, most: int, gather_seconds: float = 0.005
+        self,
+        fetch: Fetch,
+        cache: MutableMapping[int, str],
+        *,
+        most: int,
+        gather_seconds: float = 0.005,
+        backfill_seconds: float = 0.1,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
         self._most = most
-        self._gather_seconds = gather_seconds
+        self._gather_seconds: dict[Lane, float] = {"live": gather_seconds, "backfill": backfill_seconds}
         self._open: dict[Lane, _Batch] = {}
         self._on_their_way: dict[Lane, dict[int, _Batch]] = {"live": {}, "backfill": {}}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,7 +99,7 @@ class Lookups:
             return list(batch.ids)
 
         try:
-            await asyncio.sleep(self._gather_seconds)
+            await asyncio.sleep(self._gather_seconds[lane])
             names, batch.calls = await self._fetch(close, lane)
             # All that came is remembered: a list of groups names more than was asked for.
             self._cache.update({**dict.fromkeys(batch.ids, ""), **names})

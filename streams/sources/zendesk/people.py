@@ -14,7 +14,7 @@ from schemas.errors import RefusedError
 from schemas.zendesk import GroupsPage, OrganizationsPage, User, UsersPage
 from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.lookups import Close, Lookups
+from streams.sources.zendesk.lookups import Close, Fetch, Lookups
 from streams.transforms.names import Names
 
 __all__ = ["Names", "People"]
@@ -31,7 +31,8 @@ _GROUPS: Final = msgspec.json.Decoder(GroupsPage)
 class People:
     """Looks names up, up to 100 ids a call, and remembers each for ``ttl_seconds``.
 
-    ``size`` bounds how many people, and how many organisations, are remembered at once.
+    ``size`` bounds how many people, and how many organisations, are remembered at once; the seconds are
+    how long a call gathers ids, see Lookups.
     """
 
     def __init__(
@@ -41,20 +42,23 @@ class People:
         ttl_seconds: float = 1800.0,
         size: int = 100_000,
         gather_seconds: float = 0.005,
+        backfill_seconds: float = 0.1,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._users: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
         organizations: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
         groups: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
-        self._user_names = Lookups(
-            self._fetch_users, self._users, most=_MOST_IDS, gather_seconds=gather_seconds
-        )
-        self._organization_names = Lookups(
-            self._fetch_organizations, organizations, most=_MOST_IDS, gather_seconds=gather_seconds
-        )
+
+        def lookups(fetch: Fetch, cache: TTLCache[int, str], most: int = _MOST_IDS) -> Lookups:
+            return Lookups(
+                fetch, cache, most=most, gather_seconds=gather_seconds, backfill_seconds=backfill_seconds
+            )
+
+        self._user_names = lookups(self._fetch_users, self._users)
+        self._organization_names = lookups(self._fetch_organizations, organizations)
         # One call lists all groups, however many are asked for.
-        self._group_names = Lookups(self._fetch_groups, groups, most=size, gather_seconds=gather_seconds)
+        self._group_names = lookups(self._fetch_groups, groups, size)
 
     def remember(self, users: Iterable[User]) -> None:
         """Take in people that came along with something else."""
