@@ -95,6 +95,8 @@ def service(paths: StackPaths, ports: Mapping[str, int], *, java: Path, lib: Pat
         str(java),
         "-Xms128m",
         "-Xmx512m",
+        # The optimising compiler alone took a third of a short run's processor time.
+        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={_logging_file(paths)}",
