@@ -8,7 +8,7 @@ import msgspec
 
 from ticketstream.cli.search import plain_hit
 from ticketstream.demo.figures import Use
-from ticketstream.demo.plan import EXPORT_DELAY_SECONDS
+from ticketstream.demo.plan import EXPORT_DELAY_SECONDS, TIME_SCALE
 from ticketstream.demo.story import Story
 
 
@@ -47,6 +47,7 @@ def document(
             for each in story.answers
         ],
         "sample": {
+            "quota_minute_seconds": 60 / TIME_SCALE,
             "export_delay_seconds": EXPORT_DELAY_SECONDS,
             "poll_seconds": poll_seconds,
         },

@@ -13,7 +13,7 @@ from ticketstream.sample.gemini.messages import Stats
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls (or texts, or tokens) counted by a service in ``seconds``, beside its quota of a minute."""
+    """Calls (or texts, or tokens) counted by a service in ``seconds``, beside its quota of a real minute."""
 
     used: int
     quota_per_minute: int
