@@ -9,12 +9,18 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
   clears the streams' queues: what arrived in between waits for the next restart while later offsets
   are committed past it. Faust's long wait hides this; a short one shows it. So the sources are held
   back until the flow resumes.
+- A partition without a committed offset is not sought at all: what was read of it before a rebalance,
+  or dropped in one, would never come again. It is read from its beginning.
+- aiokafka takes an empty set of partitions for "all of them", and Faust empties the very set a fetch
+  under way has got: the sources' messages are then fetched and dropped. So a fetch gets a set of its own,
+  and none is under way while Faust seeks.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final
 
 import faust
@@ -35,24 +41,58 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_min_bytes = _FETCH_MIN_BYTES
         return consumer
 
+    async def seek_to_committed(self) -> Any:
+        return await self.call_thread(self._seek_back)
+
+    async def _seek_back(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        never = [
+            tp
+            for tp, offset in committed.items()
+            if (offset is None or offset <= 0) and not self.consumer._is_changelog_tp(tp)
+        ]
+        if never:
+            await consumer.seek_to_beginning(*never)
+        return committed
+
 
 class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._held_back: set[TP] = set()
+        self._sought = False
+        self._fetching = asyncio.Lock()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._sought = False
+        self._held_back.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        resumed = set(tps)
+        if not self._sought:
+            sources = {tp for tp in resumed if not self._is_changelog_tp(tp)}
+            self._held_back |= sources
+            resumed -= sources
+        super().resume_partitions(resumed)
+
     async def perform_seek(self) -> None:
+        # While the flow is stopped, a fetch that ended too late seeks; recovery has yet to follow.
+        after_recovery = self.flow_active
         sources = {tp for tp in self._get_active_partitions() if not self._is_changelog_tp(tp)}
         self._held_back |= sources
         super().pause_partitions(sources)
-        await super().perform_seek()
+        async with self._fetching:
+            await super().perform_seek()
+        self._sought = self._sought or after_recovery
 
     def resume_flow(self) -> None:
         super().resume_flow()
-        if self._held_back:
+        if self._held_back and self._sought:
             back, self._held_back = self._held_back & self.assignment(), set()
             super().resume_partitions(back)
 
@@ -61,11 +101,12 @@ class _Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow)
         self.not_waiting_next_records.clear()
         try:
-            active = self._get_active_partitions()
+            active = set(self._get_active_partitions())
             if not active:
                 await asyncio.sleep(_POLL_SECONDS)
                 return {}, active
-            return await self._getmany(active_partitions=active, timeout=timeout), active
+            async with self._fetching:
+                return await self._getmany(active_partitions=active, timeout=timeout), active
         finally:
             self.not_waiting_next_records.set()
 

@@ -15,15 +15,27 @@ from typing import IO
 from unittest import mock
 
 import msgspec
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from agents.topics import ensure_topics
+from agents.watermarks import Watermarks
 from schemas.codec import decode
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import DeadLetter, Receipt
 from schemas.settings import PREFIX, Settings
-from schemas.topics import DEAD_LETTERS, INDEXED
+from schemas.state import APP_ID
+from schemas.topics import (
+    BACKFILL,
+    CHANGES,
+    DEAD_LETTERS,
+    EMBEDDED,
+    ENRICHED,
+    IMPORT_COMMANDS,
+    IMPORT_PROGRESS,
+    INDEXED,
+)
 from ticketstream.records.commands import command_record, new_import_id
 from ticketstream.records.imports import ImportWatch
 from ticketstream.records.reader import TopicReader
@@ -33,7 +45,7 @@ from ticketstream.stack.api import LocalStack
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.processes import dies_with_parent
 
-IMPORT_SECONDS = 90.0
+IMPORT_SECONDS = 45.0
 COMMENTS_A_PAGE = 100
 
 
@@ -177,6 +189,23 @@ class Desk:
                 new = await reader.next_batch(0.05)
                 receipts += [decode(Receipt, raw.value, raw.headers) for raw in new]
 
+    async def unacknowledged(self) -> dict[str, tuple[int, int]]:
+        """Return, for each topic and partition that has not been worked off, what is committed and its end."""
+        left = {}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        await admin.start()
+        try:
+            committed = await admin.list_consumer_group_offsets(APP_ID)
+        finally:
+            await admin.close()
+        async with Watermarks(self.settings.bootstrap_servers, self.partitions) as watermarks:
+            for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED, IMPORT_COMMANDS, IMPORT_PROGRESS):
+                for place, end in (await watermarks.ends(topic)).items():
+                    offset = committed[place].offset if place in committed else -1
+                    if offset < end:
+                        left[f"{topic}/{place.partition}"] = (offset, end)
+        return left
+
     async def members(self) -> int:
         """Return how many workers Kafka knows."""
         return len(await active_workers(self.settings.bootstrap_servers))
@@ -214,7 +243,8 @@ class Desk:
         except TimeoutError:
             shown = None if last is None else msgspec.to_builtins(last)
             raise AssertionError(
-                f"import {import_id} did not get there in {seconds:.0f} s: {shown}\n{self.log()[-3000:]}"
+                f"import {import_id} did not get there in {seconds:.0f} s: {shown}\n"
+                f"unacknowledged: {await self.unacknowledged()}\n{self.log()[-3000:]}"
             ) from None
         raise AssertionError("the record's topic ended")
 

@@ -34,6 +34,8 @@ class Desk:
         consumer: Any = object.__new__(transport._Consumer)
         self.consumer = consumer
         consumer._held_back = set()
+        consumer._sought = False
+        consumer._fetching = asyncio.Lock()
         consumer._read_offset = defaultdict(lambda: None)
         consumer.flow_active = True
         consumer.can_resume_flow = asyncio.Event()
@@ -128,6 +130,63 @@ async def test_a_second_rebalance_forgets_nothing_held_back(desk: Desk) -> None:
     desk.log.clear()
     desk.consumer.resume_flow()
     assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+
+
+async def test_sources_stay_held_back_through_a_recovery_until_they_are_sought(desk: Desk) -> None:
+    desk.consumer.flow_active = False  # a fetch that ended too late, while partitions are assigned
+    await desk.consumer.perform_seek()
+    desk.log.clear()
+    desk.consumer.resume_flow()  # recovery starts to read the changelogs
+    assert desk.log == ["flow"]
+    desk.consumer.flow_active = True
+    desk.log.clear()
+    desk.consumer.resume_partitions({SOURCE, OTHER, CHANGELOG})
+    assert desk.log == [("resume", {CHANGELOG})]
+    await desk.consumer.perform_seek()
+    desk.log.clear()
+    desk.consumer.resume_flow()
+    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+
+
+async def test_a_fetch_keeps_its_partitions_and_is_over_before_a_seek(desk: Desk) -> None:
+    given: list[Any] = []
+    ended = asyncio.Event()
+
+    async def getmany(*, active_partitions: Any, timeout: float) -> Any:
+        given.append(active_partitions)
+        await ended.wait()
+        desk.log.append("fetched")
+        return {}
+
+    live = desk.active
+    desk.consumer._get_active_partitions = lambda: live
+    desk.consumer._getmany = getmany
+    fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+    await asyncio.sleep(0)
+    live.clear()
+    seeking = asyncio.create_task(desk.consumer.perform_seek())
+    await asyncio.sleep(0)
+    ended.set()
+    await asyncio.gather(fetching, seeking)
+    assert given == [{SOURCE, OTHER, CHANGELOG}]
+    assert desk.log == [("pause", set()), "fetched", "seek"]
+
+
+async def test_what_was_never_committed_is_read_from_its_beginning() -> None:
+    sought: list[TP] = []
+
+    class Client:
+        async def seek_to_committed(self) -> dict[TP, int | None]:
+            return {SOURCE: None, OTHER: 7, CHANGELOG: None}
+
+        async def seek_to_beginning(self, *tps: TP) -> None:
+            sought.extend(tps)
+
+    thread: Any = object.__new__(transport._Thread)
+    thread._ensure_consumer = Client
+    thread.consumer = SimpleNamespace(_is_changelog_tp=lambda tp: "changelog" in tp.topic)
+    assert (await thread._seek_back())[OTHER] == 7
+    assert sought == [SOURCE]
 
 
 async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
