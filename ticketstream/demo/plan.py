@@ -27,7 +27,8 @@ TIME_SCALE: Final = 2.0
 
 FASTER_QUOTAS: Final = (
     f"A minute of the quotas is {60 / TIME_SCALE:.0f} s here: {GENERAL_PER_MINUTE:,} Zendesk calls "
-    f"(as with the High Volume add-on), {EMBEDDING_REQUESTS_PER_MINUTE:,} Gemini calls, {EMBEDDING_TOKENS_PER_MINUTE:,} tokens."
+    f"(as with the High Volume add-on), {EMBEDDING_REQUESTS_PER_MINUTE:,} Gemini calls, "
+    f"{EMBEDDING_TOKENS_PER_MINUTE:,} tokens."
 )
 FASTER_EXPORT: Final = (
     f"The sample shows a change after {EXPORT_DELAY_SECONDS:.0f} s and lets the export be read every second. "
