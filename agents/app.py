@@ -112,7 +112,9 @@ def _add_agents(app: TicketApp) -> None:
     def topic(*names: str) -> Any:
         # Undecoded: what cannot be read must become a dead letter with its bytes.
         raw = {"key_serializer": "raw", "value_serializer": "raw"}
-        return app.topic(*names, key_type=bytes, value_type=bytes, maxsize=_BUFFERED_EVENTS, **raw)
+        made = app.topic(*names, key_type=bytes, value_type=bytes, **raw)
+        made.maxsize = _BUFFERED_EVENTS  # Faust's own ``app.topic`` (0.15.3) takes it and drops it
+        return made
 
     async def enrich_live(stream: Any) -> None:
         async for event in _events(stream):

@@ -149,6 +149,11 @@ async def test_what_passed_on_the_other_lane_is_noticed_at_the_end() -> None:
     assert done.still_wanted()
     await desk.settled(a_message(a_change(6), 9))
     assert not done.still_wanted()
+    # The very same state, once from each lane: one of the two is enough.
+    again = await desk.handle(a_message(a_change(7), 2))
+    await desk.settled(a_message(a_change(7), 3, topic=BACKFILL))
+    assert again.still_wanted is not None
+    assert not again.still_wanted()
 
 
 async def test_a_backfill_waits_for_room_and_a_live_change_does_not() -> None:
