@@ -324,3 +324,13 @@ async def test_records_are_saved_every_now_and_then(desk: Desk, monkeypatch: pyt
     await until(lambda: event.acked)
     saving.cancel()
     await asyncio.gather(saving, return_exceptions=True)
+
+
+async def test_counts_published_anew_change_nothing(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.put(counted(5), IMPORT_PROGRESS)
+    await desk.imports.flush()
+    puts = desk.tables["imports"].puts
+    event = await desk.put(counted(5), IMPORT_PROGRESS)  # as after every rebalance
+    await desk.imports.flush()
+    assert (event.acked, desk.tables["imports"].puts) == (1, puts)

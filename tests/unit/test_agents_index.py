@@ -35,10 +35,10 @@ class FakeWriter:
 
 
 class Desk:
-    def __init__(self) -> None:
+    def __init__(self, *empty_accounts: str) -> None:
         self.tables = FakeTables()
         self.writer = FakeWriter()
-        self.stage = Index(self.tables, self.writer)  # type: ignore[arg-type]
+        self.stage = Index(self.tables, self.writer, frozenset(empty_accounts))  # type: ignore[arg-type]
 
     async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Done:
         message = a_message(ticket, offset, **more)
@@ -206,3 +206,12 @@ async def test_a_collection_that_is_not_ours_is_refused(name: str) -> None:
     with pytest.raises(PermanentError, match="is no collection of ticketstream's"):
         await desk.settled(an_embedded(public=["a"], collection=name))
     assert desk.writer.items == []
+
+
+async def test_in_an_account_that_was_empty_an_unknown_ticket_has_left_nothing() -> None:
+    desk = Desk("acme")
+    await desk.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
+    await desk.settled(an_embedded(5, public=["a"], origin=origin(1), account="other"))
+    assert [item.stale_ids for item in desk.writer.items] == [[], None]
+    await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
+    assert desk.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 1)]

@@ -110,3 +110,26 @@ async def test_closing_finishes_what_waits(desk: Desk) -> None:
     await asyncio.sleep(0)
     await desk.writer.close()
     assert (await writing)[0].vectors_written == 1
+
+
+async def test_an_odd_ticket_fails_alone(desk: Desk) -> None:
+    class Odd(FakeSink):
+        async def write(self, batch: Sequence[SinkItem]) -> list[SinkResult]:
+            self.batches.append([one.ticket_id for one in batch])
+            if 3 in self.batches[-1]:
+                raise ZeroDivisionError("nobody foresaw this")
+            return await FakeSink.write(FakeSink(), batch)
+
+    sink = desk.sinks["A", 4] = Odd()
+    results = await asyncio.gather(
+        *(desk.writer.write("A", 4, item(number), "backfill") for number in range(1, 6)),
+        return_exceptions=True,
+    )
+    assert [type(result).__name__ for result in results] == [
+        "SinkResult",
+        "SinkResult",
+        "ZeroDivisionError",
+        "SinkResult",
+        "SinkResult",
+    ]
+    assert sink.batches[0] == [1, 2, 3, 4, 5]
