@@ -104,7 +104,7 @@ async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int
 async def assert_equal(desk: Desk, *, without: Iterable[int] = ()) -> Comparison:
     """Compare the whole account, and fail with what differs."""
     comparison = await compare(desk, without=without)
-    assert comparison.differences == Differences()
+    assert comparison.differences == Differences(), comparison.differences
     assert comparison.chunks >= comparison.tickets * 0.9
     return comparison
 
