@@ -40,7 +40,7 @@ class Metrics:
             buckets=_FRESHNESS,
             registry=self.registry,
         )
-        self.calls = counter("api_calls", "Calls answered, by service and HTTP status.", ["service", "status"])
+        self.calls = counter("api_calls", "Calls, by service and how they ended.", ["service", "status"])
         self.limit_wait = counter("rate_limit_wait_seconds", "Time spent waiting for quota.", ["service"])
         self.embedded_texts = counter("embedding_texts", "Texts sent to the embedding provider.", [])
         self.embedded_tokens = counter("embedding_tokens", "Tokens sent, as counted beforehand.", [])

@@ -190,7 +190,7 @@ class Desk:
                 receipts += [decode(Receipt, raw.value, raw.headers) for raw in new]
 
     async def unacknowledged(self) -> dict[str, tuple[int, int]]:
-        """Return, for each topic and partition that has not been worked off, what is committed and its end."""
+        """Return what is committed and the end of each topic and partition not worked off."""
         left = {}
         admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
         await admin.start()

@@ -1,4 +1,4 @@
-"""Workers that die or are stopped in the middle of an import: nothing lost, doubled or stale, little repeated."""
+"""Workers that die or are stopped in an import: nothing lost, doubled or stale, little repeated."""
 
 from __future__ import annotations
 
