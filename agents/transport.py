@@ -101,12 +101,13 @@ class _Consumer(driver.Consumer):
             await self.wait(self.can_resume_flow)
         self.not_waiting_next_records.clear()
         try:
-            active = set(self._get_active_partitions())
-            if not active:
-                await asyncio.sleep(_POLL_SECONDS)
-                return {}, active
             async with self._fetching:
-                return await self._getmany(active_partitions=active, timeout=timeout), active
+                # Asked only now: a seek that was waited for has held partitions back.
+                active = set(self._get_active_partitions())
+                if active:
+                    return await self._getmany(active_partitions=active, timeout=timeout), active
+            await asyncio.sleep(_POLL_SECONDS)
+            return {}, active
         finally:
             self.not_waiting_next_records.set()
 

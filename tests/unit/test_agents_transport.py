@@ -200,6 +200,15 @@ async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
     assert desk.consumer.not_waiting_next_records.is_set()
 
 
+async def test_a_fetch_that_waited_for_a_seek_leaves_out_what_it_held_back(desk: Desk) -> None:
+    async with desk.consumer._fetching:
+        fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+        await asyncio.sleep(0)
+        desk.active = {CHANGELOG}
+    records, active = await fetching
+    assert set(records) == active == {CHANGELOG}
+
+
 async def test_without_partitions_nobody_is_asked(desk: Desk) -> None:
     desk.active = set()
     assert await desk.consumer._wait_next_records(1.0) == ({}, set())
