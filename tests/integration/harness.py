@@ -45,7 +45,7 @@ from ticketstream.stack.api import LocalStack
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.processes import dies_with_parent
 
-IMPORT_SECONDS = 45.0
+IMPORT_SECONDS = 150.0
 COMMENTS_A_PAGE = 100
 
 
@@ -178,7 +178,7 @@ class Desk:
         async with TopicReader(self.settings.bootstrap_servers, [DEAD_LETTERS]) as reader:
             return [decode(DeadLetter, raw.value, raw.headers) async for raw in reader.to_end()]
 
-    async def received(self, condition: Callable[[Sequence[Receipt]], bool], seconds: float = 60) -> None:
+    async def received(self, condition: Callable[[Sequence[Receipt]], bool], seconds: float = 120) -> None:
         """Follow the receipts until the condition holds for all there are."""
         receipts: list[Receipt] = []
         async with (

@@ -12,7 +12,7 @@ from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.search import Hit, Search
 
-ARRIVES_SECONDS = 45.0
+ARRIVES_SECONDS = 90.0
 
 
 def tickets_at_work(desk: Desk) -> Iterator[dict[str, Any]]:

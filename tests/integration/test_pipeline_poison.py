@@ -33,7 +33,7 @@ KINDS: dict[str, type] = {
     IMPORT_COMMANDS: ImportCommand,
     IMPORT_PROGRESS: StageProgress,
 }
-SECONDS = 45.0
+SECONDS = 90.0
 
 
 async def letters_of(desk: Desk, topic: str, count: int) -> list[DeadLetter]:
