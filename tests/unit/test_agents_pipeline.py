@@ -1,0 +1,190 @@
+"""The life of a worker's pipeline: what happens, in which order, when partitions come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from agents import pipeline as module
+from agents.partitions import account_partition
+from agents.pipeline import Pipeline
+from schemas.settings import KafkaSettings, Settings, ZendeskSettings
+from tests.agents_fixtures import logs, settle
+
+__all__ = ["logs"]
+pytestmark = pytest.mark.usefixtures("logs")
+HOME = account_partition("acme", 8)
+
+
+class Part:
+    """A part of a pipeline that notes each call with its name."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self._name = name
+        self._log = log
+
+    def __getattr__(self, call: str) -> Any:
+        entry = f"{self._name}.{call}"
+
+        class Call:
+            def __init__(self, log: list[str], arguments: tuple[Any, ...]) -> None:
+                log.append(entry + "".join(f" {argument}" for argument in arguments))
+
+            def __await__(self) -> Any:
+                yield from asyncio.sleep(0).__await__()
+
+        return lambda *arguments, **_: Call(self._log, arguments)
+
+
+class Desk:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.assignment: set[TP] = set()
+        self.pipeline: Any = object.__new__(Pipeline)
+        made = self.pipeline
+        for name in ("backlog", "ledger", "batcher", "writer", "provider", "weaviate", "producer", "slot"):
+            setattr(made, f"_{name}", Part(name, self.log))
+        for name in ("general", "requests", "tokens"):
+            setattr(made, f"_{name}", Part(name, self.log))
+        for name in ("enrich_live", "enrich_backfill", "embed", "index", "imports"):
+            setattr(made, name, Part(name, self.log))
+        made._zendesk = Part("zendesk", self.log)
+        made._tables = None
+        made._tasks = []
+        made._live = None
+        made._partitions = 8
+        made._settings = Settings(
+            kafka=KafkaSettings(partitions=8), zendesk=ZendeskSettings(subdomain="acme"), data_dir=Path()
+        )
+        consumer = Part("consumer", self.log)
+        consumer.assignment = lambda: self.assignment  # type: ignore[method-assign]
+        made._app = SimpleNamespace(consumer=consumer)
+        desk = self
+
+        class Live:
+            def __init__(self, account: str, *_: Any, **__: Any) -> None:
+                assert account == "acme"
+
+            async def run(self) -> None:
+                desk.log.append("live.run")
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    desk.log.append("live.ended")
+
+        monkeypatch.setattr(module, "LiveSource", Live)
+
+    def own(self, *partitions: int) -> None:
+        self.assignment = {
+            TP(topic, p) for topic in ("tickets.changes", "tickets.enriched") for p in partitions
+        }
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> Any:
+    made = Desk(monkeypatch)
+    yield made
+    await made.pipeline._stop_live()
+
+
+async def test_new_partitions_bring_their_share_of_the_quotas_and_their_records(desk: Desk) -> None:
+    others = [p for p in range(8) if p != HOME][:3]
+    desk.own(*others)
+    await desk.pipeline._assigned()
+    await settle()
+    assert {"general.own 3", "requests.own 3", "tokens.own 3"} <= set(desk.log)
+    assert f"ledger.assigned {set(others)}" in desk.log
+    assert f"imports.assigned {set(others)}" in desk.log
+    assert "live.run" not in desk.log
+
+
+async def test_the_live_source_runs_where_the_account_s_partition_is(desk: Desk) -> None:
+    desk.own(HOME)
+    await desk.pipeline._assigned()
+    await settle()
+    assert desk.log.count("live.run") == 1
+    desk.own(HOME, (HOME + 1) % 8)
+    await desk.pipeline._assigned()
+    await settle()
+    # Begun anew from its table, and never twice at once.
+    assert [entry for entry in desk.log if entry.startswith("live")] == ["live.run", "live.ended", "live.run"]
+    desk.own((HOME + 1) % 8)
+    await desk.pipeline._assigned()
+    await settle()
+    assert desk.log.count("live.ended") == 2
+
+
+async def test_without_an_account_nothing_is_followed(desk: Desk) -> None:
+    desk.pipeline._zendesk = None
+    desk.own(*range(8))
+    await desk.pipeline._assigned()
+    await settle()
+    assert "live.run" not in desk.log
+
+
+async def test_partitions_taken_away_take_everything_along(desk: Desk) -> None:
+    desk.own(HOME)
+    await desk.pipeline._assigned()
+    await settle()
+    desk.log.clear()
+    await desk.pipeline._revoked()
+    assert desk.log[:3] == ["general.own 0", "requests.own 0", "tokens.own 0"]
+    assert desk.log[3:] == [
+        "live.ended",
+        "imports.revoked",
+        *(f"{stage}.abandon" for stage in ("enrich_live", "enrich_backfill", "embed", "index")),
+    ]
+
+
+async def test_a_worker_that_stops_finishes_then_commits_then_closes(desk: Desk) -> None:
+    desk.own(HOME)
+    await desk.pipeline._assigned()
+    await settle()
+    desk.log.clear()
+    await desk.pipeline._shut_down()
+    order = [entry.partition(" ")[0] for entry in desk.log]
+
+    def before(first: str, then: str) -> bool:
+        return order.index(first) < order.index(then)
+
+    stages = ("enrich_live", "enrich_backfill", "embed", "index")
+    assert order[:2] == ["live.ended", "backlog.open"]  # else a waiting backfill would never end
+    for stage in stages:
+        assert before(f"{stage}.drain", "consumer.commit")
+        assert before("consumer.commit", f"{stage}.abandon")
+        assert before(f"{stage}.abandon", "weaviate.close")
+    assert before("ledger.publish", "imports.flush")
+    assert before("imports.flush", "consumer.commit")
+    assert before("consumer.commit", "imports.revoked")
+    assert before("writer.close", "weaviate.close")
+    assert before("batcher.close", "provider.close")
+    assert before("zendesk.aclose", "producer.stop")
+    assert order[-2:] == ["producer.stop", "slot.release"]
+
+
+async def test_a_source_that_stops_for_a_reason_nobody_foresaw_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+) -> None:
+    pauses: list[float] = []
+    runs = 0
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def run() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            raise asyncio.CancelledError
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
+    with pytest.raises(asyncio.CancelledError):
+        await module._reported(run)
+    assert (runs, pauses) == (3, [5, 5])
+    assert [entry["event"] for entry in logs] == ["a source stopped"] * 2
