@@ -268,8 +268,7 @@ class Pipeline:
         """Finish what is in flight, so that nothing has to be done again, and close everything."""
         await self._stop_live()
         self._backlog.open()
-        for engine in self._engines:
-            await engine.drain(_DRAIN_SECONDS)
+        await asyncio.gather(*(engine.drain(_DRAIN_SECONDS) for engine in self._engines))
         await self._ledger.publish()
         await self.imports.flush()
         await self._app.consumer.commit()
