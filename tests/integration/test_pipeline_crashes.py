@@ -20,7 +20,7 @@ IN_FLIGHT = 100
 
 async def part_indexed(desk: Desk, share: float) -> None:
     """Wait until this share of the account is in the index."""
-    tickets = desk.zendesk.health()["tickets"]
+    tickets: int = desk.zendesk.health()["tickets"]
 
     def enough(receipts: Sequence[Receipt]) -> bool:
         return len(receipts) >= share * tickets
