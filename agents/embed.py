@@ -24,7 +24,7 @@ from streams.limits import Lane
 from streams.transforms.chunking import Chunk, chunk_ticket
 
 STAGE = "embed"
-_RECENT_BYTES = 16 * 1024 * 1024
+_RECENT_BYTES = 8 * 1024 * 1024
 
 
 class Batcher(Protocol):
