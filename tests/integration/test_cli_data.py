@@ -189,12 +189,15 @@ async def test_ctrl_c_leaves_an_import_to_the_workers(desk: Desk) -> None:
         assert line, heard
         heard += line
     import_id = heard.split(" started")[0].split()[-1]
-    command.send_signal(signal.SIGINT)
-    _, rest = command.communicate(timeout=30)
+    assert command.stderr.readline()  # it waits for the workers, and says so
+    try:
+        command.send_signal(signal.SIGINT)
+        _, rest = command.communicate(timeout=30)
+    finally:
+        desk.worker()  # the tests after this one need it
     assert command.returncode == 130
     assert f"import {import_id} goes on in the workers: see `ticketstream imports show {import_id}`" in rest
     assert "Traceback" not in rest
-    desk.worker()
     record = await desk.import_state(import_id)
     assert (record.status, record.failed) == ("completed", 0)
     assert record.skipped == record.fetched > 0

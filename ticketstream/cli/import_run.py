@@ -72,7 +72,8 @@ async def start_import(
     )
     async with Sender(settings) as sender:
         await sender.command(command)
-        record = new_record(command)
+        # A Ctrl-C from here on leaves an import behind.
+        attempt.record = record = new_record(command)
         note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
         return await _see_through(settings, sender, attempt, record, wait=wait)
 
