@@ -20,7 +20,7 @@ from agents.producer import Producer
 from agents.tables import Tables
 from schemas.codec import decode
 from schemas.errors import PermanentError
-from schemas.imports import ImportCommand, ImportRecord
+from schemas.imports import ImportCommand, ImportRecord, apply_feed
 from schemas.messages import StageProgress
 from schemas.topics import IMPORT_COMMANDS
 from streams.retries import retrying
@@ -88,11 +88,7 @@ class Imports:
             if record.status in ("cancelled", "failed"):
                 record.status = "running"
         else:
-            record.cursor = command.cursor
-            record.fetched = max(record.fetched, command.fetched)
-            record.unreadable = max(record.unreadable, command.failed)
-            record.total = command.total if command.total is not None else record.total
-            record.source_ended = record.source_ended or command.ended
+            apply_feed(record, command)
         self._touch(record)
         self._ensure_running(record)
 

@@ -115,3 +115,12 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     def embedding_calls(self) -> int:
         """Calls of embed to its provider."""
         return self._sum("embed", "calls")
+
+
+def apply_feed(record: ImportRecord, command: ImportCommand) -> None:
+    """Note in a record how far the command line that holds its file has fed it; repeats change nothing."""
+    record.cursor = command.cursor
+    record.fetched = max(record.fetched, command.fetched)
+    record.unreadable = max(record.unreadable, command.failed)
+    record.total = command.total if command.total is not None else record.total
+    record.source_ended = record.source_ended or command.ended

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agents.partitions import account_partition
 from schemas.codec import decode, decode_value
 from schemas.errors import PermanentError, UserError
-from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.imports import ImportCommand, ImportRecord, ImportSpec, apply_feed
 from schemas.state import changelog_topic
 from schemas.topics import IMPORT_COMMANDS
 from ticketstream.records.reader import TopicReader
@@ -82,11 +82,7 @@ def fold(records: dict[str, ImportRecord], command: ImportCommand) -> None:
     elif command.command == "resume":
         record.status = "running"
     else:
-        record.cursor = command.cursor
-        record.fetched = max(record.fetched, command.fetched)
-        record.unreadable = max(record.unreadable, command.failed)
-        record.total = command.total if command.total is not None else record.total
-        record.source_ended = record.source_ended or command.ended
+        apply_feed(record, command)
 
 
 class ImportWatch:
