@@ -93,7 +93,15 @@ async def goes_on(desk: Desk, ticket_id: int) -> None:
     async def equal() -> bool:
         return (await compare(desk, only=[ticket_id])).equal
 
-    await until(equal, SECONDS, f"a change of ticket {ticket_id} behind the poison")
+    try:
+        await until(equal, SECONDS, f"a change of ticket {ticket_id} behind the poison")
+    except AssertionError as error:
+        differs = (await compare(desk, only=[ticket_id])).differences
+        receipts = [receipt for receipt in await desk.receipts() if receipt.ticket_id == ticket_id]
+        raise AssertionError(
+            f"{error}\n{differs}\nunacknowledged: {await desk.unacknowledged()}\n"
+            f"receipts: {receipts[-3:]}\n{desk.log()[-3000:]}"
+        ) from None
 
 
 def open_ticket(desk: Desk, skip: int) -> int:

@@ -34,12 +34,6 @@ NOWHERE = "127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Settings of an account that is not there, and none of the machine's own."""
-    import os
-
-    for name in list(os.environ):
-        if name.startswith("TICKETSTREAM_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TICKETSTREAM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("TICKETSTREAM_KAFKA__BOOTSTRAP_SERVERS", NOWHERE)
     monkeypatch.setenv("TICKETSTREAM_ZENDESK__SUBDOMAIN", "acme")

@@ -17,12 +17,6 @@ SECRET = "hunter2-do-not-tell"
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Run in an empty folder, with no setting but a data directory of its own."""
-    import os
-
-    for name in list(os.environ):
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
     monkeypatch.setenv(f"{PREFIX}DATA_DIR", str(tmp_path / "data"))
     return tmp_path

@@ -37,14 +37,6 @@ PORTS = {
 PARTS = Parts(java=Path("/jre/java"), kafka_lib=Path("/cache/kafka"), weaviate_server=Path("/cache/weaviate"))
 
 
-@pytest.fixture
-def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither variables nor a ``.env`` of whoever runs the tests."""
-    for name in [name for name in os.environ if name.startswith("TICKETSTREAM_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
 def properties(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
@@ -152,7 +144,6 @@ def test_settings_of_the_users_own_services_are_used_instead() -> None:
     assert external_services(None, PORTS, sample_wanted=True) == {}
 
 
-@pytest.mark.usefixtures("no_settings")
 def test_settings_exported_from_an_earlier_up_are_not_taken_for_other_services(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +181,6 @@ def test_a_key_of_the_user_is_not_sent_to_the_sample_gemini(tmp_path: Path) -> N
     assert found["TICKETSTREAM_EMBEDDING__PROVIDER"] == "local"
 
 
-@pytest.mark.usefixtures("no_settings")
 def test_the_settings_file_is_read_back_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = StackPaths.of(tmp_path / "it's \\ a $HOME #1")
     paths.prepare()
