@@ -59,12 +59,12 @@ class Index:
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
             outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
             return self._done(message, ticket, outcome, None, SinkResult())
+        # Before anything is noted: a message whose vectors cannot be read must not raise the version.
+        item = _item(ticket, before, self._empty_accounts)
         if before is not None and before.digest == after.digest:
             return self._done(message, ticket, "unchanged", after, SinkResult())
         lane: Lane = "live" if ticket.source == "live" else "backfill"
-        result = await self._writer.write(
-            ticket.collection, ticket.dimensions, _item(ticket, before, self._empty_accounts), lane
-        )
+        result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
         if result.error is not None:
             raise result.error
         return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
@@ -118,7 +118,7 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         return [content for _, content in chunks]
 
     public, internal = hashes("public"), hashes("internal")
-    content = encode((ticket.collection, ticket.removed, ticket.facts, public, internal))
+    content = encode((ticket.collection, ticket.dimensions, ticket.removed, ticket.facts, public, internal))
     return IndexedTicket(
         version=ticket.version,
         digest=digest(content),

@@ -20,7 +20,7 @@ def encode_vector(vector: Sequence[float] | Vector) -> str:
 
 
 def decode_vector(text: str, dimensions: int | None = None) -> Vector:
-    """Return the float32 vector; raises DecodeError when it is no such vector or not ``dimensions`` long."""
+    """Return the float32 vector; raises DecodeError when it is no finite one of ``dimensions``."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -30,6 +30,8 @@ def decode_vector(text: str, dimensions: int | None = None) -> Vector:
     vector: Vector = np.frombuffer(raw, dtype="<f4")
     if dimensions is not None and vector.size != dimensions:
         raise DecodeError(f"a vector has {vector.size} dimensions where {dimensions} were expected")
+    if not np.isfinite(vector).all():
+        raise DecodeError("a vector holds a value that is no finite number")
     return vector
 
 

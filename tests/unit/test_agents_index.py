@@ -147,6 +147,17 @@ async def test_a_newer_version_with_the_same_content_moves_the_version_only() ->
     assert (await desk.settled(an_embedded(5, public=["z"], origin=origin(3)))).reason == "stale"
 
 
+async def test_the_same_content_with_a_vector_nobody_can_read_does_not_raise_the_version() -> None:
+    desk = Desk()
+    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    poison = an_embedded(6, public=["a"], origin=origin(2))
+    for chunk in poison.chunks:
+        chunk.vector = "not base64!"
+    with pytest.raises(PermanentError, match="not base64"):
+        await desk.settled(poison)
+    assert desk.tables["indexed"].get(0, b"acme:1").version == 5
+
+
 async def test_another_property_is_another_content() -> None:
     desk = Desk()
     await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))

@@ -15,7 +15,7 @@ from schemas.errors import DecodeError
 from schemas.vectors import decode_vector, encode_vector, normalized
 from tests.agents_fixtures import QUICK
 
-FLOATS = st.floats(width=32, allow_nan=False)
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 @QUICK
@@ -51,6 +51,8 @@ def test_doubles_and_big_endians_are_turned_into_little_floats() -> None:
         ("AAAA", "3 bytes, which is no multiple of 4"),
         ("AAAAAA==", "1 dimensions where 2 were expected"),
         ("", "0 dimensions where 2 were expected"),
+        (encode_vector([1, float("nan")]), "no finite number"),
+        (encode_vector([float("-inf"), 1]), "no finite number"),
     ],
 )
 def test_what_is_no_such_vector_is_refused(text: str, why: str) -> None:
