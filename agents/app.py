@@ -10,6 +10,7 @@ import faust
 from mode.utils.queues import ThrowableQueue
 
 from agents import transport
+from agents.lease import Lease
 from schemas.settings import Settings
 from schemas.state import APP_ID
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS, IMPORT_PROGRESS
@@ -69,6 +70,7 @@ class TicketApp(faust.App):
     """A Faust app that starts its stages first."""
 
     stages: Stages
+    lease: Lease
 
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
         """Return a buffer: one that never blocks for the stages' topics, Faust's own for the rest."""
@@ -103,7 +105,8 @@ def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
         worker_redirect_stdouts=False,
         logging_config={"version": 1, "disable_existing_loggers": False},
     )
-    transport.install(app)
+    app.lease = Lease(_SESSION_SECONDS)
+    transport.install(app, app.lease)
     _add_agents(app)
     return app
 

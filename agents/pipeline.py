@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -49,6 +50,9 @@ _WORKING: Final = 50
 _HELD: Final = 400
 _BACKLOG: Final = 800
 _DRAIN_SECONDS: Final = 10.0
+_LAST_WORDS_SECONDS: Final = 5.0
+_EFFECTS_SECONDS: Final = 20.0
+"""How long partitions that are taken away wait for what is being written; the group waits 60 s for them."""
 _NO_LIMIT: Final = 1e12
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
@@ -71,7 +75,7 @@ class Pipeline:
         self._partitions = settings.kafka.partitions
         self._provider = build_provider(settings)
         self._metrics = Metrics()
-        self._producer = Producer(settings.bootstrap_servers, slot.instance_id)
+        self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
         self._backlog = Backlog(self._producer, _BACKLOG)
@@ -92,7 +96,7 @@ class Pipeline:
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
-        self._weaviate = await retrying(lambda: connect(settings), on_retry=_waits)
+        self._weaviate = await retrying(lambda: connect(settings, self._app.lease.wait), on_retry=_waits)
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
@@ -223,6 +227,17 @@ class Pipeline:
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
+        await self._end_effects()
+
+    async def _end_effects(self) -> None:
+        """Have nothing under way any more when the partitions go, so that their next owner finds it all."""
+        if self._app.lease.held:
+            await self._writer.settle(_EFFECTS_SECONDS)
+            await self._producer.flush(_EFFECTS_SECONDS)
+        if not self._app.lease.held:
+            # They have gone already, and their new owner may have come further: none of it may still happen.
+            await self._writer.settle(0)
+            self._producer.drop()
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
@@ -269,15 +284,19 @@ class Pipeline:
         await self._stop_live()
         self._backlog.open()
         await asyncio.gather(*(engine.drain(_DRAIN_SECONDS) for engine in self._engines))
-        await self._ledger.publish()
-        await self.imports.flush()
-        await self._app.consumer.commit()
+        # With Kafka away these would wait for it; what they have to tell is done again then.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._ledger.publish()
+                await self.imports.flush()
+                await self._app.consumer.commit()
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_effects()
         await self._batcher.close(timeout=1)
         await self._writer.close()
         await self._provider.close()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents.lease import Lease
+from agents.leased_producer import LeasedProducer
 from agents.topics import DEAD_LETTER_MAX_BYTES
 from schemas.errors import UnavailableError
+
+_STOP_SECONDS = 30.0
 
 
 class Record(NamedTuple):
@@ -26,18 +30,24 @@ class Record(NamedTuple):
 class Producer:
     """Sends records and waits for the broker's word (acks from all replicas, idempotent).
 
-    ``heads`` holds, for each topic and partition sent to, the offset after the last record.
+    ``heads`` holds, for each topic and partition sent to, the offset after the last record. Nothing
+    leaves while ``lease``, if one is given, is not held.
     """
 
-    def __init__(self, bootstrap_servers: str, client_id: str) -> None:
+    def __init__(self, bootstrap_servers: str, client_id: str, lease: Lease | None = None) -> None:
         self.heads: dict[tuple[str, int], int] = {}
         self._servers = bootstrap_servers
         self._client_id = client_id
-        self._client: AIOKafkaProducer | None = None
+        self._lease = lease
+        self._client: LeasedProducer | None = None
+        self._started = False
+        self._connecting = asyncio.Lock()
+        self._dropped: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect; raises UnavailableError when Kafka is away."""
-        client = AIOKafkaProducer(
+        client = LeasedProducer(
+            self._lease,
             bootstrap_servers=self._servers,
             client_id=self._client_id,
             acks="all",
@@ -53,12 +63,29 @@ class Producer:
             await client.stop()
             raise UnavailableError(f"Kafka at {self._servers} cannot be reached: {error}") from error
         self._client = client
+        self._started = True
 
     async def stop(self) -> None:
         """Flush and disconnect."""
+        self._started = False
         if self._client is not None:
             await self._client.stop()
             self._client = None
+
+    async def flush(self, timeout: float) -> None:
+        """Wait at most so many seconds until what has been given to ``send`` has left."""
+        if self._client is not None:
+            with suppress(TimeoutError, KafkaError):
+                await asyncio.wait_for(self._client.flush(), timeout)
+
+    def drop(self) -> None:
+        """Forget what has not left yet: it will never be sent. The next ``send`` connects anew."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.dropped = True
+            task = asyncio.create_task(_stopped(client))
+            self._dropped.add(task)
+            task.add_done_callback(self._dropped.discard)
 
     async def send(self, records: Iterable[Record]) -> dict[tuple[str, int], int]:
         """Send all and wait until the broker has acknowledged each.
@@ -66,11 +93,10 @@ class Producer:
         Returns the last offset written for each topic and partition. Raises UnavailableError when
         the broker did not acknowledge; some records may then be on it all the same.
         """
-        if self._client is None:
-            raise UnavailableError("the producer is not started")
+        client = self._client or await self._connected()
         try:
             futures = [
-                await self._client.send(
+                await client.send(
                     record.topic,
                     value=record.value,
                     key=record.key,
@@ -88,3 +114,16 @@ class Producer:
         for place, offset in last.items():
             self.heads[place] = max(offset + 1, self.heads.get(place, 0))
         return last
+
+    async def _connected(self) -> LeasedProducer:
+        async with self._connecting:
+            if self._started and self._client is None:
+                await self.start()
+        if self._client is None:
+            raise UnavailableError("the producer is not started")
+        return self._client
+
+
+async def _stopped(client: LeasedProducer) -> None:
+    with suppress(Exception):
+        await asyncio.wait_for(client.stop(), _STOP_SECONDS)

@@ -15,23 +15,32 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
   under way has got: the sources' messages are then fetched and dropped. So a fetch gets a set of its own,
   and none is under way while Faust seeks.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
+
+It also tells the worker's lease of every sign of life that Kafka accepts (see agents.lease).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
 import faust
+from aiokafka.errors import NoError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from agents.lease import Lease
 
 _FETCH_WAIT_MS: Final = 50
 _FETCH_MIN_BYTES: Final = 64 * 1024
 """With less, the broker waits up to _FETCH_WAIT_MS: a busy worker asks less often, for more at once."""
 _POLL_SECONDS: Final = 0.05
 _YIELD_EVERY: Final = 100
+_SIGNS_OF_LIFE: Final = (HeartbeatRequest, SyncGroupRequest)
+_ACCEPTED: Final = frozenset({NoError.errno, RebalanceInProgressError.errno})
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -40,6 +49,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._fetch_min_bytes = _FETCH_MIN_BYTES
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        _watch(self._ensure_consumer()._coordinator, self.transport.lease)
 
     async def seek_to_committed(self) -> Any:
         return await self.call_thread(self._seek_back)
@@ -149,10 +162,31 @@ class _Consumer(driver.Consumer):
             self._read_offset[tp] = offset
 
 
+def _watch(coordinator: Any, lease: Lease) -> None:
+    """Renew the lease with every heartbeat and every joining of the group that the broker accepts."""
+    send, forget = coordinator._send_req, coordinator.reset_generation
+
+    async def noted(request: Any) -> Any:
+        started = time.monotonic()
+        response = await send(request)
+        # A broker that is handing partitions out anew still counts the member in.
+        if isinstance(request, _SIGNS_OF_LIFE) and response.error_code in _ACCEPTED:
+            lease.renew(started)
+        return response
+
+    def forgotten(*args: Any, **kwargs: Any) -> Any:
+        lease.drop()
+        return forget(*args, **kwargs)
+
+    coordinator._send_req, coordinator.reset_generation = noted, forgotten
+
+
 class _Transport(driver.Transport):
     Consumer = _Consumer
+    lease: Lease
 
 
-def install(app: faust.App) -> None:
-    """Give an app this transport; call it before the app starts."""
+def install(app: faust.App, lease: Lease) -> None:
+    """Give an app this transport, which renews the lease; call it before the app starts."""
     app.transport = _Transport(app.conf.broker_consumer, app)
+    app.transport.lease = lease

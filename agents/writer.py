@@ -63,6 +63,11 @@ class BatchedWriter:
             weight=lambda item: max(1, len(item.upserts)),
         )
 
+    async def settle(self, timeout: float) -> None:
+        """Wait at most so many seconds for the writes under way, whose tickets nobody waits for any more."""
+        for windows in self._windows.values():
+            await windows.settle(timeout)
+
     async def close(self) -> None:
         """Finish what waits."""
         for windows in self._windows.values():

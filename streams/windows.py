@@ -281,6 +281,18 @@ class WindowedCalls(Generic[Item, Result]):
             call.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    async def settle(self, timeout: float) -> None:
+        """Wait until the calls under way have ended, at most ``timeout`` seconds, and cancel those left.
+
+        For when nobody waits for results any more, but what has begun must not go on behind one's back.
+        """
+        running = [call for state in self._lanes.values() for call in state.calls]
+        if running:
+            _, left = await asyncio.wait(running, timeout=timeout)
+            for call in left:
+                call.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
     def _advance(self, state: _LaneState[Item, Result]) -> None:
         """Start every call that is due and has a slot, and set the clock for the next."""
         loop = asyncio.get_running_loop()

@@ -63,7 +63,8 @@ class Desk:
         )
         consumer = Part("consumer", self.log)
         consumer.assignment = lambda: self.assignment  # type: ignore[method-assign]
-        made._app = SimpleNamespace(consumer=consumer)
+        self.lease = SimpleNamespace(held=True)
+        made._app = SimpleNamespace(consumer=consumer, lease=self.lease)
         desk = self
 
         class Live:
@@ -138,7 +139,26 @@ async def test_partitions_taken_away_take_everything_along(desk: Desk) -> None:
         "live.ended",
         "imports.revoked",
         *(f"{stage}.abandon" for stage in ("enrich_live", "enrich_backfill", "embed", "index")),
+        "writer.settle 20.0",
+        "producer.flush 20.0",
     ]
+
+
+async def test_what_is_being_written_ends_before_the_partitions_go(desk: Desk) -> None:
+    desk.own(HOME)
+    await desk.pipeline._assigned()
+    desk.log.clear()
+    await desk.pipeline._revoked()
+    assert desk.log[-2:] == ["writer.settle 20.0", "producer.flush 20.0"]
+
+
+async def test_of_partitions_lost_already_nothing_is_written_any_more(desk: Desk) -> None:
+    desk.own(HOME)
+    await desk.pipeline._assigned()
+    desk.log.clear()
+    desk.lease.held = False
+    await desk.pipeline._revoked()
+    assert desk.log[-2:] == ["writer.settle 0", "producer.drop"]
 
 
 async def test_a_worker_that_stops_finishes_then_commits_then_closes(desk: Desk) -> None:

@@ -22,7 +22,8 @@ class StubClient:
     made: list[StubClient]
     refuses_to_start: Exception | None = None
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, lease: Any = None, **options: Any) -> None:
+        self.dropped = False
         self.options = options
         self.calls: list[tuple[Any, ...]] = []
         self.futures: list[asyncio.Future[Any]] = []
@@ -57,7 +58,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[StubClient]:
     class Stub(StubClient):
         made: list[StubClient] = []  # noqa: RUF012
 
-    monkeypatch.setattr(module, "AIOKafkaProducer", Stub)
+    monkeypatch.setattr(module, "LeasedProducer", Stub)
     return Stub.made
 
 
@@ -150,3 +151,23 @@ async def test_stopping_disconnects_once(clients: list[StubClient]) -> None:
     assert clients[0].stopped == 1
     with pytest.raises(UnavailableError):
         await producer.send([Record("t", 0, b"a", b"1")])
+
+
+async def test_what_is_dropped_is_forgotten_and_the_next_connects_anew(
+    clients: list[StubClient],
+) -> None:
+    producer = await started()
+    lost = asyncio.create_task(producer.send([Record("t", 0, b"k", b"old")]))
+    await settle()
+    producer.drop()
+    assert clients[0].dropped
+    again = asyncio.create_task(producer.send([Record("t", 0, b"k", b"new")]))
+    await settle()
+    assert [call[3] for call in clients[1].calls] == [b"new"]
+    clients[1].answer(7)
+    assert await again == {("t", 0): 7}
+    assert clients[0].stopped == 1
+    lost.cancel()
+    await producer.stop()
+    with pytest.raises(UnavailableError, match="not started"):
+        await producer.send([Record("t", 0, b"k", b"late")])

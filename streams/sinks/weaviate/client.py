@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
@@ -38,12 +39,28 @@ _CHANNEL_OPTIONS: Final = [
 ]
 
 
+_WRITES: Final = frozenset({"BatchObjects", "BatchDelete"})
+Permit = Callable[[], Awaitable[None]]
+
+
+async def _always() -> None:
+    pass
+
+
 class WeaviateConnection:
-    """An open connection, for one event loop; made by connect. Survives restarts of the server."""
+    """An open connection, for one event loop; made by connect. Survives restarts of the server.
+
+    ``permit`` is awaited before each write.
+    """
 
     def __init__(
-        self, client: weaviate.WeaviateAsyncClient, channel: grpc.aio.Channel, api_key: str | None
+        self,
+        client: weaviate.WeaviateAsyncClient,
+        channel: grpc.aio.Channel,
+        api_key: str | None,
+        permit: Permit = _always,
     ) -> None:
+        self._permit = permit
         self.client = client
         self._channel = channel
         self._stub: Any = weaviate_pb2_grpc.WeaviateStub(channel)  # type: ignore[no-untyped-call]
@@ -51,6 +68,8 @@ class WeaviateConnection:
 
     async def call(self, method: str, request: Any, timeout: float = CALL_SECONDS) -> Any:
         """Return the answer of a gRPC method of Weaviate; raises grpc.aio.AioRpcError."""
+        if method in _WRITES:
+            await self._permit()
         return await getattr(self._stub, method)(request, timeout=timeout, metadata=self._metadata)
 
     async def close(self) -> None:
@@ -70,8 +89,8 @@ class WeaviateConnection:
         await self.close()
 
 
-async def connect(settings: Settings) -> WeaviateConnection:
-    """Return an open connection to the Weaviate of the settings.
+async def connect(settings: Settings, permit: Permit = _always) -> WeaviateConnection:
+    """Return an open connection to the Weaviate of the settings; ``permit`` is awaited before each write.
 
     Raises SettingsError when an address is missing or wrong, CredentialsError when the key is refused,
     UnavailableError when nothing answers (naming the address and its variable), UserError when the
@@ -112,7 +131,7 @@ async def connect(settings: Settings) -> WeaviateConnection:
         await channel.close()
         await client.close()
         raise
-    return WeaviateConnection(client, channel, key)
+    return WeaviateConnection(client, channel, key, permit)
 
 
 async def _open(client: weaviate.WeaviateAsyncClient, settings: Settings) -> None:
