@@ -36,16 +36,31 @@ class Writer(Protocol):
         """Write one ticket to a collection of vectors of that size."""
 
 
+class Former(Protocol):
+    """What index asks of the collection that is read while another is being filled."""
+
+    async def clean(self, collection: str, item: SinkItem) -> int:
+        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects."""
+
+
 class Index:
     """Handles ``tickets.embedded``.
 
     A replayed ticket is written even if the table knows it, as Weaviate may have lost it, but never over
     a newer version.
 
-    ``empty_accounts`` are those of which the collection held nothing when the worker started.
+    ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
+    is the collection readers read, where that is another.
     """
 
-    def __init__(self, tables: Tables, writer: Writer, empty_accounts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        writer: Writer,
+        empty_accounts: frozenset[str] = frozenset(),
+        former: Former | None = None,
+    ) -> None:
+        self._former = former
         self._tables = tables
         self._writer = writer
         self._empty_accounts = empty_accounts
@@ -73,6 +88,9 @@ class Index:
         if replay:  # Weaviate may hold something else than the table says, or nothing
             item = replace(item, stale_ids=None)
         lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
+        # The state that is replayed lost nothing since it was written there.
+        if self._former is not None and not (replay and (before is None or before.version == ticket.version)):
+            await self._former.clean(ticket.collection, item)
         result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
         if result.error is not None:
             raise result.error
