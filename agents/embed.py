@@ -16,6 +16,7 @@ from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, ticket_key
 from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
+from schemas.replays import replay_headers, replay_of
 from schemas.state import IndexedTicket
 from schemas.topics import EMBEDDED
 from schemas.vectors import Vector, encode_vector
@@ -61,13 +62,14 @@ class Embed:
         key = ticket_key(ticket.account, ticket.ticket_id)
         if message.key != key:
             raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        replay = replay_of(message.headers)
         chunks = [] if ticket.removed else chunk_ticket(ticket.facts.subject, ticket.passages)
         vectors = await self._known(message.partition, key, ticket, chunks)
         missing = list(dict.fromkeys(c.content_hash for c in chunks if c.content_hash not in vectors))
         calls = 0
         if missing:
             texts = {chunk.content_hash: chunk.text for chunk in chunks}
-            lane: Lane = "live" if ticket.source == "live" else "backfill"
+            lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
             embedded = await self._batcher.embed([texts[content] for content in missing], lane=lane)
             calls = embedded.calls
             for content, vector in zip(missing, embedded.vectors, strict=True):
@@ -101,9 +103,17 @@ class Embed:
         )
         return Done(
             "sent",
-            records=[Record(EMBEDDED, message.partition, key, encode(result), headers_of(result))],
+            records=[
+                Record(
+                    EMBEDDED,
+                    message.partition,
+                    key,
+                    encode(result),
+                    headers_of(result) + replay_headers(replay),
+                )
+            ],
             account=ticket.account,
-            import_id=ticket.import_id,
+            import_id=replay or ticket.import_id,
             calls=calls,
         )
 

@@ -30,6 +30,7 @@ from agents.producer import Producer, Record
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
+from schemas.replays import replay_of
 from streams.metrics import StageMetrics
 from streams.retries import FOREVER, RetryPolicy, retrying
 
@@ -281,9 +282,9 @@ def _skip_unwanted(prefix: list[Slot]) -> None:
 
 
 def _whose(message: Incoming) -> tuple[str, str]:
-    """Return account and import id of a message, as far as they can be read."""
+    """Return account and import id of a message, as far as they can be read. A replay's id wins."""
     try:
         owner = msgspec.json.decode(message.value or b"", type=_Owner)
     except Exception:
         return "", ""
-    return owner.account, owner.import_id
+    return owner.account, replay_of(message.headers) or owner.import_id

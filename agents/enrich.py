@@ -8,12 +8,14 @@ from typing import Protocol
 
 from agents.backlog import Backlog
 from agents.outcomes import Done, Incoming, Mark
+from agents.passing import pass_on, target_of
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError, RefusedError
 from schemas.ids import digest
 from schemas.messages import EnrichedTicket, Origin, TicketChange
+from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
 from schemas.versions import Standing, standing
@@ -39,6 +41,9 @@ class ZendeskReader(Protocol):
 class Enrich:
     """Handles ``tickets.changes`` and ``tickets.backfill``.
 
+    A whole ticket on ``tickets.backfill`` (see agents.passing) needs nothing of Zendesk and passes on. A
+    replayed change is fetched again, even if it is known, unless a newer one is.
+
     ``zendesk`` is None where no account is connected: then only changes that bring their own
     comments, or whose description is all there is, can be enriched.
     """
@@ -50,17 +55,21 @@ class Enrich:
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
+        if (target := target_of(message)) is not None:
+            return await pass_on(message, target, self._tables, self._backlog)
         change = decode(TicketChange, message.value, message.headers)
         key = _key(message, change)
         origin = Origin(message.topic, message.partition, message.offset)
         fingerprint = digest(encode((change.ticket, change.comments)))
-        done = partial(Done, account=change.account, import_id=change.import_id)
+        replay = replay_of(message.headers)
+        done = partial(Done, account=change.account, import_id=replay or change.import_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
         where = standing(change.version, fingerprint, seen)
-        if where is not Standing.NEW:
-            # The message that made the entry comes back after a crash: its effect is on the topic.
-            if seen is not None and seen.origin == origin:
-                return done("repeated")
+        unwanted = {Standing.STALE} if replay else {Standing.STALE, Standing.DUPLICATE}
+        # The message that made the entry comes back after a crash: its effect is on the topic.
+        if where is not Standing.NEW and seen is not None and seen.origin == origin:
+            return done("repeated")
+        if where in unwanted:
             return done("skipped", reason=where.value)
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
@@ -69,11 +78,19 @@ class Enrich:
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-            return standing(change.version, fingerprint, now) is Standing.NEW
+            return standing(change.version, fingerprint, now) not in unwanted
 
         return done(
             "sent",
-            records=[Record(ENRICHED, message.partition, key, encode(enriched), headers_of(enriched))],
+            records=[
+                Record(
+                    ENRICHED,
+                    message.partition,
+                    key,
+                    encode(enriched),
+                    headers_of(enriched) + replay_headers(replay),
+                )
+            ],
             marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin))],
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,

@@ -11,8 +11,10 @@ import structlog
 
 from agents.export import page_records
 from agents.producer import Producer
+from agents.rebuild import Rebuild
+from agents.replay import ReplayFeed
 from agents.watermarks import Watermarks
-from schemas.errors import CredentialsError, RefusedError
+from schemas.errors import RefusedError, UserError
 from schemas.imports import ImportRecord
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from streams.retries import retrying
@@ -37,11 +39,15 @@ class ImportRunner:
         *,
         bootstrap_servers: str,
         partitions: int,
+        replay: ReplayFeed | None = None,
+        rebuild: Rebuild | None = None,
     ) -> None:
         self._client = client
         self._producer = producer
         self._servers = bootstrap_servers
         self._partitions = partitions
+        self._replay = replay
+        self._rebuild = rebuild
 
     async def run(self, record: ImportRecord, save: Save) -> None:
         """Bring an import to its end; ``save`` writes the record to its table.
@@ -52,12 +58,16 @@ class ImportRunner:
             if record.spec.file:
                 while not record.source_ended:  # fed by the command line that holds the file
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            elif record.spec.replay:
+                await self._feed_replay(record, save)
             else:
                 await self._feed(record, save)
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
+            if record.spec.replay and self._rebuild is not None:
+                await self._rebuild.finish(record)
             record.status = "completed"
-        except (CredentialsError, RefusedError) as error:
+        except (UserError, RefusedError) as error:
             record.status = "failed"
             record.errors.append(str(error))
         except Exception as error:
@@ -72,8 +82,7 @@ class ImportRunner:
         if self._client is None:
             raise RefusedError("no Zendesk account is connected to the workers: set TICKETSTREAM_ZENDESK__…")
         while not record.source_ended:
-            while record.fetched - _counted_by_enrich(record) > _LEAD:
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await _room(record)
             page = await export_page(
                 self._client,
                 start_time=None if record.cursor else record.spec.since,
@@ -96,6 +105,18 @@ class ImportRunner:
             record.source_ended = page.end_of_stream
             await save()
 
+    async def _feed_replay(self, record: ImportRecord, save: Save) -> None:
+        if self._replay is None or self._rebuild is None:
+            raise RefusedError("this worker cannot replay")
+        await self._rebuild.prepare()
+        if not record.source_ended:
+            await self._replay.run(
+                record,
+                save=save,
+                room=lambda: _room(record),
+                indexed=lambda: retrying(self._everything_indexed),
+            )
+
     async def _everything_indexed(self) -> None:
         async with Watermarks(self._servers, self._partitions) as watermarks:
             # In the order of the pipeline: what a stage has acknowledged is on the next topic.
@@ -109,6 +130,12 @@ async def _counts_arrived(record: ImportRecord) -> None:
         async with asyncio.timeout(_COUNTS_SECONDS):
             while record.done + record.repeated < record.fetched + record.unreadable:
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _room(record: ImportRecord) -> None:
+    """Wait until enrich has caught up with what was sent."""
+    while record.fetched - _counted_by_enrich(record) > _LEAD:
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
 def _counted_by_enrich(record: ImportRecord) -> int:

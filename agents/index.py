@@ -7,6 +7,8 @@ import time
 from typing import Literal, Protocol
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Record
 from agents.tables import Tables
@@ -14,6 +16,7 @@ from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, digest, ticket_key
 from schemas.messages import EmbeddedTicket, Outcome, Receipt
+from schemas.replays import replay_of
 from schemas.state import IndexedTicket
 from schemas.topics import INDEXED
 from schemas.vectors import decode_vector
@@ -33,13 +36,31 @@ class Writer(Protocol):
         """Write one ticket to a collection of vectors of that size."""
 
 
+class Former(Protocol):
+    """What index asks of the collection that is read while another is being filled."""
+
+    async def clean(self, collection: str, item: SinkItem) -> int:
+        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects."""
+
+
 class Index:
     """Handles ``tickets.embedded``.
 
-    ``empty_accounts`` are those of which the collection held nothing when the worker started.
+    A replayed ticket is written even if the table knows it, as Weaviate may have lost it, but never over
+    a newer version.
+
+    ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
+    is the collection readers read, where that is another.
     """
 
-    def __init__(self, tables: Tables, writer: Writer, empty_accounts: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        writer: Writer,
+        empty_accounts: frozenset[str] = frozenset(),
+        former: Former | None = None,
+    ) -> None:
+        self._former = former
         self._tables = tables
         self._writer = writer
         self._empty_accounts = empty_accounts
@@ -55,15 +76,21 @@ class Index:
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)
-        if before is not None and where is not Standing.NEW:
+        replay = replay_of(message.headers)
+        if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
             outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
             return self._done(message, ticket, outcome, None, SinkResult())
         # Before anything is noted: a message whose vectors cannot be read must not raise the version.
         item = _item(ticket, before, self._empty_accounts)
-        if before is not None and before.digest == after.digest:
+        if before is not None and before.digest == after.digest and not replay:
             return self._done(message, ticket, "unchanged", after, SinkResult())
-        lane: Lane = "live" if ticket.source == "live" else "backfill"
+        if replay:  # Weaviate may hold something else than the table says, or nothing
+            item = replace(item, stale_ids=None)
+        lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
+        # The state that is replayed lost nothing since it was written there.
+        if self._former is not None and not (replay and (before is None or before.version == ticket.version)):
+            await self._former.clean(ticket.collection, item)
         result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
         if result.error is not None:
             raise result.error
@@ -78,6 +105,8 @@ class Index:
         result: SinkResult,
     ) -> Done:
         now = time.time()
+        replay = replay_of(message.headers)
+        import_id = replay or ticket.import_id
         receipt = Receipt(
             account=ticket.account,
             ticket_id=ticket.ticket_id,
@@ -89,7 +118,7 @@ class Index:
             chunks=len(ticket.chunks),
             vectors_written=result.vectors_written,
             objects_deleted=result.objects_deleted,
-            import_id=ticket.import_id,
+            import_id=import_id,
         )
         key = message.key
         marks = [] if entry is None or key is None else [Mark("indexed", key, entry)]
@@ -104,9 +133,9 @@ class Index:
             records=[Record(INDEXED, message.partition, key, encode(receipt), headers_of(receipt))],
             marks=marks,
             account=ticket.account,
-            import_id=ticket.import_id,
+            import_id=import_id,
             vectors=result.vectors_written,
-            changed_at=ticket.changed_at if ticket.source == "live" else None,
+            changed_at=ticket.changed_at if ticket.source == "live" and not replay else None,
         )
 
 

@@ -21,6 +21,8 @@ from agents.live import LiveSource
 from agents.partitions import account_partition
 from agents.producer import Producer
 from agents.progress import ProgressLedger
+from agents.rebuild import Rebuild
+from agents.replay import ReplayFeed
 from agents.slots import Slot
 from agents.tables import Tables
 from agents.writer import BatchedWriter
@@ -37,6 +39,7 @@ from streams.retries import retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
+from streams.sinks.weaviate.former import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.vectors import StoredVectors
 from streams.sources.zendesk.auth import login_of
@@ -125,7 +128,8 @@ class Pipeline:
                 dimensions=settings.embedding_dimensions,
             ).handle,
         )
-        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer, empty).handle)
+        former = FormerCollection(self._weaviate)
+        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer, empty, former).handle)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(
@@ -133,6 +137,17 @@ class Pipeline:
             self._producer,
             bootstrap_servers=settings.bootstrap_servers,
             partitions=self._partitions,
+            replay=ReplayFeed(
+                self._producer,
+                bootstrap_servers=settings.bootstrap_servers,
+                partitions=self._partitions,
+                collection=collection,
+            ),
+            rebuild=Rebuild(
+                self._weaviate,
+                lambda: self._open_sink(collection, settings.embedding_dimensions),
+                collection,
+            ),
         )
         self.imports = Imports(self._tables, self._producer, runner.run)
         self._tasks = [

@@ -7,16 +7,32 @@ from typing import Literal
 import msgspec
 
 from schemas.messages import StageCounts
+from schemas.replays import ReplayFrom
 
 ImportStatus = Literal["running", "completed", "cancelled", "failed"]
 
 
 class ImportSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What to import: the Zendesk export from ``since`` (Unix seconds) on, or a file."""
+    """What to import: the Zendesk export from ``since`` (Unix seconds) on, a file, or a topic once more.
+
+    The last is a replay: of everything, or of what was put on the topic from ``since`` to before
+    ``until``, or of some tickets.
+    """
 
     since: int = 0
     file: str = ""
     """Absolute path of an NDJSON export, on the machine of whoever runs the command line."""
+    replay: ReplayFrom | Literal[""] = ""
+    until: int = 0
+    """Unix seconds; 0: no end."""
+    tickets: list[int] = []
+    drop_old: bool = False
+    """Whether the collection readers read before is deleted once they have been switched to another."""
+
+    @property
+    def is_whole_replay(self) -> bool:
+        """Whether this replays all there is, so that what it makes is complete."""
+        return bool(self.replay) and not (self.since or self.until or self.tickets)
 
 
 class ImportCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -62,6 +78,9 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     source_calls: int = 0
     stages: dict[str, StageCounts] = {}
     errors: list[str] = []
+    switched_from: str = ""
+    """The collection readers read until this replay was complete; ``""`` when it switched nothing."""
+    switched_to: str = ""
 
     def _sum(self, stage: str, field: str) -> int:
         return sum(getattr(c, field) for key, c in self.stages.items() if key.startswith(f"{stage}/"))

@@ -7,7 +7,7 @@ import httpx
 from schemas.errors import SettingsError
 from schemas.settings import PREFIX, Settings
 from streams.embeddings.gemini_models import GEMINI_MODELS
-from streams.embeddings.local import DIMENSIONS, MODEL, LocalProvider
+from streams.embeddings.local import CHOICES, MODEL, LocalProvider
 from streams.embeddings.provider import EmbeddingProvider
 
 
@@ -25,9 +25,11 @@ def build_provider(
     model, dimensions = settings.embedding_model, settings.embedding_dimensions
     if settings.embedding_provider == "local":
         _check_model(model, [MODEL], "local")
-        if dimensions != DIMENSIONS:
-            raise _wrong_dimensions(model, dimensions, str(DIMENSIONS))
-        return LocalProvider()
+        if dimensions not in CHOICES:
+            raise _wrong_dimensions(
+                model, dimensions, ", ".join(map(str, CHOICES[:-1])) + f" or {CHOICES[-1]}"
+            )
+        return LocalProvider(dimensions=dimensions)
     if settings.gemini.api_key is None:
         raise SettingsError(
             f"the embedding provider is gemini, but it has no key: set {PREFIX}GEMINI__API_KEY, "

@@ -19,6 +19,9 @@ from streams.embeddings.tokens import estimate_tokens
 
 MODEL: Final = "wordllama"
 DIMENSIONS: Final = 256
+CHOICES: Final = (64, 128, DIMENSIONS)
+"""The model was trained so that the first numbers of a vector are a vector of their own (source:
+wordllama's README, "Matryoshka")."""
 
 _INLINE_CHARACTERS: Final = 4_000
 """Up to about 1 ms of work is done in the event loop; more goes to a thread (measured: 4 µs a token)."""
@@ -78,25 +81,27 @@ class WordLlamaModel:
 
 
 class LocalProvider:
-    """Embeds with wordllama; 256 dimensions, no limit but the processor's."""
+    """Embeds with wordllama; ``dimensions`` is one of CHOICES. No limit but the processor's."""
 
     model = MODEL
-    dimensions = DIMENSIONS
     max_texts = 1_000
     max_tokens = 65_536  # the model has no limit; this bounds the memory of one text
 
-    def __init__(self, model: WordLlamaModel | None = None) -> None:
+    def __init__(self, model: WordLlamaModel | None = None, dimensions: int = DIMENSIONS) -> None:
         self._wordllama = model or WordLlamaModel()
+        self.dimensions = dimensions
 
     async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vector:
-        """Return the vectors of the texts, shape (texts, 256); queries and documents are alike.
+        """Return the vectors of the texts, shape (texts, dimensions); queries and documents are alike.
 
         Raises RefusedError for an empty text.
         """
         plain = sendable_texts(texts, self.max_texts)
         if sum(map(len, plain)) <= _INLINE_CHARACTERS and self._wordllama.loaded:
-            return self._wordllama.embed(plain)
-        return await asyncio.to_thread(self._wordllama.embed, plain)
+            vectors = self._wordllama.embed(plain)
+        else:
+            vectors = await asyncio.to_thread(self._wordllama.embed, plain)
+        return vectors if self.dimensions == DIMENSIONS else normalized(vectors[:, : self.dimensions])
 
     def count_tokens(self, text: str) -> int:
         """Return about how many tokens a text is (see estimate_tokens)."""

@@ -34,7 +34,7 @@ async def check_weaviate(settings: Settings) -> list[Finding]:
                 "collection",
                 "warn",
                 f"{ALIAS} stands for {target}, the settings' embedding model writes {mine}",
-                "set the embedding model that the collection was made with, or import again",
+                "run `ticketstream replay --from enriched`: it fills the new one, then searches are switched",
             )
         )
     else:

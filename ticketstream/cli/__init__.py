@@ -26,6 +26,7 @@ COMMAND_MODULES: Final = (
     "ticketstream.cli.doctor",
     "ticketstream.cli.worker",
     "ticketstream.cli.imports",
+    "ticketstream.cli.replay",
     "ticketstream.cli.dead_letters",
     "ticketstream.cli.search",
 )

@@ -96,7 +96,11 @@ def _bars(record: ImportRecord, pace: Pace) -> Any:
     grid.add_column()
     grid.add_column(justify="right")
     rows = [("fetched", record.fetched + record.unreadable, record.fetched)]
-    rows += [(name, passed(record, stage), getattr(record, name)) for name, stage in _BARS]
+    rows += [
+        (name, passed(record, stage), getattr(record, name))
+        for name, stage in _BARS
+        if not (stage == "embed" and record.spec.replay == "embedded")  # goes past it
+    ]
     for name, through, count in rows:
         # While the total is unknown a stage is measured against what was fetched, and fetching only pulses.
         limit = total if total is not None else (None if name == "fetched" else record.fetched)

@@ -21,6 +21,7 @@ from ticketstream.cli.output import note
 from ticketstream.records.commands import new_import_id
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import ImportWatch, KnownImport, find_import, new_record
+from ticketstream.records.summary import kind_of
 
 _CANCEL_SECONDS = 15.0
 
@@ -42,7 +43,8 @@ class Attempt:
                 f"import {import_id} has got {self.feed.after_line:,} lines of {self.record.spec.file}; "
                 f"go on with `ticketstream imports resume {import_id}`"
             )
-        return f"import {import_id} goes on in the workers: see `ticketstream imports show {import_id}`"
+        kind = kind_of(self.record)
+        return f"{kind} {import_id} goes on in the workers: see `ticketstream imports show {import_id}`"
 
 
 async def start_import(
@@ -75,7 +77,7 @@ async def start_import(
         # A Ctrl-C from here on leaves an import behind.
         attempt.record = record = new_record(command)
         note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
-        return await _see_through(settings, sender, attempt, record, wait=wait)
+        return await see_through(settings, sender, attempt, record, wait=wait)
 
 
 async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *, wait: bool) -> KnownImport:
@@ -84,22 +86,25 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
     known = await find_import(settings.bootstrap_servers, import_id)
     record = known.record
     if record.status == "completed":
-        note(f"import {import_id} has already ended")
+        note(f"{kind_of(record)} {import_id} has already ended")
         return known
     reads_file = bool(record.spec.file) and not record.source_ended
     stopped = record.status in ("cancelled", "failed")
-    if stopped and not record.spec.file:
+    if stopped and not record.spec.file and record.spec.replay in ("", "changes"):
         await check_login(settings)
     await warn_without_workers(settings)
     async with Sender(settings) as sender:
         if stopped:
             await sender.command(_command("resume", record))
-            note(f"import {import_id} resumed" + (f" after line {record.cursor or 0}" if reads_file else ""))
+            note(
+                f"{kind_of(record)} {import_id} resumed"
+                + (f" after line {record.cursor or 0}" if reads_file else "")
+            )
         elif reads_file:
             note(f"reading {record.spec.file} after line {record.cursor or 0}")
         else:
-            note(f"import {import_id} is running")
-        return await _see_through(
+            note(f"{kind_of(record)} {import_id} is running")
+        return await see_through(
             settings,
             sender,
             attempt,
@@ -110,7 +115,7 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
         )
 
 
-async def _see_through(
+async def see_through(
     settings: Settings,
     sender: Sender,
     attempt: Attempt,

@@ -15,7 +15,7 @@ from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.output import err, note, print_error, print_json
 from ticketstream.cli.untrusted import one_line
 from ticketstream.records.imports import ImportWatch, KnownImport
-from ticketstream.records.summary import done_of, duration, import_fields, is_success
+from ticketstream.records.summary import done_of, duration, import_fields, is_success, kind_of
 from ticketstream.records.workers import active_workers
 
 NO_WORKER: Final = "no worker is running: start one with `ticketstream worker`"
@@ -72,21 +72,32 @@ def report(record: ImportRecord, *, as_json: bool, fresh: bool = True) -> None:
     took = record.updated_at - record.started_at
     after = f" after {duration(took)}" if fresh else ""
     rate = f" ({done_of(record) / took:,.1f} tickets/s)" if fresh and took > 0 else ""
-    note(f"import {record.id} {record.status}{after}: {done_of(record):,} tickets{rate}, {_outcome(record)}")
+    kind = kind_of(record)
+    note(f"{kind} {record.id} {record.status}{after}: {done_of(record):,} tickets{rate}, {_outcome(record)}")
+    if record.switched_from:
+        note(_switched(record))
     if is_success(record):
         return
     if record.status == "completed":
         how_many = f"{record.failed:,} became dead letters" if record.failed > 1 else "1 became a dead letter"
-        print_error(f"not all tickets were imported: {how_many}; see `ticketstream dead-letters list`")
+        print_error(f"not all tickets were {kind}ed: {how_many}; see `ticketstream dead-letters list`")
     elif record.status == "cancelled":
-        print_error(f"import {record.id} was cancelled; go on with `ticketstream imports resume {record.id}`")
+        print_error(f"{kind} {record.id} was cancelled; go on with `ticketstream imports resume {record.id}`")
     else:
         reason = one_line(record.errors[-1]) if record.errors else "the workers' logs say why"
         print_error(
-            f"import {record.id} failed: {reason}; when this is mended, go on with "
+            f"{kind} {record.id} failed: {reason}; when this is mended, go on with "
             f"`ticketstream imports resume {record.id}`"
         )
     raise typer.Exit(1)
+
+
+def _switched(record: ImportRecord) -> str:
+    former = record.switched_from
+    kept = f"kept as it is now; delete it with `curl -X DELETE WEAVIATE/v1/schema/{former}`"
+    return (
+        f"searches now read {record.switched_to}; {former} is {'deleted' if record.spec.drop_old else kept}"
+    )
 
 
 def _outcome(record: ImportRecord) -> str:

@@ -60,7 +60,7 @@ def import_(
     seconds = parse_since(since, datetime.now(UTC)) if since is not None else 0
     settings = load_settings()
     path = file.expanduser().resolve() if file is not None else None
-    _run(
+    run_attempt(
         lambda attempt: start_import(settings, attempt, since=seconds, file=path, wait=not no_wait),
         no_wait=no_wait,
         as_json=as_json,
@@ -73,7 +73,7 @@ def resume(import_id: ImportId, no_wait: NoWait = False, as_json: JsonOption = F
     from ticketstream.cli.import_run import resume_import
 
     settings = load_settings()
-    _run(
+    run_attempt(
         lambda attempt: resume_import(settings, attempt, import_id, wait=not no_wait),
         no_wait=no_wait,
         as_json=as_json,
@@ -81,7 +81,7 @@ def resume(import_id: ImportId, no_wait: NoWait = False, as_json: JsonOption = F
     )
 
 
-def _run(
+def run_attempt(
     work: Callable[[Attempt], Coroutine[Any, Any, KnownImport]],
     *,
     no_wait: bool,

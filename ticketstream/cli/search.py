@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from schemas.settings import Settings
     from schemas.vectors import Vector
+    from streams.sinks.weaviate.client import WeaviateConnection
     from streams.sinks.weaviate.search import Hit
 
 _PASSAGE_CHARACTERS = 240
@@ -64,38 +65,36 @@ async def find(
 ) -> Sequence[Hit]:
     """Return the tickets that answer a text, best first.
 
-    Raises UserError when nothing was imported or the settings name another embedding model than the one
-    readers read, SettingsError, CredentialsError, UnavailableError, RateLimitedError and RefusedError.
+    The question is embedded with the model of the collection that readers read, whatever the settings name.
+    Raises UserError when nothing was imported or that model is not to be had, SettingsError,
+    CredentialsError, UnavailableError, RateLimitedError and RefusedError.
     """
+    from schemas.ids import ALIAS
+    from streams.embeddings.behind import settings_behind
     from streams.sinks.weaviate.client import connect
     from streams.sinks.weaviate.search import Search
 
     account = settings.account
     async with await connect(settings) as connection:
-        await _same_model(settings, connection)
+        # The collection itself, not its alias: should that be switched meanwhile, the question would have
+        # the vector of another model.
+        collection = await _read_collection(connection)
+        if collection != ALIAS:
+            settings = settings_behind(settings, collection)
         vector = await query_vector(settings, text[:_QUERY_CHARACTERS])
-        return await Search(connection).search(
+        return await Search(connection, collection).search(
             account, text, vector, limit=limit, status=status, tag=tag, public_only=public_only
         )
 
 
-async def _same_model(settings: Settings, connection: Any) -> None:
-    """Vectors of two models can be of the same size and still have nothing in common."""
-    from schemas.errors import UserError
-    from schemas.ids import ALIAS, collection_name
-    from schemas.settings import PREFIX
+async def _read_collection(connection: WeaviateConnection) -> str:
+    """Return the collection readers read, the alias's own name when it stands for none yet."""
+    from schemas.ids import ALIAS
     from streams.sinks.weaviate.collection import alias_target
     from streams.sinks.weaviate.failures import translated
 
     with translated("looking for the collection"):
-        target = await alias_target(connection.client)
-    mine = collection_name(settings.embedding_model, settings.embedding_dimensions, 0)
-    if target is not None and target.rpartition("_c")[0] != mine.rpartition("_c")[0]:
-        raise UserError(
-            f"{ALIAS} stands for {target}, but the settings name {settings.embedding_model} with "
-            f"{settings.embedding_dimensions} dimensions: set {PREFIX}EMBEDDING__MODEL and "
-            f"{PREFIX}EMBEDDING__DIMENSIONS to those of the import"
-        )
+        return await alias_target(connection.client) or ALIAS
 
 
 async def query_vector(settings: Settings, text: str) -> Vector:

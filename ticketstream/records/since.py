@@ -1,4 +1,4 @@
-"""``--since``: a date, a moment or a span of time before now."""
+"""``--since`` and ``--until``: a date, a moment or a span of time before now."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def parse_since(text: str, now: datetime) -> int:
 
     Spans are minutes, hours, days or weeks: ``90m``, ``12h``, ``30d``, ``4w``. Raises UserError.
     """
+    seconds = parse_moment(text, now, "--since")
+    if seconds > now.timestamp():
+        raise UserError(f"--since {text!r} lies in the future")
+    # Zendesk refuses a start time before 1970, and one of the last minute.
+    return max(0, min(seconds, int(now.timestamp()) - 61))
+
+
+def parse_moment(text: str, now: datetime, option: str) -> int:
+    """Return Unix seconds of what ``parse_since`` understands, wherever it lies; raises UserError."""
     text = text.strip()
     try:
         if span := _SPAN.match(text.lower()):
@@ -23,12 +32,8 @@ def parse_since(text: str, now: datetime) -> int:
         else:
             moment = datetime.fromisoformat(text)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = int(moment.timestamp())
+        return int(moment.timestamp())
     except (ValueError, OverflowError, OSError):
         raise UserError(
-            f"--since {text!r} is no date: write 2026-01-31, 2026-01-31T12:00, or a span such as 30d or 12h"
+            f"{option} {text!r} is no date: write 2026-01-31, 2026-01-31T12:00, or a span such as 30d or 12h"
         ) from None
-    if moment > now:
-        raise UserError(f"--since {text!r} lies in the future")
-    # Zendesk refuses a start time before 1970, and one of the last minute.
-    return max(0, min(seconds, int(now.timestamp()) - 61))

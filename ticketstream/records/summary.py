@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.imports import ImportRecord
+from schemas.replays import REPLAYED_TOPIC
 from ticketstream.records.imports import KnownImport
 
 STAGES: Final = ("enrich", "embed", "index")
@@ -59,9 +60,11 @@ def import_fields(known: KnownImport) -> dict[str, Any]:
         "id": record.id,
         "account": record.account,
         "status": status_of(known),
-        "source": "file" if record.spec.file else "zendesk",
+        "source": _source_of(record),
         "file": record.spec.file or None,
         "since": moment(record.spec.since) if record.spec.since else None,
+        "until": moment(record.spec.until) if record.spec.until else None,
+        "tickets": list(record.spec.tickets) or None,
         "tickets_done": done_of(record),
         "tickets_total": total_of(record),
         "fetched": record.fetched,
@@ -74,8 +77,21 @@ def import_fields(known: KnownImport) -> dict[str, Any]:
         "api_calls": {"zendesk": record.zendesk_calls, "embedding": record.embedding_calls},
         "started_at": moment(record.started_at),
         "updated_at": moment(record.updated_at),
+        "switched_from": record.switched_from or None,
+        "switched_to": record.switched_to or None,
         "errors": list(record.errors),
     }
+
+
+def kind_of(record: ImportRecord) -> str:
+    """Return what a person calls it: ``replay`` or ``import``."""
+    return "replay" if record.spec.replay else "import"
+
+
+def _source_of(record: ImportRecord) -> str:
+    if record.spec.replay:
+        return REPLAYED_TOPIC[record.spec.replay]
+    return "file" if record.spec.file else "zendesk"
 
 
 def duration(seconds: float) -> str:

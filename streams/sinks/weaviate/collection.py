@@ -149,3 +149,9 @@ async def alias_target(client: weaviate.WeaviateAsyncClient) -> str | None:
     """Return the collection readers read, None when nothing was ever set up."""
     alias = await client.alias.get(alias_name=ALIAS)
     return alias.collection if alias else None
+
+
+async def move_alias(client: weaviate.WeaviateAsyncClient, name: str) -> None:
+    """Point the alias at another collection; readers change over with their next call."""
+    with translated(f"switching {ALIAS} to {name}"):
+        await client.alias.update(alias_name=ALIAS, new_target_collection=name)

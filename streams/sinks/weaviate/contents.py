@@ -49,6 +49,14 @@ class Contents:
             tickets.update(map(ticket_id, page))
         return Counts(objects=objects, tickets=len(tickets))
 
+    async def ticket_ids(self, account: str) -> set[int]:
+        """Return the numbers of all tickets that have a chunk."""
+        return {
+            ticket_id(each)
+            async for page in self._pages(account, ["ticket_id"], vector=False)
+            for each in page
+        }
+
     async def iterate_objects(
         self, account: str, *, include_vector: bool = False
     ) -> AsyncIterator[StoredChunk]:

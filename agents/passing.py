@@ -1,0 +1,80 @@
+"""Whole tickets on ``tickets.backfill``: they go on to the topic they are made for, unless a newer one has.
+
+A message of ``tickets.enriched`` or ``tickets.embedded`` that shall pass once more (a replay, a dead
+letter tried again) must not be put on its topic directly: behind a newer version, it would be the one
+that compaction keeps. So it comes in by the backfill lane, with its key, its bytes and its header
+``schema``, and enrich, through which every version of a ticket goes, compares it with the table ``seen``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from agents.backlog import Backlog
+from agents.outcomes import Done, Incoming, Mark
+from agents.producer import Record
+from agents.tables import Tables
+from schemas.codec import SCHEMA_HEADER, SCHEMAS
+from schemas.errors import DecodeError, PermanentError
+from schemas.ids import ticket_key
+from schemas.messages import EmbeddedTicket, EnrichedTicket
+from schemas.replays import WholeTicket, replay_of
+from schemas.state import SeenTicket
+from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+
+_TARGETS: Final = {
+    SCHEMAS[EnrichedTicket].encode(): ENRICHED,
+    SCHEMAS[EmbeddedTicket].encode(): EMBEDDED,
+}
+_DECODER: Final = msgspec.json.Decoder(WholeTicket)
+
+
+def target_of(message: Incoming) -> str | None:
+    """Return the topic of a whole ticket on the backfill lane; None for every other message."""
+    if message.topic != BACKFILL:
+        return None
+    return next((_TARGETS.get(raw) for name, raw in message.headers if name == SCHEMA_HEADER), None)
+
+
+def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
+    """Return whether a whole ticket is the newest that enrich knows of, or newer.
+
+    Of two states with one version only the one that enrich sent last is; their origins tell them apart.
+    """
+    if seen is None or ticket.version > seen.version:
+        return True
+    return ticket.version == seen.version and ticket.origin == seen.origin
+
+
+async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backlog) -> Done:
+    """Return the message as it is for its topic, or why it goes nowhere; raises PermanentError."""
+    try:
+        ticket = _DECODER.decode(message.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"not a message of {target}: {error}") from error
+    key = ticket_key(ticket.account, ticket.ticket_id)
+    if message.key != key:
+        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+    import_id = replay_of(message.headers)
+
+    def seen() -> SeenTicket | None:
+        entry: SeenTicket | None = tables["seen"].get(message.partition, key)
+        return entry
+
+    if not is_wanted(ticket, seen()):
+        return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
+    await backlog.room()
+    marks = []
+    if (known := seen()) is None or known.version < ticket.version:
+        # What its change looked like is not known: should that come again, it is not taken for a duplicate.
+        marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
+    return Done(
+        "sent",
+        records=[Record(target, message.partition, key, message.value, message.headers)],
+        marks=marks,
+        account=ticket.account,
+        import_id=import_id,
+        still_wanted=lambda: is_wanted(ticket, seen()),
+    )

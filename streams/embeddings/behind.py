@@ -1,0 +1,37 @@
+"""The embedding model behind a collection, told from its name: a question needs the model of what it is
+compared with, whatever model the settings name by now."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from schemas.errors import UserError
+from schemas.ids import ALIAS, collection_name
+from schemas.settings import PREFIX, Settings
+from streams.embeddings.gemini_models import GEMINI_MODELS
+from streams.embeddings.local import MODEL
+
+_NAME: Final = re.compile(r"(?P<stem>Tickets_.+)_(?P<dimensions>[0-9]+)_c(?P<chunker>[0-9]+)")
+_MODELS: Final[dict[str, Literal["local", "gemini"]]] = {
+    MODEL: "local",
+    **dict.fromkeys(GEMINI_MODELS, "gemini"),
+}
+
+
+def settings_behind(settings: Settings, collection: str) -> Settings:
+    """Return the settings with the embedding model of a collection.
+
+    Raises UserError when no model of this release makes such vectors.
+    """
+    found = _NAME.fullmatch(collection)
+    dimensions, chunker = (int(found["dimensions"]), int(found["chunker"])) if found else (0, 0)
+    for model in (settings.embedding_model, *_MODELS):
+        if collection_name(model, dimensions, chunker) == collection:
+            provider = _MODELS.get(model, settings.embedding_provider)
+            own = {"provider": provider, "model": model, "dimensions": dimensions}
+            return settings.model_copy(update={"embedding": settings.embedding.model_copy(update=own)})
+    raise UserError(
+        f"{ALIAS} stands for {collection}, whose embedding model this release does not know: set "
+        f"{PREFIX}EMBEDDING__MODEL for all workers, then run `ticketstream replay --from enriched`"
+    )

@@ -1,0 +1,92 @@
+"""The collection readers still read while another is being filled: what a ticket lost goes from it too."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+from uuid import UUID
+
+import grpc  # type: ignore[import-untyped]
+
+from schemas.ids import Visibility
+from streams.sinks.base import SinkItem
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
+from streams.sinks.weaviate.collection import alias_target, tenant_of
+from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant, translated
+from streams.sinks.weaviate.reading import object_id
+
+_LISTED: Final = 5_000
+"""Chunks of a ticket looked at in one go; Weaviate's own limit is 10,000."""
+_LOOK_AGAIN_SECONDS: Final = 2.0
+
+
+class FormerCollection:
+    """Takes out of the collection behind the alias what a ticket written to another has no more.
+
+    Nothing is added there: what is new in a ticket is found once the alias is switched. For one event loop.
+    """
+
+    def __init__(self, connection: WeaviateConnection) -> None:
+        self._connection = connection
+        self._target: str | None = None
+        self._looked_at = float("-inf")
+        self._looking = asyncio.Lock()
+
+    async def clean(self, collection: str, item: SinkItem) -> int:
+        """Delete the chunks whose text the ticket no longer has, all of them for a removed one.
+
+        ``collection`` is the one the ticket is written to: where readers read it too, nothing happens.
+        Returns the number of deleted objects. Raises UnavailableError and CredentialsError.
+        """
+        target = await self._read_by_readers()
+        if target is None or target == collection:
+            return 0
+        kept = set() if item.removed else {(each.visibility, each.content_hash) for each in item.upserts}
+        tenant, total = tenant_of(item.account), 0
+        while True:
+            found, listed = await self._gone(target, tenant, item.ticket_id, kept)
+            if found:
+                deletion = requests.delete(target, tenant, requests.with_ids(found))
+                reply = await self._call("BatchDelete", deletion, target)
+                total += len(reply.objects) if reply is not None else 0
+            if not found or listed < _LISTED:
+                return total
+
+    async def _gone(
+        self, target: str, tenant: str, ticket_id: int, kept: set[tuple[Visibility, str]]
+    ) -> tuple[list[UUID], int]:
+        """Return the chunks to delete, and how many were looked at."""
+        request = requests.select(
+            target,
+            tenant,
+            requests.of_tickets([ticket_id]),
+            limit=_LISTED,
+            properties=["visibility", "content_hash"],
+        )
+        reply = await self._call("Search", request, target)
+        results = list(reply.results) if reply is not None else []
+        gone = []
+        for result in results:
+            fields = result.properties.non_ref_props.fields
+            place = (fields["visibility"].text_value, fields["content_hash"].text_value)
+            if place not in kept:
+                gone.append(object_id(result))
+        return gone, len(results)
+
+    async def _read_by_readers(self) -> str | None:
+        async with self._looking:
+            if time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+                with translated("looking for the collection that is read"):
+                    self._target = await alias_target(self._connection.client)
+                self._looked_at = time.monotonic()
+            return self._target
+
+    async def _call(self, method: str, request: Any, target: str) -> Any:
+        try:
+            return await self._connection.call(method, request, QUERY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if is_missing_tenant(error) or is_missing_collection(error):
+                return None
+            raise as_error(error, f"taking out of {target} what tickets have lost") from error

@@ -1,0 +1,71 @@
+"""Switches readers to a collection that has been filled beside the one they read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from schemas.errors import RefusedError
+from schemas.ids import ALIAS
+from streams.sinks.weaviate.client import WeaviateConnection
+from streams.sinks.weaviate.collection import alias_target, ensure_alias, move_alias
+from streams.sinks.weaviate.contents import Contents
+from streams.sinks.weaviate.failures import translated
+
+_LOOKS: Final = 5
+_PAUSE_SECONDS: Final = 1.0
+
+
+async def switch_readers(connection: WeaviateConnection, collection: str) -> str:
+    """Point the alias at a collection, and return the one it pointed at, ``""`` when there was none other.
+
+    Raises RefusedError when a ticket or an account that readers find now would be missing then;
+    UnavailableError; CredentialsError.
+    """
+    with translated(f"looking for the collection behind {ALIAS}"):
+        former = await alias_target(connection.client)
+    if former is None:
+        await ensure_alias(connection.client, collection)
+        return ""
+    if former == collection:
+        return ""
+    await _check_complete(connection, former, collection)
+    await move_alias(connection.client, collection)
+    return former
+
+
+async def delete_collection(connection: WeaviateConnection, name: str) -> None:
+    """Delete a collection with all it holds."""
+    with translated(f"deleting {name}"):
+        await connection.client.collections.delete(name)
+
+
+async def _check_complete(connection: WeaviateConnection, former: str, collection: str) -> None:
+    with translated(f"listing the accounts of {former}"):
+        accounts = sorted(await connection.client.collections.use(former).tenants.get())
+    for account in accounts:
+        missing = await _missing(connection, former, collection, account)
+        if missing:
+            shown = ", ".join(f"#{number}" for number in sorted(missing)[:5])
+            raise RefusedError(
+                f"searches still read {former}: {collection} lacks {len(missing):,} of the tickets of "
+                f"{account} ({shown}{' …' if len(missing) > 5 else ''}); dead letters may say why, and all "
+                "workers must have the same embedding settings"
+            )
+
+
+async def _missing(connection: WeaviateConnection, former: str, collection: str, account: str) -> set[int]:
+    """Return the tickets of an account that only the former collection holds.
+
+    A ticket that is deleted between the two looks is no missing one: it is not there at the next look.
+    """
+    missing: set[int] = set()
+    for look in range(_LOOKS):
+        if look:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        before = await Contents(connection, former).ticket_ids(account)
+        after = await Contents(connection, collection).ticket_ids(account)
+        missing = before - after
+        if not missing:
+            break
+    return missing
