@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from agents.outcomes import Done, Incoming, Mark
@@ -22,6 +22,7 @@ from streams.limits import Lane
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
+_WRITTEN: Final = ("indexed", "removed")
 _COLLECTION = re.compile(r"Tickets_[A-Za-z0-9_]{1,200}")
 """What schemas.ids.collection_name makes. Any other name is not ours to write to, or no name at all."""
 
@@ -106,7 +107,8 @@ class Index:
             account=ticket.account,
             import_id=ticket.import_id,
             vectors=result.vectors_written,
-            changed_at=ticket.changed_at if ticket.source == "live" else None,
+            # What the index held already (told of first by a webhook, then by the export) was fresh before.
+            changed_at=ticket.changed_at if ticket.source == "live" and outcome in _WRITTEN else None,
         )
 
 
