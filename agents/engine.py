@@ -98,6 +98,8 @@ class Engine:
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
+        self.arrived: dict[tuple[str, int], int] = {}
+        """For each topic and partition, the offset of the last message taken in."""
 
     @property
     def held(self) -> int:
@@ -126,6 +128,7 @@ class Engine:
             self.released.setdefault(place, raw.offset)
             self._releasers[place] = asyncio.create_task(self._release(lane, place))
         slot = Slot(event, message)
+        self.arrived[place] = raw.offset
         self._held += 1
         self._metrics.held.inc()
         before = lane.add(slot)
@@ -252,6 +255,7 @@ class Engine:
                     tasks.append(slot.task)
         self._lanes.clear()
         self.released.clear()
+        self.arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -275,6 +279,7 @@ def _skip_unwanted(prefix: list[Slot]) -> None:
             slot.done = Done(
                 "skipped",
                 reason="stale",
+                records=done.otherwise,
                 account=done.account,
                 import_id=done.import_id,
                 calls=done.calls,

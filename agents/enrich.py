@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
 from agents.backlog import Backlog
+from agents.hints import Hints, RowReader, looked_meanwhile
 from agents.outcomes import Done, Incoming, Mark
 from agents.passing import pass_on, target_of
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import decode, encode, headers_of, is_named
 from schemas.errors import PermanentError, RefusedError
 from schemas.ids import digest
-from schemas.messages import EnrichedTicket, Origin, TicketChange
+from schemas.messages import EnrichedTicket, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
@@ -28,7 +30,7 @@ from streams.transforms.names import Names
 STAGE = "enrich"
 
 
-class ZendeskReader(Protocol):
+class ZendeskReader(RowReader, Protocol):
     """What enrich asks of Zendesk."""
 
     async def comments(self, ticket_id: int, lane: Lane) -> Comments:
@@ -52,9 +54,16 @@ class Enrich:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
+        self._hints = Hints(tables, zendesk, self._enrich)
+
+    def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
+        """Name the offsets of the last messages taken in (kept up to date by the engine)."""
+        self._hints.watch(arrived)
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
+        if is_named(TicketHint, message.headers):
+            return await self._hints.handle(message)
         if (target := target_of(message)) is not None:
             return await pass_on(message, target, self._tables, self._backlog)
         change = decode(TicketChange, message.value, message.headers)
@@ -78,7 +87,10 @@ class Enrich:
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-            return standing(change.version, fingerprint, now) not in unwanted
+            if standing(change.version, fingerprint, now) in unwanted:
+                return False
+            newer = now is None or change.version > now.version
+            return newer or not looked_meanwhile(seen, now)
 
         return done(
             "sent",
@@ -91,7 +103,7 @@ class Enrich:
                     headers_of(enriched) + replay_headers(replay),
                 )
             ],
-            marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin))],
+            marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin, change.changed_at))],
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,
         )

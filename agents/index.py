@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ from streams.limits import Lane
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
+_WRITTEN: Final = ("indexed", "removed")
 _COLLECTION = re.compile(r"Tickets_[A-Za-z0-9_]{1,200}")
 """What schemas.ids.collection_name makes. Any other name is not ours to write to, or no name at all."""
 
@@ -135,7 +136,10 @@ class Index:
             account=ticket.account,
             import_id=import_id,
             vectors=result.vectors_written,
-            changed_at=ticket.changed_at if ticket.source == "live" and not replay else None,
+            # What the index held already (told of first by a webhook, then by the export) was fresh before.
+            changed_at=ticket.changed_at
+            if ticket.source == "live" and not replay and outcome in _WRITTEN
+            else None,
         )
 
 

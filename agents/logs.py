@@ -1,4 +1,4 @@
-"""Logs of a worker: one event a line on standard error, for people on a terminal, JSON elsewhere."""
+"""Logs of a worker or a server: one event a line on standard error, for people on a terminal, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import sys
 import structlog
 
 
-def configure_logs(level: str, worker: int) -> None:
-    """Set up structlog and the standard library's loggers; ``level`` as in the setting LOG_LEVEL."""
+def configure_logs(level: str, worker: int | None = None) -> None:
+    """Set up structlog and the standard library's loggers; ``level`` as in the setting LOG_LEVEL.
+
+    ``worker`` is the number that a worker's entries carry.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -27,7 +30,8 @@ def configure_logs(level: str, worker: int) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(worker=worker)
+    if worker is not None:
+        structlog.contextvars.bind_contextvars(worker=worker)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -43,7 +43,8 @@ class Done:
     """The outcome of one message at one stage.
 
     ``still_wanted`` is asked again just before anything is sent: a newer version may have passed
-    on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``.
+    on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``, and
+    ``otherwise`` is sent in place of ``records``.
     """
 
     verdict: Verdict
@@ -55,5 +56,6 @@ class Done:
     vectors: int = 0
     calls: int = 0
     still_wanted: Callable[[], bool] | None = None
+    otherwise: list[Record] = field(default_factory=list)
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""

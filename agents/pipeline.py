@@ -114,10 +114,12 @@ class Pipeline:
         )
         self._writer = BatchedWriter(self._open_sink, self._write_again)
         reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
-        enriching = enrich.Enrich(self._tables, reader, self._backlog).handle
+        stage = enrich.Enrich(self._tables, reader, self._backlog)
+        enriching = stage.handle
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
+        stage.watch(self.enrich_live.arrived)
         self.embed = self._engine(
             embed.STAGE,
             embed.Embed(

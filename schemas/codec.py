@@ -16,6 +16,7 @@ from schemas.messages import (
     Receipt,
     StageProgress,
     TicketChange,
+    TicketHint,
 )
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ T = TypeVar("T")
 SCHEMA_HEADER: Final = "schema"
 SCHEMAS: Final[dict[type[Any], str]] = {
     TicketChange: "ticket-change/1",
+    TicketHint: "ticket-hint/1",
     EnrichedTicket: "enriched-ticket/1",
     EmbeddedTicket: "embedded-ticket/1",
     Receipt: "receipt/1",
@@ -65,6 +67,11 @@ def schema_header(kind: type[Any]) -> tuple[str, bytes]:
 def headers_of(message: object) -> list[tuple[str, bytes]]:
     """Return the headers a message travels with."""
     return [schema_header(type(message))]
+
+
+def is_named(kind: type[Any], headers: Iterable[tuple[str, bytes]] | None) -> bool:
+    """Say whether the headers name this type, in the version this release reads."""
+    return any(name == SCHEMA_HEADER and raw == SCHEMAS[kind].encode() for name, raw in headers or ())
 
 
 def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, bytes]] | None) -> T:

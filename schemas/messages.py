@@ -46,6 +46,19 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     group: str = ""
 
 
+class TicketHint(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Word that a ticket has changed, on ``tickets.changes``: enrich asks Zendesk how it is now.
+
+    Nothing of what changed travels with it. ``hinted_at`` is when Zendesk says it happened, or else
+    when the word came; ``event`` is the kind of change where it is known, as ``ticket.comment_added``.
+    """
+
+    account: str
+    ticket_id: int
+    hinted_at: float
+    event: str = ""
+
+
 class TicketFacts(msgspec.Struct, kw_only=True):
     """What every chunk of a ticket carries as properties in Weaviate; names, not ids."""
 

@@ -58,7 +58,7 @@ class ZendeskSettings(_Group):
     incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
     poll_seconds: float = Field(60, gt=0, description="pause between two looks at the export")
     webhook_secret: SecretStr | None = Field(
-        None, description="the signing secret of the webhook; read, but not used before there is a receiver"
+        None, description="the signing secret of the webhook that `ticketstream serve` receives"
     )
 
 
@@ -84,6 +84,13 @@ class GeminiSettings(_Group):
     base_url: str | None = Field(None, pattern=r"^https?://", description="default: Google's own address")
 
 
+class HttpSettings(_Group):
+    """Where ``ticketstream serve`` listens."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address that `ticketstream serve` listens at")
+    port: int = Field(8088, ge=0, le=65_535, description="port of `ticketstream serve`; 0: any free one")
+
+
 class Settings(BaseSettings):
     """All settings; see load_settings."""
 
@@ -96,6 +103,7 @@ class Settings(BaseSettings):
     zendesk: ZendeskSettings = ZendeskSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     gemini: GeminiSettings = GeminiSettings()
+    http: HttpSettings = HttpSettings()
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("ticketstream"),
         description="where the local stack and the workers keep their data",

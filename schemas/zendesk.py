@@ -92,6 +92,18 @@ class RawExportPage(msgspec.Struct):
     end_of_stream: bool
 
 
+class RawTicketsPage(msgspec.Struct):
+    """The answer of ``/api/v2/tickets/show_many.json``, its rows undecoded."""
+
+    tickets: list[msgspec.Raw]
+
+
+class RawTicket(msgspec.Struct):
+    """The answer of ``/api/v2/tickets/{id}.json``, its row undecoded."""
+
+    ticket: msgspec.Raw
+
+
 class CommentsPage(msgspec.Struct):
     """A page of ``/api/v2/tickets/{id}/comments.json?include=users``."""
 

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, schema_header
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
-from schemas.messages import DeadLetter, Origin, Passage, Receipt, StageCounts, StageProgress, TicketChange
+from schemas.messages import (
+    DeadLetter,
+    Origin,
+    Passage,
+    Receipt,
+    StageCounts,
+    StageProgress,
+    TicketChange,
+    TicketHint,
+)
 from schemas.zendesk import Attachment, Comment, User
 from tests.agents_fixtures import QUICK, a_change, a_ticket, an_embedded, an_enriched
 
@@ -50,6 +59,7 @@ EVERY = [
     ),
     an_enriched(removed=True, import_id="i1", zendesk_calls=3),
     an_embedded(public=["a", "b"], internal=["c"]),
+    TicketHint(account="acme", ticket_id=1, hinted_at=1.5, event="ticket.merged"),
     Receipt(
         account="acme",
         ticket_id=1,

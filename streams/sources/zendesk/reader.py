@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from schemas.messages import TicketChange
@@ -11,16 +11,22 @@ from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import Comments, fetch_comments
 from streams.sources.zendesk.people import People
+from streams.sources.zendesk.tickets import Row, TicketRows
 from streams.transforms.enrich import people_of
 from streams.transforms.names import Names
 
 
 class TicketReader:
-    """Comments and names of tickets; whoever comes along with comments is not looked up again."""
+    """Rows, comments and names of tickets; whoever comes along with comments is not looked up again."""
 
     def __init__(self, client: ZendeskClient, people: People) -> None:
         self._client = client
         self._people = people
+        self._rows = TicketRows(client)
+
+    async def row(self, ticket_id: int, lane: Lane, sending: Callable[[], None]) -> Row:
+        """Return a ticket's row as it is now; see TicketRows."""
+        return await self._rows.row(ticket_id, lane, sending)
 
     async def comments(self, ticket_id: int, lane: Lane) -> Comments:
         """Return all comments of a ticket; raises RefusedError with status 404 when it is gone."""

@@ -1,0 +1,132 @@
+"""Tickets as they are now, by id: those asked for within a moment share one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from schemas.errors import RefusedError
+from schemas.zendesk import RawTicket, RawTicketsPage
+from streams.limits import Lane
+from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+
+_MOST_IDS: Final = 100
+"""``show_many`` answers 400 beyond."""
+_TICKETS: Final = msgspec.json.Decoder(RawTicketsPage)
+_TICKET: Final = msgspec.json.Decoder(RawTicket)
+
+
+class _Id(msgspec.Struct):
+    id: int
+
+
+_ID: Final = msgspec.json.Decoder(_Id)
+
+
+class Row(NamedTuple):
+    """A ticket's row, undecoded; None when there is no such ticket (any more). And the calls made for it."""
+
+    raw: msgspec.Raw | None
+    calls: int
+
+
+class _Batch:
+    __slots__ = ("calls", "done", "sending")
+
+    def __init__(self) -> None:
+        self.sending: dict[int, list[Callable[[], None]]] = {}
+        self.done: asyncio.Future[dict[int, msgspec.Raw]] = asyncio.get_running_loop().create_future()
+        self.calls = 0
+
+
+class TicketRows:
+    """Asks for up to 100 tickets a call.
+
+    The first ticket opens a batch; more join it for ``gather_seconds``, and after that for as long as
+    its call waits for its turn at the rate limit. Nothing is remembered, and nobody joins a call that
+    is under way: an answer is never older than the question.
+    """
+
+    def __init__(self, client: ZendeskClient, *, gather_seconds: float = 0.05) -> None:
+        self._client = client
+        self._gather_seconds = gather_seconds
+        self._open: dict[Lane, _Batch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def row(self, ticket_id: int, lane: Lane, sending: Callable[[], None] = lambda: None) -> Row:
+        """Return a ticket as it is now; ``sending`` is called just before the call goes out.
+
+        A ticket that ``show_many`` leaves out is asked for by itself: only a 404 means that it is not
+        there. Raises what ZendeskClient.get raises. Source: Zendesk's API reference, "Tickets".
+        """
+        batch = self._open.get(lane)
+        opened = batch is None
+        if batch is None:
+            batch = self._open[lane] = _Batch()
+            task = asyncio.create_task(self._run(batch, lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        batch.sending.setdefault(ticket_id, []).append(sending)
+        if len(batch.sending) >= _MOST_IDS:
+            del self._open[lane]
+        # wait() leaves the future alone when this question is cancelled: others wait for it too.
+        await asyncio.wait([batch.done])
+        raw = batch.done.result().get(ticket_id)
+        calls = batch.calls if opened else 0
+        if raw is not None:
+            return Row(raw, calls)
+        try:
+            alone, more = await self._client.get(
+                f"/api/v2/tickets/{ticket_id}.json", _TICKET, "tickets", lane=lane
+            )
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            return Row(None, calls + 1)
+        return Row(alone.ticket, calls + more)
+
+    async def _run(self, batch: _Batch, lane: Lane) -> None:
+        def close() -> None:
+            if self._open.get(lane) is batch:
+                del self._open[lane]
+
+        def path() -> str:
+            close()
+            for told in batch.sending.values():
+                for sending in told:
+                    sending()
+            return f"/api/v2/tickets/show_many.json?ids={','.join(map(str, batch.sending))}"
+
+        try:
+            await asyncio.sleep(self._gather_seconds)
+            try:
+                page, batch.calls = await self._client.get(path, _TICKETS, "tickets", lane=lane)
+            except RefusedError:
+                # One of them, or all together, are too much for Zendesk: each is asked for by itself.
+                batch.calls = 1
+                batch.done.set_result({})
+            else:
+                batch.done.set_result(_by_id(page.tickets))
+        except BaseException as error:
+            batch.done.set_exception(
+                error if isinstance(error, Exception) else asyncio.CancelledError("the call was cancelled")
+            )
+            batch.done.exception()  # nobody may be left to hear it
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            close()
+
+
+def _by_id(rows: list[msgspec.Raw]) -> dict[int, msgspec.Raw]:
+    """Return the rows by id. One without an id is nobody's: its ticket is asked for by itself."""
+    found: dict[int, msgspec.Raw] = {}
+    for row in rows:
+        try:
+            found[_ID.decode(row).id] = row
+        except UNREADABLE:
+            continue
+    return found
