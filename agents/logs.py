@@ -1,4 +1,4 @@
-"""Logs of a worker or a server: one event a line on standard error, for people on a terminal, JSON elsewhere."""
+"""Logs of a worker or a server: one event a line on standard error, as JSON where nobody watches."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from ticketstream.checks.embedding import check_embedding
 from ticketstream.checks.finding import Check, Finding, run_check
 from ticketstream.checks.kafka import check_kafka
 from ticketstream.checks.weaviate import check_weaviate
+from ticketstream.checks.webhooks import check_webhooks
 from ticketstream.checks.zendesk import check_login
 
 
@@ -26,6 +27,9 @@ async def check_everything(settings: Settings, *, timeout: float = 10.0) -> list
     async def zendesk() -> list[Finding]:
         return await check_zendesk(settings, timeout=timeout)
 
+    async def webhooks() -> list[Finding]:
+        return check_webhooks(settings)
+
     async def embedding() -> list[Finding]:
         return await check_embedding(settings, timeout=timeout)
 
@@ -36,6 +40,7 @@ async def check_everything(settings: Settings, *, timeout: float = 10.0) -> list
         "kafka": kafka,
         "weaviate": weaviate,
         "zendesk": zendesk,
+        "webhooks": webhooks,
         "embedding": embedding,
         "data dir": data_dir,
     }

@@ -25,6 +25,7 @@ COMMAND_MODULES: Final = (
     "ticketstream.cli.stack",
     "ticketstream.cli.doctor",
     "ticketstream.cli.worker",
+    "ticketstream.cli.serve",
     "ticketstream.cli.imports",
     "ticketstream.cli.replay",
     "ticketstream.cli.dead_letters",

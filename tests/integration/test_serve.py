@@ -1,0 +1,336 @@
+"""Webhooks on a real stack: what Zendesk tells is searchable in seconds, and nothing forged gets in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from comparison import assert_equal, compare
+from conftest import OpenDesk
+from harness import Desk, until
+
+from agents.watermarks import Watermarks
+from schemas.settings import PREFIX
+from schemas.topics import CHANGES
+from ticketstream.sample.zendesk.webhooks import Hook, sign
+from ticketstream.stack.processes import dies_with_parent
+
+SECRET = "a secret of the tests"
+TICKETS = 60
+ARRIVES_SECONDS = 60.0
+NEVER = {"ZENDESK__POLL_SECONDS": 3600}
+"""The export is looked at once, when the worker starts: what arrives later came by a webhook."""
+
+
+class Server:
+    """A process ``ticketstream serve`` on a free port."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._log = desk.data_dir.with_name(f"serve-{uuid.uuid4().hex[:6]}.log")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ticketstream", "serve", "--port", "0"],
+                env=desk.environment | {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET},
+                cwd=desk.data_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=dies_with_parent(),
+            )
+        deadline = time.monotonic() + 60
+        while (found := re.search(r"listening at (http://127\.0\.0\.1:\d+)", self.log())) is None:
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+        self.client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
+        self.hook_url = f"{found[1]}/webhooks/zendesk"
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def stop(self) -> int:
+        self.client.close()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def post(
+        self, content: Any, *, secret: str = SECRET, at: float | None = None, **headers: str
+    ) -> httpx.Response:
+        """Send a signed webhook."""
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+        timestamp = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        signed = {
+            "X-Zendesk-Webhook-Signature": sign(secret, timestamp, body),
+            "X-Zendesk-Webhook-Signature-Timestamp": timestamp,
+        }
+        return self.client.post("/webhooks/zendesk", content=body, headers=signed | headers)
+
+    def count(self, name: str, reason: str = "") -> int:
+        """Return a counter of the server."""
+        label = f'{{reason="{reason}"}}' if reason else ""
+        text = self.client.get("/metrics").text
+        (found,) = re.findall(
+            rf"^ticketstream_webhooks_{name}_total{re.escape(label)} (\S+)$", text, re.MULTILINE
+        )
+        return int(float(found))
+
+    def until_kafka_is(self, state: str) -> None:
+        deadline = time.monotonic() + 60
+        while self.client.get("/healthz").json() != {"status": "ok", "kafka": state}:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.05)
+
+
+@contextmanager
+def serving(desk: Desk) -> Iterator[Server]:
+    server = Server(desk)
+    try:
+        server.until_kafka_is("reachable")
+        yield server
+    finally:
+        assert server.stop() == 0, server.log()
+
+
+def event(ticket_id: int, name: str = "comment_added", at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:
+    return {
+        "type": f"zen:event-type:ticket.{name}",
+        "id": str(uuid.uuid4()),
+        "account_id": 1,
+        "time": at,
+        "subject": f"zen:ticket:{ticket_id}",
+        "detail": {"id": str(ticket_id), "subject": "what a webhook says is not used", "status": "OPEN"},
+    }
+
+
+def workable(desk: Desk) -> list[int]:
+    """Return tickets that can be changed."""
+    return [
+        each["id"]
+        for each in desk.zendesk.truth()
+        if not each["removed"] and each["ticket"]["status"] != "closed" and each["comments"]
+    ]
+
+
+async def hinted(desk: Desk) -> int:
+    """Return how many messages were ever put on the topic of changes."""
+    async with Watermarks(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
+        return sum((await watermarks.ends(CHANGES)).values())
+
+
+async def quiet(desk: Desk) -> None:
+    """Wait until all is worked off."""
+
+    async def done() -> bool:
+        return not await desk.unacknowledged()
+
+    await until(done, ARRIVES_SECONDS, "everything worked off")
+
+
+async def arrived(desk: Desk, *tickets: int) -> None:
+    async def equal() -> bool:
+        return (await compare(desk, only=tickets)).equal
+
+    await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now\n{desk.log()[-3000:]}")
+
+
+@pytest.fixture
+async def desk(open_desk: OpenDesk) -> Desk:
+    """An imported account whose worker does not look at the export any more."""
+    desk = open_desk(TICKETS)
+    desk.worker(**NEVER)
+    assert (await desk.whole_import()).status == "completed"
+    await quiet(desk)
+    return desk
+
+
+async def test_changes_arrive_through_webhooks_alone(desk: Desk) -> None:
+    zendesk = desk.zendesk
+    with serving(desk) as server:
+        zendesk.add_webhook(Hook(url=server.hook_url, secret=SECRET))
+        said, private, redacted, merged, target, deleted, spam, purged, facts, *many = workable(desk)
+        secret = zendesk.add_comment(private, "My code is okapi-one")
+        number = zendesk.add_comment(redacted, "My card is 4111 okapi-two 1111")
+        await arrived(desk, private, redacted)
+        zendesk.add_comment(said, "It happened again", public=False)
+        zendesk.make_private(private, secret)
+        zendesk.redact(redacted, number, "okapi-two")
+        zendesk.merge(target, [merged], "merged in", "merged away")
+        zendesk.delete(deleted)
+        zendesk.mark_as_spam(spam)
+        zendesk.delete(purged)
+        zendesk.delete_permanently(purged)
+        zendesk.update(facts, subject="A heliotrope matter", priority="urgent", tags=["vip", "b"])
+        new = zendesk.create_ticket("A new ticket", "Its first words", tags=["fresh"])["id"]
+        changed = (said, private, redacted, merged, target, deleted, spam, purged, facts, new)
+        await arrived(desk, *changed)
+        zendesk.restore(deleted)
+        zendesk.delete(new)
+        await arrived(desk, *changed)
+        await quiet(desk)
+        await assert_equal(desk)
+        assert await desk.dead_letters() == []
+
+        # How long it takes, from Zendesk's answer to the change being in the index.
+        made: dict[int, float] = {}
+        before = len(await desk.receipts())
+        for ticket_id in many[:20]:
+            zendesk.add_comment(ticket_id, f"Measured at {ticket_id}")
+            made[ticket_id] = time.time()
+            await asyncio.sleep(0.1)
+        await arrived(desk, *made)
+        await quiet(desk)
+        assert len(await desk.receipts()) > before
+        first: dict[int, float] = {}
+        for receipt in await desk.receipts():
+            if receipt.indexed_at > made.get(receipt.ticket_id, float("inf")):
+                first.setdefault(receipt.ticket_id, receipt.indexed_at - made[receipt.ticket_id])
+        took = sorted(first.values())
+        assert len(took) == len(made)
+        p95 = took[int(len(took) * 0.95) - 1]
+        print(f"\nwebhook to searchable: p50 {statistics.median(took):.2f} s, p95 {p95:.2f} s of {len(took)}")
+        assert p95 < 10
+        assert server.count("refused", "forged") == server.count("refused", "kafka") == 0
+
+
+async def test_what_is_refused_produces_nothing_and_repeats_are_dropped(desk: Desk) -> None:
+    ticket = workable(desk)[0]
+    with serving(desk) as server:
+        before = await hinted(desk)
+        for reason, status, answer in (
+            ("forged", 401, server.post(event(ticket), secret="another")),
+            ("stale", 401, server.post(event(ticket), at=time.time() - 301)),
+            ("stale", 401, server.post(event(ticket), at=time.time() + 310)),
+            ("oversized", 413, server.post(b" " * 2_000_000)),
+            ("malformed", 400, server.post(b"{")),
+            ("malformed", 400, server.post({"ticket_id": "x"})),
+        ):
+            assert answer.status_code == status, reason
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["status"] == status
+        counts = {"forged": 1, "stale": 2, "oversized": 1, "malformed": 2}
+        assert {reason: server.count("refused", reason) for reason in counts} == counts
+        assert server.post({"type": "zen:event-type:user.created", "detail": {"id": "1"}}).json() == {
+            "result": "ignored"
+        }
+        assert await hinted(desk) == before
+
+        one = event(ticket)
+        assert [server.post(one).json()["result"] for _ in range(3)] == ["produced", "repeated", "repeated"]
+        assert server.post({"ticket_id": str(ticket)}).json() == {"result": "produced"}
+        assert await hinted(desk) == before + 2
+        assert (server.count("received"), server.count("produced"), server.count("repeated")) == (11, 2, 2)
+        await quiet(desk)
+        assert SECRET not in server.log()
+        await assert_equal(desk)
+
+
+async def test_late_doubled_and_disordered_webhooks_change_nothing(desk: Desk) -> None:
+    zendesk = desk.zendesk
+    with serving(desk) as server:
+        gone, purged, *busy = workable(desk)[:8]
+        zendesk.delete(gone)
+        zendesk.delete(purged)
+        zendesk.delete_permanently(purged)
+        for ticket_id in (gone, purged):
+            assert server.post(event(ticket_id, "soft_deleted")).status_code == 200
+        await arrived(desk, gone, purged)
+        # Long after, and from a receiver that has forgotten what came: still nothing.
+        for name in ("created", "comment_added", "undeleted", "status_changed"):
+            for ticket_id in (gone, purged):
+                assert server.post(event(ticket_id, name)).json() == {"result": "produced"}
+        assert server.post(event(10**9, "created")).json() == {"result": "produced"}
+        await quiet(desk)
+        assert not (await compare(desk, only=[gone, purged])).chunks
+        await assert_equal(desk)
+
+        zendesk.add_webhook(
+            Hook(url=server.hook_url, secret=SECRET, duplicate=0.5, delay_seconds=0.1, reorder_seconds=2)
+        )
+        for turn in range(6):
+            for ticket_id in busy:
+                zendesk.add_comment(ticket_id, f"turn {turn}", public=turn % 2 == 0)
+                zendesk.set_status(ticket_id, ("open", "pending", "hold")[turn % 3])
+                if turn == 4 and ticket_id % 2:
+                    zendesk.delete(ticket_id)
+                    zendesk.restore(ticket_id)
+        zendesk.delete(busy[0])
+
+        async def delivered() -> bool:
+            return not zendesk.webhooks()["pending"]
+
+        await until(delivered, ARRIVES_SECONDS, "all webhooks delivered")
+        await quiet(desk)
+        await assert_equal(desk)
+        assert server.count("repeated") > 0
+        assert await desk.dead_letters() == []
+        # A burst for one ticket is answered together: a look answers for every hint that came before it.
+        calls = desk.comment_calls()
+        events = [event(busy[1]) for _ in range(40)]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await asyncio.gather(*(_posted(client, server, each) for each in events))
+        await quiet(desk)
+        assert 1 <= desk.comment_calls() - calls < 20
+
+
+async def _posted(client: httpx.AsyncClient, server: Server, content: Any) -> None:
+    body = json.dumps(content).encode()
+    timestamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    headers = {
+        "X-Zendesk-Webhook-Signature": sign(SECRET, timestamp, body),
+        "X-Zendesk-Webhook-Signature-Timestamp": timestamp,
+    }
+    answer = await client.post(server.hook_url, content=body, headers=headers, timeout=30)
+    assert answer.json() == {"result": "produced"}
+
+
+async def test_without_kafka_zendesk_is_asked_to_try_again(desk: Desk) -> None:
+    ticket = workable(desk)[0]
+    with serving(desk) as server:
+        assert server.post(event(ticket)).status_code == 200
+        await asyncio.to_thread(desk.stack.stop_service, "kafka")
+        one = event(ticket)
+        for _ in range(2):
+            began = time.monotonic()
+            answer = server.post(one)
+            assert time.monotonic() - began < 6
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.headers["content-type"] == "application/problem+json"
+        assert server.client.get("/healthz").json() == {"status": "ok", "kafka": "away"}
+        # One that starts meanwhile lives, and answers the same.
+        late = Server(desk)
+        try:
+            assert late.post(one).status_code == 503
+            await asyncio.to_thread(desk.stack.start_service, "kafka")
+
+            def recovered(which: Server) -> bool:
+                return which.post(one).status_code == 200
+
+            for which in (server, late):
+                deadline = time.monotonic() + 60
+                while not await asyncio.to_thread(recovered, which):
+                    assert time.monotonic() < deadline, which.log()
+                    await asyncio.sleep(0.2)
+        finally:
+            assert late.stop() == 0
+        assert server.count("refused", "kafka") >= 2
+    await quiet(desk)
+    await assert_equal(desk)

@@ -1,0 +1,39 @@
+"""``ticketstream serve``: receives webhooks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command ``serve``."""
+    app.command()(serve)
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at [default: HTTP__HOST, 127.0.0.1].")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Port; 0 is any free one [default: HTTP__PORT, 8088]."),
+    ] = None,
+) -> None:
+    """Receive Zendesk's webhooks, so that changes arrive in seconds; runs until SIGTERM or Ctrl-C."""
+    from agents.logs import configure_logs
+    from schemas.settings import load_settings
+    from ticketstream.cli.output import note
+    from ticketstream.http.server import build_app, listen, run_server
+    from ticketstream.http.webhooks import PATH
+
+    settings = load_settings()
+    app = build_app(settings)
+    configure_logs(settings.log_level)
+    chosen = settings.http.host if host is None else host
+    with listen(chosen, settings.http.port if port is None else port) as listening:
+        name, number = listening.getsockname()[:2]
+        shown = f"[{name}]" if ":" in name else name
+        note(f"listening at http://{shown}:{number}; webhooks go to {PATH}; stop with Ctrl-C")
+        run_server(app, listening)
