@@ -62,10 +62,10 @@ class Enrich:
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
-        if (target := target_of(message)) is not None:
-            return await pass_on(message, target, self._tables, self._backlog)
         if is_named(TicketHint, message.headers):
             return await self._hints.handle(message)
+        if (target := target_of(message)) is not None:
+            return await pass_on(message, target, self._tables, self._backlog)
         change = decode(TicketChange, message.value, message.headers)
         key = _key(message, change)
         origin = Origin(message.topic, message.partition, message.offset)

@@ -134,19 +134,19 @@ def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket |
     ticket = look.ticket
     read = digest(encode((ticket.facts, ticket.passages, ticket.removed)))
     updated = seen.updated if seen is not None and look.gone else look.updated
-    if seen is None or seen.version < ticket.version:
-        entry = SeenTicket(ticket.version, "", _origin(message), updated, read, look.through)
-    else:
-        entry = SeenTicket(seen.version, seen.digest, seen.origin, updated, read, look.through)
+    version, known = ticket.version, ""
+    if seen is not None and seen.version >= ticket.version:
+        version, known = seen.version, seen.digest
+        if seen.read == read:
+            done.reason = "duplicate"
+            done.marks = [Mark("seen", key, msgspec.structs.replace(seen, read_through=look.through))]
+            return done
+    # The origin is that of the state sent last: by it a replay tells the newest of one version.
+    entry = SeenTicket(version, known, _origin(message), updated, read, look.through)
     done.marks = [Mark("seen", key, entry)]
-    if seen is not None and (seen.version, seen.read) == (entry.version, read):
-        entry.sent = seen.sent
-        done.reason = "duplicate"
-        return done
-    entry.sent = None if entry.origin == _origin(message) else _origin(message)
     ticket = msgspec.structs.replace(
         ticket,
-        version=entry.version,
+        version=version,
         changed_at=max(hint.hinted_at, ticket.changed_at),
         zendesk_calls=look.calls,
     )
@@ -156,9 +156,10 @@ def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket |
 
 
 def looked_meanwhile(before: SeenTicket | None, now: SeenTicket | None) -> bool:
-    """Say whether a hint has looked at Zendesk between two states of the table."""
-    through = now.read_through if now is not None else None
-    return through is not None and through != (before.read_through if before is not None else None)
+    """Say whether a hint has found something new in Zendesk between two states of the table."""
+    if now is None or not now.read:
+        return False
+    return before is None or (before.version, before.read) != (now.version, now.read)
 
 
 def _answered(message: Incoming, seen: SeenTicket | None) -> bool:

@@ -45,7 +45,7 @@ def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
     """
     if seen is None or ticket.version > seen.version:
         return True
-    return ticket.version == seen.version and ticket.origin == (seen.sent or seen.origin)
+    return ticket.version == seen.version and ticket.origin == seen.origin
 
 
 async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backlog) -> Done:

@@ -14,13 +14,12 @@ APP_ID: Final = "ticketstream"
 
 
 class SeenTicket(msgspec.Struct, omit_defaults=True):
-    """Table ``seen``, by ticket: the newest change enrich has sent on.
+    """Table ``seen``, by ticket: the newest change enrich has sent on, and where it entered.
 
     ``digest`` is that of the change's own message; "" for a version that only a hint has told of.
     ``updated`` is the ticket's ``updated_at`` (Unix seconds; 0: not known). ``read`` is the digest of
     what a hint found in Zendesk at this version ("": none has looked), and ``read_through`` the last
-    hint that had come when it looked: all before it are answered too. ``sent`` is the origin of what
-    was sent on last, where that was a hint's find at the version of ``origin``.
+    hint that had come when it looked: all before it are answered too.
     """
 
     version: int
@@ -29,7 +28,6 @@ class SeenTicket(msgspec.Struct, omit_defaults=True):
     updated: float = 0.0
     read: str = ""
     read_through: Origin | None = None
-    sent: Origin | None = None
 
 
 class IndexedTicket(msgspec.Struct, omit_defaults=True):

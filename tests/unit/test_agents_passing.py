@@ -98,14 +98,6 @@ async def test_an_older_state_goes_nowhere(desk: Desk, version: int, origin: Ori
     assert (done.verdict, done.reason, done.import_id, done.records) == ("skipped", "stale", "r1", [])
 
 
-async def test_of_one_version_what_was_sent_last_passes(desk: Desk) -> None:
-    entry = SeenTicket(5, "d", ANOTHER, sent=ORIGIN)
-    await desk.tables["seen"].put(0, [(KEY, entry)])
-    assert (await desk.handle(an_embedded(5, ["Hello"]))).verdict == "sent"
-    await desk.tables["seen"].put(0, [(KEY, SeenTicket(5, "d", ORIGIN, sent=ANOTHER))])
-    assert (await desk.handle(an_embedded(5, ["Hello"]))).reason == "stale"
-
-
 async def test_a_newer_one_that_passes_meanwhile_wins(desk: Desk) -> None:
     await desk.seen(5, ORIGIN)
     done = await desk.handle(an_enriched(5))

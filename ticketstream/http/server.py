@@ -67,7 +67,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         # uvicorn's own would raise the signal again once it has stopped: an end asked for is no failure.
         self.force_exit = self.should_exit
         self.should_exit = True
