@@ -17,6 +17,9 @@ from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMAND
 
 _SESSION_SECONDS = 10.0
 """How long a worker that never comes back keeps its partitions."""
+_LONGEST_WAIT_SECONDS = 2 * 86_400.0
+"""What a daily cap or a service that is away holds back waits that long on purpose; Faust, by itself,
+would call a message that is not done after 5 minutes an error, every second."""
 _BUFFERED_EVENTS = 256
 
 
@@ -101,6 +104,8 @@ def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
         broker_session_timeout=_SESSION_SECONDS,
         broker_heartbeat_interval=_SESSION_SECONDS / 4,
         broker_commit_interval=0.5,
+        broker_commit_livelock_soft_timeout=_LONGEST_WAIT_SECONDS,
+        stream_processing_timeout=_LONGEST_WAIT_SECONDS,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         logging_config={"version": 1, "disable_existing_loggers": False},

@@ -7,7 +7,7 @@ wait behind it, so its tickets enter only while the way ahead is short.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from schemas.topics import EMBEDDED, ENRICHED
@@ -20,11 +20,15 @@ class _Heads(Protocol):
 
 
 class Backlog:
-    """Counts what this worker's partitions hold after enrich."""
+    """Counts what this worker's partitions hold after enrich.
 
-    def __init__(self, producer: _Heads, limit: int) -> None:
+    ``closed`` says when no backfill may enter at all, however short the way is.
+    """
+
+    def __init__(self, producer: _Heads, limit: int, closed: Callable[[], bool] = lambda: False) -> None:
         self._producer = producer
         self._limit = limit
+        self._closed = closed
         self._open = False
         self._released: dict[str, Mapping[tuple[str, int], int]] = {}
 
@@ -42,7 +46,7 @@ class Backlog:
 
     async def room(self) -> None:
         """Wait until a backfill may send more."""
-        while not self._open and self.size() > self._limit:
+        while not self._open and (self._closed() or self.size() > self._limit):
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def open(self) -> None:

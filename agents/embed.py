@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 from cachetools import LRUCache
 
 from agents.outcomes import Done, Incoming
@@ -26,6 +27,7 @@ from streams.transforms.chunking import Chunk, chunk_ticket
 
 STAGE = "embed"
 _RECENT_BYTES = 8 * 1024 * 1024
+_OVERTAKING_TICKETS = 10_000
 
 
 class Batcher(Protocol):
@@ -42,19 +44,45 @@ class StoredVectors(Protocol):
         """Return content hash and vector of the objects that exist."""
 
 
+class _Kind(msgspec.Struct):
+    source: str = ""
+
+
 class Embed:
-    """Handles ``tickets.enriched``. A chunk whose text is in Weaviate already keeps its vector."""
+    """Handles ``tickets.enriched``. A chunk whose text is in Weaviate already keeps its vector.
+
+    While ``paused`` (a daily cap lets no backfill be embedded), live changes overtake the backfill's
+    tickets that wait before them in their partition.
+    """
 
     def __init__(
-        self, tables: Tables, batcher: Batcher, stored: StoredVectors, *, collection: str, dimensions: int
+        self,
+        tables: Tables,
+        batcher: Batcher,
+        stored: StoredVectors,
+        *,
+        collection: str,
+        dimensions: int,
+        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._tables = tables
         self._batcher = batcher
         self._stored = stored
         self._collection = collection
         self._dimensions = dimensions
+        self._paused = paused
+        self._overtook: LRUCache[bytes, tuple[int, int]] = LRUCache(_OVERTAKING_TICKETS)
         # The same signature or greeting again and again, and a ticket changing twice in a moment.
         self._recent: LRUCache[str, Vector] = LRUCache(_RECENT_BYTES, getsizeof=lambda vector: vector.nbytes)
+
+    def may_overtake(self, message: Incoming) -> bool:
+        """Say whether a message need not wait for an earlier one of its ticket: a live change in a pause."""
+        if not self._paused() or replay_of(message.headers):
+            return False
+        try:
+            return msgspec.json.decode(message.value or b"", type=_Kind).source == "live"
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
 
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket's chunks with their vectors."""
@@ -101,6 +129,15 @@ class Embed:
             texts_embedded=len(missing),
             embedding_calls=calls,
         )
+        overtakes = ticket.source == "live" and not replay and self._paused()
+        place = (ticket.version, message.offset)
+        if overtakes:
+            self._overtook[key] = max(place, self._overtook.get(key, place))
+
+        def still_wanted() -> bool:
+            # The newest version must be the last on the topic, which keeps the last only.
+            return place >= self._overtook.get(key, place)
+
         return Done(
             "sent",
             records=[
@@ -115,6 +152,8 @@ class Embed:
             account=ticket.account,
             import_id=replay or ticket.import_id,
             calls=calls,
+            overtakes=overtakes,
+            still_wanted=None if replay else still_wanted,
         )
 
     async def _known(

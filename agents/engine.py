@@ -63,7 +63,9 @@ class Engine:
 
     ``working`` is how many handlers run at once, ``held`` how many messages may be between arrival
     and acknowledgement (both for the whole worker). ``locks`` is given to engines that write the same
-    tables. ``retry`` says how to wait between attempts; it must not give up.
+    tables. ``may_overtake`` says of a message that it need not wait for an earlier one of its key (whose
+    handler then has to see in ``still_wanted`` that it was overtaken). ``retry`` says how to wait
+    between attempts; it must not give up.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Engine:
         working: int,
         held: int,
         locks: Locks | None = None,
+        may_overtake: Callable[[Incoming], bool] = lambda _: False,
         retry: RetryPolicy = FOREVER,
     ) -> None:
         self.stage = stage
@@ -94,6 +97,7 @@ class Engine:
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._may_overtake = may_overtake
         self._retry = retry
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
@@ -135,12 +139,16 @@ class Engine:
         slot.task = asyncio.create_task(self._work(lane, slot, before))
 
     async def _work(self, lane: Lane, slot: Slot, before: Slot | None) -> None:
-        if before is not None:
+        if before is not None and not self._may_overtake(slot.message):
             await before.released.wait()
         async with self._working:
             started = time.perf_counter()
             done = await self._outcome(slot.message)
             self._metrics.seconds.observe(time.perf_counter() - started)
+        if done.overtakes and (done.still_wanted is None or done.still_wanted()):
+            # After a crash they are sent once more: the stages behind know a repeat.
+            await retrying(partial(self._producer.send, done.records), self._retry, on_retry=self._on_retry)
+            done.records = []
         lane.finish(slot, done)
 
     async def _outcome(self, message: Incoming) -> Done:

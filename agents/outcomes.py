@@ -57,5 +57,7 @@ class Done:
     calls: int = 0
     still_wanted: Callable[[], bool] | None = None
     otherwise: list[Record] = field(default_factory=list)
+    overtakes: bool = False
+    """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""

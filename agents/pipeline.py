@@ -11,19 +11,21 @@ from typing import Any, Final
 import structlog
 from prometheus_client import start_http_server
 
-from agents import embed, enrich, index
+from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
 from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
+from agents.outcomes import Incoming
 from agents.partitions import account_partition
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
 from agents.replay import ReplayFeed
 from agents.slots import Slot
+from agents.spending import Spending, caps_of
 from agents.tables import Tables
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
@@ -52,10 +54,14 @@ _WORKING: Final = 50
 """Tickets in flight at Zendesk, for each lane."""
 _HELD: Final = 400
 _BACKLOG: Final = 800
+_HELD_IN_A_PAUSE: Final = 5_000
+"""Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
+its way when the pause began, some 1,200 tickets, more when other workers' partitions come."""
 _DRAIN_SECONDS: Final = 10.0
 _LAST_WORDS_SECONDS: Final = 5.0
 _EFFECTS_SECONDS: Final = 20.0
 """How long partitions that are taken away wait for what is being written; the group waits 60 s for them."""
+_PAUSED_DRAIN_SECONDS: Final = 2.0
 _NO_LIMIT: Final = 1e12
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
@@ -81,7 +87,8 @@ class Pipeline:
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
-        self._backlog = Backlog(self._producer, _BACKLOG)
+        self._spending = self._daily_caps()
+        self._backlog = Backlog(self._producer, _BACKLOG, self._embedding_paused)
         self._tasks: list[asyncio.Task[None]] = []
         self._live: asyncio.Task[None] | None = None
         app.on_partitions_revoked.connect(self._revoked)
@@ -110,6 +117,7 @@ class Pipeline:
             tokens=self._tokens,
             quota_unit=settings.embedding.quota_unit,
             max_seconds=_BACKFILL_WINDOW_SECONDS,
+            budget=self._spending,
             observe=self._observe_embedding,
         )
         self._writer = BatchedWriter(self._open_sink, self._write_again)
@@ -120,15 +128,17 @@ class Pipeline:
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         stage.watch(self.enrich_live.arrived)
+        embedding = embed.Embed(
+            self._tables,
+            self._batcher,
+            StoredVectors(self._weaviate, collection),
+            collection=collection,
+            dimensions=settings.embedding_dimensions,
+            paused=self._embedding_paused,
+        )
+        held = _HELD if self._spending is None else _HELD_IN_A_PAUSE
         self.embed = self._engine(
-            embed.STAGE,
-            embed.Embed(
-                self._tables,
-                self._batcher,
-                StoredVectors(self._weaviate, collection),
-                collection=collection,
-                dimensions=settings.embedding_dimensions,
-            ).handle,
+            embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
         )
         former = FormerCollection(self._weaviate)
         self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer, empty, former).handle)
@@ -159,6 +169,17 @@ class Pipeline:
         ]
         if settings.metrics_port:
             start_http_server(settings.metrics_port + self._slot.number, "127.0.0.1", self._metrics.registry)
+
+    def _daily_caps(self) -> Spending | None:
+        """Return the daily caps that are set; a local model costs nothing, and has none."""
+        settings = self._settings
+        caps = caps_of(settings.embedding, self._partitions)
+        if not caps or settings.embedding_provider == "local":
+            return None
+        return Spending(caps, self._tables[spending.TABLE], self._partitions, self._metrics)
+
+    def _embedding_paused(self) -> bool:
+        return self._spending is not None and self._spending.paused()
 
     def _share(self, per_minute: float) -> QuotaShare:
         return QuotaShare(per_minute, self._partitions)
@@ -208,7 +229,14 @@ class Pipeline:
         return sink
 
     def _engine(
-        self, stage: str, handler: Handler, working: int = _HELD, locks: Locks | None = None
+        self,
+        stage: str,
+        handler: Handler,
+        *,
+        working: int = _HELD,
+        held: int = _HELD,
+        locks: Locks | None = None,
+        may_overtake: Callable[[Incoming], bool] = lambda _: False,
     ) -> Engine:
         return Engine(
             stage,
@@ -219,8 +247,9 @@ class Pipeline:
             ledger=self._ledger,
             metrics=StageMetrics(self._metrics, stage),
             working=working,
-            held=_HELD,
+            held=held,
             locks=locks,
+            may_overtake=may_overtake,
         )
 
     async def _empty_accounts(self, collection: str) -> frozenset[str]:
@@ -244,6 +273,8 @@ class Pipeline:
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
+        if self._spending is not None:
+            self._spending.revoked()
         await self._end_effects()
 
     async def _end_effects(self) -> None:
@@ -259,6 +290,8 @@ class Pipeline:
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
         structlog.get_logger().info("partitions assigned", partitions=sorted(partitions))
+        if self._spending is not None:
+            await self._spending.assigned(partitions)
         self._own(len(partitions))
         self._ledger.assigned(partitions)
         self.imports.assigned(partitions)
@@ -300,7 +333,9 @@ class Pipeline:
         """Finish what is in flight, so that nothing has to be done again, and close everything."""
         await self._stop_live()
         self._backlog.open()
-        await asyncio.gather(*(engine.drain(_DRAIN_SECONDS) for engine in self._engines))
+        # What a daily cap holds back cannot be finished now.
+        seconds = _PAUSED_DRAIN_SECONDS if self._embedding_paused() else _DRAIN_SECONDS
+        await asyncio.gather(*(engine.drain(seconds) for engine in self._engines))
         # With Kafka away these would wait for it; what they have to tell is done again then.
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
@@ -310,6 +345,8 @@ class Pipeline:
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
+        if self._spending is not None:
+            self._spending.revoked()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

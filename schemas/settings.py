@@ -75,6 +75,17 @@ class EmbeddingSettings(_Group):
     quota_unit: Literal["call", "text"] = Field(
         "call", description="what one request of the quota is: a call, or each text of it"
     )
+    requests_per_day: int | None = Field(
+        None,
+        ge=1,
+        description="daily cap (UTC days) of a paid provider, in QUOTA_UNIT; default none",
+    )
+    tokens_per_day: int | None = Field(
+        None, ge=1, description="daily cap (UTC days) of a paid provider, in estimated tokens; default none"
+    )
+    usd_per_million_tokens: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="price for `import --dry-run`; default the list price"
+    )
 
 
 class GeminiSettings(_Group):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -60,6 +60,23 @@ class LiveCursor(msgspec.Struct):
     updated_at: float
 
 
+class EmbeddingSpent(msgspec.Struct, omit_defaults=True):
+    """Table ``spending``, in every partition under SPENDING_KEY: what it has spent of its share of the caps.
+
+    ``day`` counts from 1970-01-01 UTC. ``requests`` and ``tokens`` may have fractions, as a call can be
+    put down to several partitions. ``paused`` names the cap (``cap``: its size for all partitions) for
+    which the partition's owner embeds no backfill for the rest of the day.
+    """
+
+    day: int
+    requests: float = 0
+    tokens: float = 0
+    paused: Literal["", "requests", "tokens"] = ""
+    cap: int = 0
+
+
+SPENDING_KEY: Final = b"embedding"
+
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "seen": SeenTicket,
     "indexed": IndexedTicket,
@@ -67,6 +84,7 @@ TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "cursors": LiveCursor,
     "progress": StageCounts,
     "imports": ImportRecord,
+    "spending": EmbeddingSpent,
 }
 """Each table and the type of its entries."""
 

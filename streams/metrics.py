@@ -44,6 +44,18 @@ class Metrics:
         self.limit_wait = counter("rate_limit_wait_seconds", "Time spent waiting for quota.", ["service"])
         self.embedded_texts = counter("embedding_texts", "Texts sent to the embedding provider.", [])
         self.embedded_tokens = counter("embedding_tokens", "Tokens sent, as counted beforehand.", [])
+        self.embedding_spent = Gauge(
+            "ticketstream_embedding_spent_today",
+            "What this worker's partitions have spent of the daily caps since 00:00 UTC.",
+            ["unit"],
+            registry=self.registry,
+        )
+        self.embedding_paused = Gauge(
+            "ticketstream_embedding_paused",
+            "1 while a daily cap is reached and this lane's texts wait for the next day.",
+            ["lane"],
+            registry=self.registry,
+        )
         self.held = Gauge(
             "ticketstream_stage_held",
             "Messages between arrival and acknowledgement.",

@@ -12,7 +12,8 @@ import numpy as np
 from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, RetryableError
 from schemas.vectors import Vector
 from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
-from streams.embeddings.provider import EmbeddingProvider, MissingVectorsError
+from streams.embeddings.provider import EmbeddingProvider, MissingVectorsError, UnansweredError
+from streams.limits.daily import TooMuchAtOnceError
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.windows import Failed, Lane, WindowedCalls
 
@@ -30,6 +31,16 @@ class Limit(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Give out nothing for so long."""
+
+
+class Budget(Protocol):
+    """What may be spent in a day; a call is put down to it before it is made."""
+
+    async def acquire(self, requests: float, tokens: float, *, lane: Lane, divisible: bool) -> float:
+        """Wait until the day's caps hold the call, put it down, and return the seconds waited.
+
+        Raises TooMuchAtOnceError for a ``divisible`` call that should be made in parts.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,8 @@ class EmbeddingBatcher:
     Before every attempt, a retried one too, it takes from ``requests`` (1, or with ``quota_unit="text"``
     the number of texts) and from ``tokens``; a 429 pauses both. ``retry`` decides how long to try, by
     default for ever.
-    Each attempt is counted in ``counters`` and told to ``observe``.
+    Each attempt is counted in ``counters`` and told to ``observe``. With a ``budget`` every call is put
+    down to it first, in the same units; an attempt that was answered with an error is not paid again.
     """
 
     def __init__(
@@ -88,6 +100,7 @@ class EmbeddingBatcher:
         live_seconds: float = 0.01,
         in_flight: int = 4,
         live_in_flight: int = 2,
+        budget: Budget | None = None,
         observe: Callable[[EmbeddingCall], None] = lambda _: None,
     ) -> None:
         self.counters = EmbeddingCounters()
@@ -96,6 +109,7 @@ class EmbeddingBatcher:
         self._tokens = tokens
         self._retry = retry
         self._quota_unit = quota_unit
+        self._budget = budget
         self._observe = observe
         self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
             self._embed_window,
@@ -154,33 +168,52 @@ class EmbeddingBatcher:
         return answers
 
     async def _bisected(self, window: list[_Text], made: _Tally) -> list[Vector | Failed]:
-        """Return a vector or a failure for each text; halves a refused window until the bad text is alone."""
+        """Return a vector or a failure for each text; halves a refused window until the bad text is alone.
+
+        A window that is too large for what is left of the day's budget is halved too.
+        """
         try:
             return list(await self._with_retries(window, made))
         except (RefusedError, _UncountableError) as error:
             if len(window) == 1:
                 return [Failed(error)]
+        except TooMuchAtOnceError:
+            if len(window) == 1:
+                raise
         middle = len(window) // 2
         return [*await self._bisected(window[:middle], made), *await self._bisected(window[middle:], made)]
 
     async def _with_retries(self, window: list[_Text], made: _Tally) -> Vector:
         miscounted = 0
+        paid = False
 
         async def attempt() -> Vector:
-            nonlocal miscounted
+            nonlocal miscounted, paid
+            if not paid and self._budget is not None:
+                lane, tokens, units = self._size(window)
+                await self._budget.acquire(units, tokens, lane=lane, divisible=len(window) > 1)
+            paid = True
             try:
                 return await self._attempt(window, made)
             except MissingVectorsError as error:
+                paid = False
                 miscounted += 1
                 if miscounted >= _COUNT_ATTEMPTS:
                     raise _UncountableError(f"{error}, {miscounted} times in a row") from error
                 raise
+            except UnansweredError:
+                paid = False
+                raise
 
         return await retrying(attempt, self._retry)
 
-    async def _attempt(self, window: list[_Text], made: _Tally) -> Vector:
-        lane, tokens = window[0].lane, sum(entry.tokens for entry in window)
+    def _size(self, window: list[_Text]) -> tuple[Lane, int, int]:
+        """Return lane, tokens and quota requests of a call."""
         units = len(window) if self._quota_unit == "text" else 1
+        return window[0].lane, sum(entry.tokens for entry in window), units
+
+    async def _attempt(self, window: list[_Text], made: _Tally) -> Vector:
+        lane, tokens, units = self._size(window)
         waited = await self._requests.acquire(units, lane=lane)
         waited += await self._tokens.acquire(tokens, lane=lane)
         made.calls += 1

@@ -14,7 +14,7 @@ from schemas.errors import UnavailableError
 from schemas.vectors import Vector
 from streams.embeddings.gemini_errors import translated
 from streams.embeddings.gemini_models import GEMINI_MODELS, MAX_TEXTS
-from streams.embeddings.provider import Purpose, checked_vectors, sendable_texts
+from streams.embeddings.provider import Purpose, UnansweredError, checked_vectors, sendable_texts
 from streams.embeddings.tokens import estimate_tokens
 
 _TASK_TYPES: Final[dict[Purpose, str]] = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
@@ -87,12 +87,14 @@ class GeminiProvider:
         except APIError as error:
             raise translated(error, self.model) from None
         except httpx.TimeoutException as error:
-            raise UnavailableError(f"Gemini did not answer in time ({type(error).__name__})") from error
-        except httpx.HTTPError as error:
+            raise UnansweredError(f"Gemini did not answer in time ({type(error).__name__})") from error
+        except httpx.ConnectError as error:
             raise UnavailableError(f"Gemini cannot be reached ({type(error).__name__}: {error})") from error
+        except httpx.HTTPError as error:
+            raise UnansweredError(f"Gemini cannot be reached ({type(error).__name__}: {error})") from error
         except (ValueError, TypeError, AttributeError) as error:
             # What the SDK raises for a body that is not JSON, or not the JSON it expects.
-            raise UnavailableError(f"Gemini's answer cannot be read ({type(error).__name__})") from error
+            raise UnansweredError(f"Gemini's answer cannot be read ({type(error).__name__})") from error
         rows = [embedding.values or [] for embedding in answer.embeddings or []]
         return checked_vectors(rows, len(plain), self.dimensions)
 

@@ -17,6 +17,10 @@ class MissingVectorsError(UnavailableError):
     """An answer with another number of vectors than texts; worth a few attempts, not more."""
 
 
+class UnansweredError(UnavailableError):
+    """No whole answer came, so the call may have been carried out, and paid, all the same."""
+
+
 class EmbeddingProvider(Protocol):
     """Turns texts into vectors, one call at a time: no batching, no waiting, no retries.
 

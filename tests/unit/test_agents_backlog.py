@@ -60,3 +60,16 @@ async def test_a_worker_that_stops_lets_everything_pass() -> None:
     backlog.open()
     await asyncio.wait_for(waiting, 1)
     await asyncio.wait_for(backlog.room(), 1)
+
+
+async def test_while_it_is_closed_nothing_enters_however_short_the_way_is() -> None:
+    closed = True
+    backlog = Backlog(FakeProducer(), 10, lambda: closed)
+    entering = asyncio.create_task(backlog.room())
+    await asyncio.sleep(0.06)
+    assert not entering.done()
+    closed = False
+    await asyncio.wait_for(entering, 5)
+    closed = True
+    backlog.open()  # a worker that stops finishes what it has begun
+    await asyncio.wait_for(backlog.room(), 5)

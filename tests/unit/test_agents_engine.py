@@ -49,7 +49,7 @@ class Desk:
         self.handler = handler or self.behind_doors
         self.engine = self.make(working=working, held=held)
 
-    def make(self, *, working: int = 50, held: int = 400) -> Engine:
+    def make(self, *, working: int = 50, held: int = 400, **more: Any) -> Engine:
         return Engine(
             "enrich",
             self.handler,
@@ -62,6 +62,7 @@ class Desk:
             held=held,
             locks=self.locks,
             retry=RetryPolicy(sleep=self.pause, jitter=0),
+            **more,
         )
 
     async def pause(self, seconds: float) -> None:
@@ -564,3 +565,36 @@ async def test_headers_reach_the_handler_however_they_come(desks: Callable[..., 
         await desk.engine.put(desk.event(offset, headers=given_headers))
     assert await desk.engine.drain(5)
     assert [list(message.headers) for message in got] == [headers, headers, headers, []]
+
+
+async def test_what_overtakes_is_sent_at_once_and_acknowledged_in_order(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    for offset in (0, 1):
+        await desk.engine.put(desk.event(offset))
+    desk.open(1, sent(1, overtakes=True))
+    await until(lambda: desk.producer.on("next"))
+    await settle()
+    assert [record.value for record in desk.producer.on("next")] == [b"1"]
+    assert desk.acks() == []
+    desk.open(0)
+    await until(lambda: desk.acks() == [0, 1])
+    assert [record.value for record in desk.producer.on("next")] == [b"1", b"0"]
+
+
+async def test_what_may_overtake_does_not_wait_for_its_ticket_s_earlier_message(
+    desks: Callable[..., Desk],
+) -> None:
+    desk = desks()
+    desk.engine = desk.make(may_overtake=lambda message: message.offset == 2)
+    for offset in (0, 1, 2):
+        await desk.engine.put(desk.event(offset, key=b"acme:1"))
+    await settle()
+    assert desk.started == [0, 2]
+    newest = 0
+    desk.open(0, sent(0, still_wanted=lambda: newest == 0))
+    newest = 2
+    desk.open(2, sent(2, overtakes=True))
+    desk.open(1)
+    await until(lambda: desk.acks() == [0, 1, 2])
+    assert [record.value for record in desk.producer.on("next")] == [b"2", b"1"]
+    assert desk.count("stage_skipped_total", reason="stale") == 1

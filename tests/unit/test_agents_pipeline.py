@@ -49,7 +49,7 @@ class Desk:
         made = self.pipeline
         for name in ("backlog", "ledger", "batcher", "writer", "provider", "weaviate", "producer", "slot"):
             setattr(made, f"_{name}", Part(name, self.log))
-        for name in ("general", "requests", "tokens"):
+        for name in ("general", "requests", "tokens", "spending"):
             setattr(made, f"_{name}", Part(name, self.log))
         for name in ("enrich_live", "enrich_backfill", "embed", "index", "imports"):
             setattr(made, name, Part(name, self.log))
@@ -99,6 +99,7 @@ async def test_new_partitions_bring_their_share_of_the_quotas_and_their_records(
     await desk.pipeline._assigned()
     await settle()
     assert {"general.own 3", "requests.own 3", "tokens.own 3"} <= set(desk.log)
+    assert f"spending.assigned {set(others)}" in desk.log
     assert f"ledger.assigned {set(others)}" in desk.log
     assert f"imports.assigned {set(others)}" in desk.log
     assert "live.run" not in desk.log
@@ -139,6 +140,7 @@ async def test_partitions_taken_away_take_everything_along(desk: Desk) -> None:
         "live.ended",
         "imports.revoked",
         *(f"{stage}.abandon" for stage in ("enrich_live", "enrich_backfill", "embed", "index")),
+        "spending.revoked",  # when nobody is left who waits for what it would let through
         "writer.settle 20.0",
         "producer.flush 20.0",
     ]

@@ -23,7 +23,7 @@ from ticketstream.checks.finding import Finding, run_check
 from ticketstream.cli import search
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.import_run import Attempt
-from ticketstream.records import dead_letters, imports
+from ticketstream.records import dead_letters, imports, spending
 from ticketstream.records.dead_letters import DeadLetterList
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import KnownImport
@@ -122,10 +122,34 @@ def test_what_is_wrong_is_named(
 def test_imports_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     known = [KnownImport(record(status="running"), waiting=True), KnownImport(record())]
     returns(monkeypatch, imports, "load_imports", known)
+    returns(monkeypatch, spending, "pause_words", None)
     assert cli.run(["imports", "list", "--json"]) == 0
-    assert [row["status"] for row in json.loads(capsys.readouterr().out)] == ["waiting", "completed"]
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["status"], row["paused"]) for row in rows] == [("waiting", None), ("completed", None)]
     assert cli.run(["imports", "list"]) == 0
-    assert "20260101-000000-abcd" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "20260101-000000-abcd" in printed.out
+    assert printed.err == ""
+
+
+def test_a_pause_of_embedding_is_said_wherever_a_running_import_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = [KnownImport(record(status="running")), KnownImport(record())]
+    returns(monkeypatch, imports, "load_imports", known)
+    returns(monkeypatch, spending, "pause_words", "embedding is paused: the cap")
+    assert cli.run(["imports", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["paused"] for row in rows] == ["embedding is paused: the cap", None]
+    assert cli.run(["imports", "list"]) == 0
+    assert capsys.readouterr().err == "embedding is paused: the cap\n"
+    assert cli.run(["imports", "show", "20260101-000000-abcd"]) == 0
+    assert "embedding is paused: the cap" in capsys.readouterr().out
+    terminal = StringIO()
+    console = Console(file=terminal, force_terminal=True, width=120)
+    with ImportProgress(console) as progress:
+        progress.update(record(status="running"), "embedding is paused: the cap")
+    assert "embedding is paused: the cap" in terminal.getvalue()
 
 
 def test_an_import_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,8 @@ from schemas.errors import (
 from schemas.vectors import Vector
 from streams.embeddings.batcher import Embedded, EmbeddingBatcher
 from streams.embeddings.observe import EmbeddingCall
-from streams.embeddings.provider import MissingVectorsError, Purpose
+from streams.embeddings.provider import MissingVectorsError, Purpose, UnansweredError
+from streams.limits.daily import TooMuchAtOnceError
 from streams.retries import RetryPolicy
 from streams.windows import Lane
 
@@ -225,3 +226,52 @@ async def test_close_sends_what_waits() -> None:
     await asyncio.sleep(0)
     await bench.batcher.close()
     check(await task, ["a"])
+
+
+class Budget:
+    """Holds so many tokens in all; refuses to let more pass at once than ``most``."""
+
+    def __init__(self, most: float = 1_000) -> None:
+        self.most = most
+        self.paid: list[tuple[float, float, Lane]] = []
+
+    async def acquire(self, requests: float, tokens: float, *, lane: Lane, divisible: bool) -> float:
+        if tokens > self.most and divisible:
+            raise TooMuchAtOnceError
+        self.paid.append((requests, tokens, lane))
+        return 0.0
+
+
+async def test_each_call_is_put_down_to_the_budget_before_the_quotas() -> None:
+    budget = Budget()
+    bench = Bench(budget=budget, quota_unit="text")
+    await bench.embed_all(["aaa", "bb"])
+    await bench.batcher.embed(["now"], lane="live")
+    assert budget.paid == [(2, 5, "backfill"), (1, 3, "live")]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "payments"),
+    [
+        (RateLimitedError("429", 0.0), 1),
+        (UnavailableError("503"), 1),
+        (UnansweredError("no answer in time"), 2),
+        (MissingVectorsError("1 of 2"), 2),
+    ],
+)
+async def test_only_what_may_have_been_carried_out_is_paid_again(trouble: Exception, payments: int) -> None:
+    budget = Budget()
+    bench = Bench(budget=budget)
+    bench.provider.trouble = [trouble]
+    (result,) = await bench.embed_all(["aaa", "bb"])
+    check(result, ["aaa", "bb"])
+    assert budget.paid == [(1, 5, "backfill")] * payments
+    assert len(bench.provider.calls) == 2
+
+
+async def test_a_call_too_large_for_what_is_left_of_the_day_goes_in_parts() -> None:
+    bench = Bench(budget=Budget(most=4))
+    texts = ["aa", "bb", "cc", "dddddd"]
+    (result,) = await bench.embed_all(texts)
+    check(result, texts)
+    assert bench.provider.calls == [["aa", "bb"], ["cc"], ["dddddd"]]

@@ -18,8 +18,8 @@ _LINE_SECONDS: Final = 5.0
 _BARS: Final = (("enriched", "enrich"), ("embedded", "embed"), ("indexed", "index"))
 
 
-def progress_line(record: ImportRecord, pace: Pace) -> str:
-    """Return the whole progress as one line."""
+def progress_line(record: ImportRecord, pace: Pace, paused: str | None = None) -> str:
+    """Return the whole progress as one line; ``paused`` says why embedding waits."""
     total = total_of(record)
     parts = [
         f"{done_of(record):,} of {'?' if total is None else f'{total:,}'} tickets done",
@@ -30,7 +30,7 @@ def progress_line(record: ImportRecord, pace: Pace) -> str:
         f"skipped {record.skipped:,}",
         f"failed {record.failed:,}",
     ]
-    return ", ".join(parts) + _pace_words(record, pace)
+    return ", ".join(parts) + (f"; {paused}" if paused else _pace_words(record, pace))
 
 
 def _pace_words(record: ImportRecord, pace: Pace) -> str:
@@ -68,25 +68,25 @@ class ImportProgress:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, record: ImportRecord | None) -> None:
-        """Show a state."""
+    def update(self, record: ImportRecord | None, paused: str | None = None) -> None:
+        """Show a state; ``paused`` says why embedding waits."""
         now = time.monotonic()
         if record is not None:
             self._pace.add(now, done_of(record))
         if self._live is not None:
-            self._live.update(Text(self._waiting) if record is None else _bars(record, self._pace))
+            self._live.update(Text(self._waiting) if record is None else _bars(record, self._pace, paused))
             return
         if self._last_line is None:
             # The first line is due soon, when there is something to tell.
             self._last_line = now
         elif now - self._last_line >= _LINE_SECONDS:
-            text = self._waiting if record is None else progress_line(record, self._pace)
+            text = self._waiting if record is None else progress_line(record, self._pace, paused)
             if text != self._last_text:
                 self._console.print(text, soft_wrap=True)
             self._last_line, self._last_text = now, text
 
 
-def _bars(record: ImportRecord, pace: Pace) -> Any:
+def _bars(record: ImportRecord, pace: Pace, paused: str | None) -> Any:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
 
@@ -109,5 +109,7 @@ def _bars(record: ImportRecord, pace: Pace) -> Any:
         )
         of = "" if total is None else f" of {total:,}"
         grid.add_row(Text(name), bar, Text(f"{count:,}{of}"))
-    line = f"skipped {record.skipped:,}, failed {record.failed:,}" + _pace_words(record, pace)
-    return Group(grid, Text(line))
+    line = f"skipped {record.skipped:,}, failed {record.failed:,}"
+    if paused:
+        return Group(grid, Text(line), Text(paused, style="yellow"))
+    return Group(grid, Text(line + _pace_words(record, pace)))

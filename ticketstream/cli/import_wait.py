@@ -15,6 +15,7 @@ from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.output import err, note, print_error, print_json
 from ticketstream.cli.untrusted import one_line
 from ticketstream.records.imports import ImportWatch, KnownImport
+from ticketstream.records.spending import SpendingWatch
 from ticketstream.records.summary import done_of, duration, import_fields, is_success, kind_of
 from ticketstream.records.workers import active_workers
 
@@ -40,25 +41,36 @@ async def follow(
 
     ``before`` is the state it was resumed from: the same state seen again is not its end.
     """
-    with ImportProgress(err()) if shown else nullcontext() as progress:
-        last: ImportRecord | None = None
-        moved = time.monotonic()
-        warned = False
-        async for record in watch.states():
-            if record is not None and before is not None:
-                if record.status == before.status and record.errors == before.errors:
-                    record = None
-                else:
-                    before = None
-            if progress is not None:
-                progress.update(record)
-            if record is not None and record.status != "running":
-                return record
-            if record is not last:
-                last, moved, warned = record, time.monotonic(), False
-            elif shown and not warned and time.monotonic() - moved > _STILL_SECONDS:
-                warned = True
-                await warn_without_workers(settings)
+    async with SpendingWatch(settings) as spending:
+        with ImportProgress(err()) if shown else nullcontext() as progress:
+            return await _follow(settings, watch, spending, progress, before)
+
+
+async def _follow(
+    settings: Settings,
+    watch: ImportWatch,
+    spending: SpendingWatch,
+    progress: ImportProgress | None,
+    before: ImportRecord | None,
+) -> ImportRecord:
+    last: ImportRecord | None = None
+    moved = time.monotonic()
+    warned = False
+    async for record in watch.states():
+        if record is not None and before is not None:
+            if record.status == before.status and record.errors == before.errors:
+                record = None
+            else:
+                before = None
+        if progress is not None:
+            progress.update(record, await spending.words())
+        if record is not None and record.status != "running":
+            return record
+        if record is not last:
+            last, moved, warned = record, time.monotonic(), False
+        elif progress is not None and not warned and time.monotonic() - moved > _STILL_SECONDS:
+            warned = True
+            await warn_without_workers(settings)
     raise AssertionError("an import's states have no end")
 
 

@@ -136,9 +136,14 @@ def list_(as_json: JsonOption = False) -> None:
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
     from ticketstream.records.imports import load_imports
+    from ticketstream.records.spending import pause_words
     from ticketstream.records.summary import import_fields
 
-    rows = [import_fields(known) for known in run_async(load_imports(load_settings().bootstrap_servers))]
+    settings = load_settings()
+    known = run_async(load_imports(settings.bootstrap_servers))
+    running = any(each.record.status == "running" for each in known)
+    paused = run_async(pause_words(settings)) if running else None
+    rows = [import_fields(each, paused) for each in known]
     if as_json:
         print_json(rows)
         return
@@ -161,6 +166,8 @@ def list_(as_json: JsonOption = False) -> None:
         ],
         empty="no imports yet: start one with `ticketstream import`",
     )
+    if paused:
+        note(paused)
 
 
 def show(import_id: ImportId, as_json: JsonOption = False) -> None:
@@ -169,12 +176,18 @@ def show(import_id: ImportId, as_json: JsonOption = False) -> None:
     from ticketstream.cli.running import run_async
     from ticketstream.cli.untrusted import one_line
     from ticketstream.records.imports import find_import
+    from ticketstream.records.spending import pause_words
     from ticketstream.records.summary import import_fields
 
-    fields = import_fields(run_async(find_import(load_settings().bootstrap_servers, import_id)))
+    settings = load_settings()
+    known = run_async(find_import(settings.bootstrap_servers, import_id))
+    paused = run_async(pause_words(settings)) if known.record.status == "running" else None
+    fields = import_fields(known, paused)
     if as_json:
         print_json(fields)
         return
+    if fields["paused"] is None:
+        del fields["paused"]
     calls = fields.pop("api_calls")
     errors = fields.pop("errors")
     rows: list[tuple[str, object]] = [(name.replace("_", " "), value) for name, value in fields.items()]

@@ -53,13 +53,14 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def import_fields(known: KnownImport) -> dict[str, Any]:
-    """Return the record as one flat document of plain values."""
+def import_fields(known: KnownImport, paused: str | None = None) -> dict[str, Any]:
+    """Return the record as one flat document of plain values; ``paused`` says why embedding waits."""
     record = known.record
     return {
         "id": record.id,
         "account": record.account,
         "status": status_of(known),
+        "paused": paused if record.status == "running" else None,
         "source": _source_of(record),
         "file": record.spec.file or None,
         "since": moment(record.spec.since) if record.spec.since else None,
