@@ -19,6 +19,8 @@ from streams.windows import Failed, Lane, WindowedCalls
 
 _COUNT_ATTEMPTS: Final = 3
 """How often a call may come back with a wrong number of vectors before it is given up."""
+MAX_CALL_TOKENS: Final = 20_000
+"""Tokens of one call; a single text may have more."""
 _SILENT_PAUSE: Final = 1.0
 """Seconds all calls pause after a 429 that names no delay: the first step of the back-off."""
 
@@ -95,7 +97,7 @@ class EmbeddingBatcher:
         retry: RetryPolicy = FOREVER,
         quota_unit: Literal["call", "text"] = "call",
         max_texts: int | None = None,
-        max_tokens: int = 20_000,
+        max_tokens: int = MAX_CALL_TOKENS,
         max_seconds: float = 0.2,
         live_seconds: float = 0.01,
         in_flight: int = 4,

@@ -42,12 +42,18 @@ def import_(
         typer.Option(metavar="EXPORT.ndjson", help="Read Zendesk's NDJSON export (also gzipped) instead."),
     ] = None,
     no_wait: NoWait = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what it would take: tickets, calls, tokens, minutes, cost."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import a whole account, or an export file, and wait until all of it is searchable.
 
     Tickets that are known and unchanged are skipped. With --file this command must run until the file
-    is read; with --no-wait it then ends without waiting for the workers.
+    is read; with --no-wait it then ends without waiting for the workers. With --dry-run nothing is
+    started, and neither Kafka nor workers are needed: a file is read through, and of a Zendesk account
+    a few export pages and the comments of some tickets.
     """
     from datetime import UTC, datetime
 
@@ -60,6 +66,11 @@ def import_(
     seconds = parse_since(since, datetime.now(UTC)) if since is not None else 0
     settings = load_settings()
     path = file.expanduser().resolve() if file is not None else None
+    if dry_run:
+        from ticketstream.cli.import_forecast import forecast
+
+        forecast(settings, since=seconds, file=path, as_json=as_json)
+        return
     run_attempt(
         lambda attempt: start_import(settings, attempt, since=seconds, file=path, wait=not no_wait),
         no_wait=no_wait,

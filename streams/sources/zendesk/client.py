@@ -20,7 +20,7 @@ from streams.sources.zendesk.transport import SpreadTransport
 
 T = TypeVar("T")
 
-Endpoint = Literal["export", "comments", "users", "organizations", "groups", "me", "tickets"]
+Endpoint = Literal["export", "comments", "users", "organizations", "groups", "me", "tickets", "count"]
 OnCall = Callable[[Endpoint, int, float], None]
 """Told of each attempt its endpoint, HTTP status (0: no answer), and seconds."""
 OnRetry = Callable[[Endpoint, RetryableError, int, float], None]

@@ -1,0 +1,158 @@
+"""``ticketstream import --dry-run``: what an import would take, before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+from streams.embeddings.build import build_provider
+from streams.limits import QuotaShare
+from streams.retries import RetryPolicy
+from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.client import ZendeskClient
+from ticketstream.checks.zendesk import check_login
+from ticketstream.cli.output import note, print_json, table
+from ticketstream.cli.progress import step_report
+from ticketstream.cli.running import run_async
+from ticketstream.forecast.figures import Forecast, Measured, forecast_of
+from ticketstream.forecast.file import measure_file
+from ticketstream.forecast.zendesk import measure_account
+from ticketstream.records.summary import moment
+
+_ATTEMPTS = 5
+
+
+def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool) -> None:
+    """Print the forecast of an import; raises what reading the file or Zendesk raises."""
+    provider = build_provider(settings)
+
+    async def measure(report: Callable[[str, str], None]) -> Measured:
+        try:
+            if file is not None:
+                return measure_file(file, provider, connected=_connected(settings))
+            await check_login(settings)
+            async with _client(settings) as client:
+                return await measure_account(client, provider, since=since, report=report)
+        finally:
+            await provider.close()
+
+    with step_report() as report:
+        measured = run_async(measure(report))
+    found = forecast_of(measured, settings, provider)
+    if as_json:
+        print_json(fields_of(found, settings, since=since, file=file))
+        return
+    table(["", ""], rows_of(found))
+    for line in notes_of(found, file):
+        note(line)
+
+
+def _connected(settings: Settings) -> bool:
+    try:
+        login_of(settings)
+    except SettingsError:
+        return False
+    return settings.zendesk.subdomain is not None
+
+
+def _client(settings: Settings) -> ZendeskClient:
+    return ZendeskClient(
+        settings.zendesk_url,
+        login_of(settings),
+        general=QuotaShare.whole(settings.zendesk.requests_per_minute),
+        incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
+        retry=RetryPolicy(attempts=_ATTEMPTS),
+    )
+
+
+def fields_of(found: Forecast, settings: Settings, *, since: int, file: Path | None) -> dict[str, Any]:
+    """Return the forecast as one document of plain values."""
+    measured = found.measured
+    return {
+        "source": "zendesk" if file is None else "file",
+        "account": settings.zendesk.subdomain,
+        "file": None if file is None else str(file),
+        "since": moment(since) if since else None,
+        "exact": measured.exact,
+        "sample_tickets": measured.sample,
+        "margin": round(measured.margin, 3),
+        "tickets": measured.tickets,
+        "removed": measured.removed,
+        "unreadable": measured.unreadable,
+        "zendesk_calls": {
+            "export": measured.export_calls,
+            "comments": measured.comment_calls,
+            "people": measured.people_calls,
+            "total": measured.zendesk_calls,
+        },
+        "chunks": measured.chunks,
+        "tokens": measured.tokens,
+        "embedding_calls": found.embedding_calls,
+        "embedding_requests": found.requests,
+        "model": found.model,
+        "minutes": round(found.minutes, 2),
+        "decided_by": found.decided_by,
+        "days": found.days,
+        "usd": round(found.usd, 4),
+        "usd_per_million_tokens": found.price,
+        "price_source": found.price_source,
+    }
+
+
+def rows_of(found: Forecast) -> list[tuple[str, str]]:
+    """Return name and value of each line for people."""
+    measured = found.measured
+    about = "" if measured.exact else "about "
+    give = f" (± {measured.margin:.0%})" if measured.margin else ""
+    ends = f" ({measured.removed:,} deleted, spam or merged)" if measured.removed else ""
+    calls = (
+        f"{measured.zendesk_calls:,} ({measured.export_calls:,} export pages, "
+        f"{measured.comment_calls:,} for comments, {measured.people_calls:,} for people)"
+    )
+    requests = (
+        "" if found.requests == found.embedding_calls else f" ({found.requests:,} by the quota's count)"
+    )
+    cost = f"${found.usd:,.2f}{give} ({found.model}: ${found.price:g} a million tokens, {found.price_source})"
+    return [
+        ("tickets", f"{about}{measured.tickets:,}{ends}"),
+        *([("unreadable", f"{measured.unreadable:,}")] if measured.unreadable else []),
+        ("Zendesk calls", f"{about}{calls}" if measured.zendesk_calls else "0"),
+        ("chunks", f"{about}{measured.chunks:,}"),
+        ("tokens", f"about {measured.tokens:,}{give}"),
+        ("embedding calls", f"about {found.embedding_calls:,}{requests}"),
+        ("time", f"{_minutes(found.minutes)} ({found.decided_by})"),
+        ("cost", cost),
+    ]
+
+
+def notes_of(found: Forecast, file: Path | None) -> list[str]:
+    """Return what people should know about the figures."""
+    measured = found.measured
+    if measured.exact and file is not None:
+        lines = [f"All of {file} was read; tokens are the workers' own estimate."]
+    elif measured.exact:
+        lines = ["All tickets were read; tokens are the workers' own estimate."]
+    elif file is not None:
+        lines = [
+            "This is an estimate: some tickets of the file have no comments, which Zendesk will be asked for."
+        ]
+    else:
+        lines = [
+            f"This is an estimate, from {measured.sample:,} of the tickets, spread over the account, with "
+            "their comments; 95 of 100 samples are off by less than the margin named."
+        ]
+    lines.append("Nothing was started. Tickets that are indexed already and unchanged cost less, or nothing.")
+    if found.days > 1:
+        lines.append(f"The daily caps spread it over {found.days} days; embedding pauses between them.")
+    return lines
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 1:
+        return "under a minute by the quotas"
+    if minutes < 120:
+        return f"at least {minutes:,.0f} min"
+    return f"at least {minutes / 60:,.1f} h"

@@ -1,0 +1,1 @@
+"""What an import would take and cost, said before anything is started."""

@@ -1,0 +1,147 @@
+"""The figures of a forecast, and what follows from them: calls, minutes, cost. Arithmetic only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.settings import Settings
+from streams.embeddings.batcher import MAX_CALL_TOKENS
+from streams.embeddings.prices import PRICES_OF, USD_PER_MILLION_TOKENS
+from streams.embeddings.provider import EmbeddingProvider
+from streams.limits.daily import LIVE_RESERVE
+
+_SURE: Final = 1.96
+"""Standard errors within which 95 of 100 estimates lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found out about the tickets of an import.
+
+    ``exact``: all of it was read; otherwise it is an estimate from ``sample`` tickets, and ``margin`` is
+    the share of ``tokens`` by which it may well be off (95 of 100 times it is nearer), as far as chance
+    goes. ``removed`` tickets are deleted, spam or merged away, and embedded nowhere. ``unreadable``
+    are rows or lines that are no tickets. The calls are Zendesk's.
+    """
+
+    tickets: int
+    removed: int
+    unreadable: int
+    chunks: int
+    texts: int
+    tokens: int
+    exact: bool
+    sample: int
+    margin: float = 0.0
+    export_calls: int = 0
+    comment_calls: int = 0
+    people_calls: int = 0
+
+    @property
+    def zendesk_calls(self) -> int:
+        """All calls to Zendesk."""
+        return self.export_calls + self.comment_calls + self.people_calls
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What an import would take.
+
+    ``requests`` are those of the embedding quota: calls or texts, as QUOTA_UNIT says. ``minutes`` are
+    what the quotas allow at best, and ``decided_by`` says which decides. ``days`` is how many days the
+    daily caps spread it over (1 without caps). ``price``: US dollars a million tokens.
+    """
+
+    measured: Measured
+    model: str
+    embedding_calls: int
+    requests: int
+    minutes: float
+    decided_by: str
+    days: int
+    price: float
+    price_source: str
+
+    @property
+    def usd(self) -> float:
+        """The cost in US dollars."""
+        return self.measured.tokens * self.price / 1e6
+
+
+def forecast_of(measured: Measured, settings: Settings, provider: EmbeddingProvider) -> Forecast:
+    """Return what follows from the measured figures under the settings' quotas and prices."""
+    embedding, zendesk = settings.embedding, settings.zendesk
+    calls = embedding_calls(measured.texts, measured.tokens, provider.max_texts)
+    requests = measured.texts if embedding.quota_unit == "text" else calls
+    times = {
+        f"Zendesk's {zendesk.requests_per_minute:,} requests a minute": (
+            measured.zendesk_calls / zendesk.requests_per_minute
+        ),
+        f"Zendesk's {zendesk.incremental_requests_per_minute:,} export pages a minute": (
+            measured.export_calls / zendesk.incremental_requests_per_minute
+        ),
+    }
+    days = 1
+    if settings.embedding_provider != "local":
+        unit = "texts" if embedding.quota_unit == "text" else "calls"
+        times |= {
+            f"{embedding.requests_per_minute:,} embedding {unit} a minute": (
+                requests / embedding.requests_per_minute
+            ),
+            f"{embedding.tokens_per_minute:,} embedding tokens a minute": (
+                measured.tokens / embedding.tokens_per_minute
+            ),
+        }
+        for amount, cap in (
+            (requests, embedding.requests_per_day),
+            (measured.tokens, embedding.tokens_per_day),
+        ):
+            if cap is not None:
+                days = max(days, math.ceil(amount / (cap * (1 - LIVE_RESERVE))))
+    decided_by, minutes = max(times.items(), key=lambda item: item[1])
+    price, source = price_of(settings)
+    return Forecast(
+        measured=measured,
+        model=settings.embedding_model,
+        embedding_calls=calls,
+        requests=requests,
+        minutes=minutes,
+        decided_by=decided_by,
+        days=days,
+        price=price,
+        price_source=source,
+    )
+
+
+def price_of(settings: Settings) -> tuple[float, str]:
+    """Return US dollars a million tokens, and where that comes from."""
+    if settings.embedding_provider == "local":
+        return 0.0, "computed on your own machines"
+    given = settings.embedding.usd_per_million_tokens
+    if given is not None:
+        return given, "TICKETSTREAM_EMBEDDING__USD_PER_MILLION_TOKENS"
+    return USD_PER_MILLION_TOKENS[settings.embedding_model], f"list price of {PRICES_OF}"
+
+
+def embedding_calls(texts: int, tokens: int, max_texts: int) -> int:
+    """Return how many calls hold these texts, filled one after the other as the batcher does."""
+    if not texts:
+        return 0
+    # The text that no longer fits leaves on average half its size unused.
+    usable = max(MAX_CALL_TOKENS - tokens / texts / 2, tokens / texts)
+    return max(math.ceil(texts / max_texts), math.ceil(tokens / usable))
+
+
+def margin_of(values: Sequence[float], population: int) -> float:
+    """Return the relative error of the sum that is extrapolated from a sample (95 of 100 times smaller)."""
+    count = len(values)
+    mean = sum(values) / count if count else 0.0
+    if count >= population or mean <= 0:
+        return 0.0
+    if count < 2:
+        return 1.0
+    variance = sum((value - mean) ** 2 for value in values) / (count - 1)
+    return _SURE * math.sqrt(variance / count * (1 - count / population)) / mean
