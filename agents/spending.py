@@ -142,6 +142,7 @@ class Spending:
     def revoked(self) -> None:
         """Own nothing; call it when the callers of all waiting calls are gone."""
         self._generation += 1
+        self._lock = asyncio.Lock()  # its holder may wait for a Kafka that is away
         self._owned = ()
         for share in self._shares.values():
             share.own({})
@@ -167,6 +168,8 @@ class Spending:
                     exceeded = self._exceeded(amounts, lane)
                     if exceeded is None:
                         await self._spend(amounts)
+                        if generation != self._generation:
+                            raise PartitionsLostError("the partitions of this call have gone")
                         return max(0.0, self._clock() - began)
                     if divisible and all(
                         share.holds(amounts[unit], lane) or share.worth_splitting(amounts[unit], lane)

@@ -34,13 +34,14 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(open_desk: Calla
     desk.environment[f"{PREFIX}EMBEDDING__PROVIDER"] = "gemini"
     desk.settings = settings_of(desk.environment)
     caps = {"EMBEDDING__REQUESTS_PER_DAY": CAP, "EMBEDDING__QUOTA_UNIT": "text"}
-    worker = desk.worker(**caps)
+    workers = [desk.worker(**caps), desk.worker(**caps)]
     import_id = await desk.begin_import()
 
     async def paused() -> bool:
-        return await pause_words(desk.settings) is not None
+        words = await pause_words(desk.settings)
+        return words is not None and "for" not in words.partition(":")[0]
 
-    await until(paused, 90, "embedding is paused")
+    await until(paused, 120, "embedding is paused in all partitions")
     shown = json.loads(desk.command("imports", "show", import_id, "--json").stdout)
     assert shown["status"] == "running"
     assert shown["paused"] == (
@@ -63,27 +64,29 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(open_desk: Calla
     await desk.received(
         lambda receipts: live <= {r.ticket_id for r in receipts if r.outcome == "indexed" and not r.import_id}
     )
-    assert worker.runs
+    assert all(worker.runs for worker in workers)
 
     # What a killed worker has spent stays spent.
     before = await texts_and_calls(desk)
     assert texts < before[0] <= CAP
     for _ in range(2):
-        worker.kill()
-        worker = desk.worker(**caps)
         seen = desk.log().count("embedding is paused: the daily cap is reached")
+        for worker in workers:
+            worker.kill()
+        workers = [desk.worker(**caps), desk.worker(**caps)]
 
         async def paused_again(seen: int = seen) -> bool:
-            return desk.log().count("embedding is paused: the daily cap is reached") > seen
+            again = desk.log().count("embedding is paused: the daily cap is reached") - seen
+            return again >= len(workers) and await paused()
 
-        await until(paused_again, 90, "the new worker is paused too")
+        await until(paused_again, 120, "the new workers are paused too")
     after = await texts_and_calls(desk)
     assert after[0] <= CAP
     started = time.monotonic()
-    assert worker.terminate() == 0
-    assert time.monotonic() - started < 15
+    assert [worker.terminate() for worker in workers] == [0, 0]
+    assert time.monotonic() - started < 30
 
-    worker = desk.worker(EMBEDDING__REQUESTS_PER_DAY=100_000, EMBEDDING__QUOTA_UNIT="text")
+    desk.worker(EMBEDDING__REQUESTS_PER_DAY=100_000, EMBEDDING__QUOTA_UNIT="text")
     record = await desk.import_state(import_id)
     assert record.status == "completed"
     assert record.failed == 0

@@ -172,6 +172,20 @@ async def test_who_owns_nothing_waits_and_is_let_go_when_the_partitions_change()
         await waiting
 
 
+async def test_a_call_whose_partitions_go_while_it_is_noted_is_not_made() -> None:
+    desk = Desk(requests=40)
+    spending = await desk.restart()
+    desk.table.gate.clear()
+    waiting = asyncio.ensure_future(spending.acquire(1, 1, lane="live", divisible=False))
+    await settle()
+    spending.revoked()
+    await asyncio.wait_for(spending.assigned(range(4)), 5)  # waits for nobody
+    desk.table.gate.set()
+    with pytest.raises(PartitionsLostError):
+        await waiting
+    assert sum(e.requests for e in desk.entries().values()) == 1  # noted all the same: never too little
+
+
 async def test_a_call_too_large_for_what_is_left_is_to_be_split() -> None:
     desk = Desk(tokens=1_000, requests=1_000)
     spending = await desk.restart()

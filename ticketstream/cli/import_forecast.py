@@ -112,9 +112,7 @@ def rows_of(found: Forecast) -> list[tuple[str, str]]:
         f"{measured.zendesk_calls:,} ({measured.export_calls:,} export pages, "
         f"{measured.comment_calls:,} for comments, {measured.people_calls:,} for people)"
     )
-    requests = (
-        "" if found.requests == found.embedding_calls else f" ({found.requests:,} by the quota's count)"
-    )
+    requests = "" if found.requests == found.embedding_calls else f" ({found.requests:,} texts)"
     cost = f"${found.usd:,.2f}{give} ({found.model}: ${found.price:g} a million tokens, {found.price_source})"
     return [
         ("tickets", f"{about}{measured.tickets:,}{ends}"),
@@ -136,9 +134,7 @@ def notes_of(found: Forecast, file: Path | None) -> list[str]:
     elif measured.exact:
         lines = ["All tickets were read; tokens are the workers' own estimate."]
     elif file is not None:
-        lines = [
-            "This is an estimate: some tickets of the file have no comments, which Zendesk will be asked for."
-        ]
+        lines = ["This is an estimate: Zendesk will be asked for comments that the file leaves out."]
     else:
         lines = [
             f"This is an estimate, from {measured.sample:,} of the tickets, spread over the account, with "

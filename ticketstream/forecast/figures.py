@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from schemas.settings import Settings
 from streams.embeddings.batcher import MAX_CALL_TOKENS
 from streams.embeddings.prices import PRICES_OF, USD_PER_MILLION_TOKENS
 from streams.embeddings.provider import EmbeddingProvider
 from streams.limits.daily import LIVE_RESERVE
-
-_SURE: Final = 1.96
-"""Standard errors within which 95 of 100 estimates lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +128,3 @@ def embedding_calls(texts: int, tokens: int, max_texts: int) -> int:
     # The text that no longer fits leaves on average half its size unused.
     usable = max(MAX_CALL_TOKENS - tokens / texts / 2, tokens / texts)
     return max(math.ceil(texts / max_texts), math.ceil(tokens / usable))
-
-
-def margin_of(values: Sequence[float], population: int) -> float:
-    """Return the relative error of the sum that is extrapolated from a sample (95 of 100 times smaller)."""
-    count = len(values)
-    mean = sum(values) / count if count else 0.0
-    if count >= population or mean <= 0:
-        return 0.0
-    if count < 2:
-        return 1.0
-    variance = sum((value - mean) ** 2 for value in values) / (count - 1)
-    return _SURE * math.sqrt(variance / count * (1 - count / population)) / mean

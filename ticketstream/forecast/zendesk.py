@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,22 +16,24 @@ import msgspec
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
-from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.transforms.enrich import enriched_ticket, is_removed
-from ticketstream.forecast.figures import Measured, margin_of
+from ticketstream.forecast.figures import Measured
 from ticketstream.forecast.parts import Parts, parts_of
+from ticketstream.forecast.sampling import choose, margin_of, total_of
 
-WALKED_PAGES: Final = 3
-"""An import of up to so many export pages is counted ticket by ticket."""
 SAMPLE: Final = 150
 """Tickets whose comments are read."""
-_SPREAD_PAGES: Final = 3
-_SPREAD_ROWS: Final = 100
+_PAGES: Final = 4
+"""Export pages that are read: all of a small import, of a large one some from all of its time."""
+_COMMENTS_A_CALL: Final = 100
 _IDS_A_CALL: Final = 100
 _AT_ONCE: Final = 10
+_COMMENT_COUNT: Final = "comment_count"
+"""Sideload with the number of a ticket's comments. Source: Zendesk's documentation, "Side-loading"."""
 
 Report = Callable[[str, str], None]
 """Told what goes on, as (step, detail)."""
@@ -48,38 +51,62 @@ class _SearchCount(msgspec.Struct):
     count: int
 
 
+class _Extra(msgspec.Struct):
+    comment_count: int | None = None
+
+
 _TICKET_COUNT: Final = msgspec.json.Decoder(_TicketCount)
 _SEARCH_COUNT: Final = msgspec.json.Decoder(_SearchCount)
+_EXTRA: Final = msgspec.json.Decoder(_Extra)
+
+
+@dataclass(slots=True)
+class _Row:
+    change: TicketChange
+    comments: int | None
+    """How many, where Zendesk tells."""
+
+    @property
+    def removed(self) -> bool:
+        return is_removed(self.change.ticket)
+
+    @property
+    def looks(self) -> float:
+        """How much text the ticket seems to have, in characters."""
+        first = len(self.change.ticket.description or "") + 100
+        return first * max(1, self.comments or 0)
 
 
 @dataclass(slots=True)
 class _Rows:
-    """Export rows seen, each ticket once, in the order of the export."""
+    """Export rows seen, each ticket once."""
 
-    changes: dict[int, TicketChange] = field(default_factory=dict)
+    tickets: dict[int, _Row] = field(default_factory=dict)
     unreadable: int = 0
 
     def add(self, rows: Sequence[msgspec.Raw]) -> int:
         """Take in rows; returns the newest second among them (0: none)."""
         newest = 0
-        for row in rows:
+        for raw in rows:
             try:
-                change = change_from_row(row, account="forecast", source="import")
-            except DecodeError:
+                change = change_from_row(raw, account="forecast", source="import")
+                extra = _EXTRA.decode(raw)
+            except (DecodeError, *UNREADABLE):
                 self.unreadable += 1
                 continue
-            self.changes.pop(change.ticket_id, None)
-            self.changes[change.ticket_id] = change
+            self.tickets[change.ticket_id] = _Row(change, extra.comment_count)
             newest = max(newest, change.version)
         return newest
 
 
 @dataclass(slots=True)
-class _Sample:
-    parts: list[Parts] = field(default_factory=list)
-    comment_calls: int = 0
+class _Read:
+    """What the comments of a ticket came to."""
+
+    parts: Parts
+    calls: int
     people: set[int] = field(default_factory=set)
-    gone: int = 0
+    """Those who did not come along with the comments."""
 
 
 async def measure_account(
@@ -87,30 +114,88 @@ async def measure_account(
 ) -> Measured:
     """Return what an import of all that changed since (Unix seconds) holds; an estimate as a rule.
 
-    Takes at most 7 export pages or counts and ``sample`` tickets' comments, under the account's quotas.
-    Raises what ZendeskClient.get raises.
+    Takes at most 4 export pages, two counts, and the comments of ``sample`` tickets, under the
+    account's quotas. Raises what ZendeskClient.get raises.
     """
     rows = _Rows()
-    cursor, ended, pages, newest = "", False, 0, since
-    while not ended and pages < WALKED_PAGES:
+    total, pages, whole = await _rows(client, rows, since, report)
+    seen = list(rows.tickets.values())
+    kept_share = sum(not row.removed for row in seen) / max(1, len(seen))
+    kept = round(total * kept_share)
+    standing = [row for row in seen if not row.removed]
+    chosen = choose(standing, lambda row: row.looks, sample)
+    read = await _read(client, provider, [*chosen.largest, *chosen.some], report)
+    largest, some = read[: len(chosen.largest)], read[len(chosen.largest) :]
+    times = kept / len(standing) if standing else 0.0
+
+    def everywhere(value: Callable[[_Read], float]) -> int:
+        return round(total_of([value(r) for r in largest], [value(r) for r in some], chosen.others) * times)
+
+    if all(row.comments is not None for row in standing):
+        calls = sum(max(1, math.ceil((row.comments or 0) / _COMMENTS_A_CALL)) for row in standing)
+        comment_calls = round(calls * times)
+    else:
+        comment_calls = everywhere(lambda r: r.calls)
+    tickets = [row.change.ticket for row in standing]
+    ids: tuple[set[int | None], ...] = (
+        {ticket.organization_id for ticket in tickets},
+        {person for one in read for person in one.people},
+    )
+    lookups = sum(math.ceil(len(each - {None}) / _IDS_A_CALL) for each in ids)
+    return Measured(
+        tickets=total,
+        removed=total - kept,
+        unreadable=rows.unreadable,
+        chunks=everywhere(lambda r: r.parts.chunks),
+        texts=everywhere(lambda r: r.parts.texts),
+        tokens=everywhere(lambda r: r.parts.tokens),
+        exact=whole and not chosen.others,
+        sample=chosen.count,
+        margin=margin_of(
+            [r.parts.tokens for r in largest], [r.parts.tokens for r in some], chosen.others, kept
+        ),
+        export_calls=pages,
+        comment_calls=comment_calls,
+        people_calls=lookups + any(ticket.group_id is not None for ticket in tickets),
+    )
+
+
+async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) -> tuple[int, int, bool]:
+    """Read rows; returns how many tickets and pages the import has, and whether these are all its rows."""
+    cursor, ended, pages, newest, total = "", False, 0, since, 0
+    while not ended and pages < _PAGES:
         report("reading the export", f"page {pages + 1}")
         page = await export_page(
-            client, start_time=None if cursor else since, cursor=cursor or None, lane="backfill"
+            client,
+            start_time=None if cursor else since,
+            cursor=cursor or None,
+            include=_COMMENT_COUNT,
+            lane="backfill",
         )
         newest = max(newest, rows.add(page.tickets))
         cursor, ended, pages = page.after_cursor, page.end_of_stream, pages + 1
-    strata = [list(rows.changes.values())]
-    total = len(rows.changes)
-    if not ended:
-        report("counting the tickets", "")
-        total = max(total, await _count(client, since))
-        strata += await _later_rows(client, rows, newest, report)
-        pages = max(pages + 1, -(-total // LARGEST_PAGE))
-    seen = rows.changes.values()
-    removed_share = sum(is_removed(change.ticket) for change in seen) / max(1, len(seen))
-    chosen = _spread(strata, sample, total)
-    taken = await _read(client, provider, chosen, report)
-    return _extrapolated(rows, taken, total=total, removed_share=removed_share, pages=pages, ended=ended)
+        if pages == 1 and not ended:
+            report("counting the tickets", "")
+            total = await _count(client, since)
+            if total > _PAGES * LARGEST_PAGE * 0.9:
+                break
+    if ended:
+        return len(rows.tickets), pages, True
+    for number in range(1, _PAGES - pages + 1):
+        report("reading the export", f"later rows, {number} of {_PAGES - pages}")
+        span = max(0, int(time.time()) - newest)
+        page = await export_page(
+            client,
+            start_time=newest + span * number // (_PAGES - pages + 1),
+            cursor=None,
+            include=_COMMENT_COUNT,
+            lane="backfill",
+        )
+        rows.add(page.tickets)
+    # The count leaves out what is deleted, the export does not.
+    deleted = sum(row.change.ticket.status == "deleted" for row in rows.tickets.values())
+    total = max(len(rows.tickets), round(total / max(0.01, 1 - deleted / max(1, len(rows.tickets)))))
+    return total, max(pages + 1, math.ceil(total / LARGEST_PAGE)), False
 
 
 async def _count(client: ZendeskClient, since: int) -> int:
@@ -122,72 +207,23 @@ async def _count(client: ZendeskClient, since: int) -> int:
     query = "type:ticket"
     if since:
         query += f" updated>={datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    path = f"/api/v2/search/count.json?query={quote(query, safe='')}"
     try:
-        answer = await client.get(
-            f"/api/v2/search/count.json?query={quote(query, safe='')}",
-            _SEARCH_COUNT,
-            "count",
-            lane="backfill",
-        )
-        return answer.value.count
+        return (await client.get(path, _SEARCH_COUNT, "count", lane="backfill")).value.count
     except RefusedError:
         plain = await client.get("/api/v2/tickets/count.json", _TICKET_COUNT, "count", lane="backfill")
         return plain.value.count.value
 
 
-async def _later_rows(
-    client: ZendeskClient, rows: _Rows, newest: int, report: Report
-) -> list[list[TicketChange]]:
-    """Return rows from later in the export, one list for each of some equal spans of time."""
-    found = []
-    span = max(0, int(time.time()) - newest)
-    for number in range(1, _SPREAD_PAGES + 1):
-        report("reading later rows of the export", f"{number} of {_SPREAD_PAGES}")
-        before = set(rows.changes)
-        page = await export_page(
-            client,
-            start_time=newest + span * number // (_SPREAD_PAGES + 1),
-            cursor=None,
-            per_page=_SPREAD_ROWS,
-            lane="backfill",
-        )
-        rows.add(page.tickets)
-        found.append([change for key, change in rows.changes.items() if key not in before])
-    return found
-
-
-def _spread(strata: Sequence[Sequence[TicketChange]], sample: int, total: int) -> list[TicketChange]:
-    """Return about ``sample`` tickets that are not removed, evenly spread over each stratum.
-
-    The first stratum is all of the beginning; the later ones share what the beginning leaves.
-    """
-    kept = [[change for change in stratum if not is_removed(change.ticket)] for stratum in strata]
-    later = [stratum for stratum in kept[1:] if stratum]
-    first = sample if not later else max(1, round(sample * min(1.0, len(strata[0]) / max(1, total))))
-    chosen = _evenly(kept[0], first)
-    for number, stratum in enumerate(later):
-        left = sample - len(chosen)
-        chosen += _evenly(stratum, left // (len(later) - number))
-    return chosen
-
-
-def _evenly(changes: Sequence[TicketChange], count: int) -> list[TicketChange]:
-    if len(changes) <= count:
-        return list(changes)
-    return [changes[int((number + 0.5) * len(changes) / count)] for number in range(count)]
-
-
 async def _read(
-    client: ZendeskClient, provider: EmbeddingProvider, chosen: Sequence[TicketChange], report: Report
-) -> _Sample:
+    client: ZendeskClient, provider: EmbeddingProvider, chosen: Sequence[_Row], report: Report
+) -> list[_Read]:
     """Read the comments and names of tickets as enrich does, and cut them as embed does."""
-    people = People(client)
-    reader = TicketReader(client, people)
-    taken = _Sample()
+    reader = TicketReader(client, People(client))
     places = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
-    async def one(change: TicketChange) -> None:
+    async def one(change: TicketChange) -> _Read:
         nonlocal done
         async with places:
             try:
@@ -195,51 +231,24 @@ async def _read(
             except RefusedError as error:
                 if error.status != 404:
                     raise
-                taken.gone += 1
-                taken.comment_calls += 1
-                taken.parts.append(Parts())
-                return
-            named = {user.id for user in found.users}
+                return _Read(Parts(), 1)  # deleted since the export wrote its row
             ticket = change.ticket
-            taken.people |= {i for i in (ticket.requester_id, ticket.assignee_id) if i is not None} - named
+            people = {i for i in (ticket.requester_id, ticket.assignee_id) if i is not None}
             names, _ = await reader.names(change, found.comments, "backfill")
             whole = enriched_ticket(change, found.comments, names, origin=Origin("", 0, 0), now=0.0)
-            taken.comment_calls += found.calls
-            taken.parts.append(parts_of(whole, provider.count_tokens))
+            known = {user.id for user in found.users}
             done += 1
             report("reading comments", f"{done} of {len(chosen)}")
+            return _Read(
+                parts_of(whole, provider.count_tokens),
+                found.calls,
+                people - known,
+            )
 
-    tasks = [asyncio.create_task(one(change)) for change in chosen]
+    tasks = [asyncio.create_task(one(row.change)) for row in chosen]
     try:
-        await asyncio.gather(*tasks)
+        return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return taken
-
-
-def _extrapolated(
-    rows: _Rows, taken: _Sample, *, total: int, removed_share: float, pages: int, ended: bool
-) -> Measured:
-    sample = len(taken.parts)
-    removed = round(total * removed_share)
-    kept = total - removed
-    times = kept / sample if sample else 0.0
-    organizations = {c.ticket.organization_id for c in rows.changes.values()} - {None}
-    groups = any(c.ticket.group_id is not None for c in rows.changes.values())
-    lookups = -(-len(organizations) // _IDS_A_CALL) - (-len(taken.people) // _IDS_A_CALL) + groups
-    return Measured(
-        tickets=total,
-        removed=removed,
-        unreadable=rows.unreadable,
-        chunks=round(sum(part.chunks for part in taken.parts) * times),
-        texts=round(sum(part.texts for part in taken.parts) * times),
-        tokens=round(sum(part.tokens for part in taken.parts) * times),
-        exact=ended and sample == kept,
-        sample=sample,
-        margin=margin_of([part.tokens for part in taken.parts], kept),
-        export_calls=pages,
-        comment_calls=round(taken.comment_calls * times),
-        people_calls=lookups,
-    )

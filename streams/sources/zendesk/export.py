@@ -31,14 +31,15 @@ async def export_page(
     start_time: int | None,
     cursor: str | None,
     per_page: int = LARGEST_PAGE,
+    include: str = "",
     lane: Lane = "live",
 ) -> RawExportPage:
     """Return a page of the export, after ``cursor``, or from ``start_time`` (Unix seconds) on.
 
-    Exactly one of the two is given. A start within the last minute is moved back, as Zendesk refuses
-    it. A page over the size limit is asked for again with half as many rows, as long as it has more
-    than one. Rows are undecoded; pages can repeat tickets. Raises what ZendeskClient.get raises.
-    Source: Zendesk's API reference, "Incremental Exports".
+    Exactly one of the two is given; ``include`` names what Zendesk is to add to the rows. A start
+    within the last minute is moved back, as Zendesk refuses it. A page over the size limit is asked for
+    again with half as many rows, as long as it has more than one. Rows are undecoded; pages can repeat
+    tickets. Raises what ZendeskClient.get raises. Source: Zendesk's API reference, "Incremental Exports".
     """
     if cursor:
         where = f"cursor={quote(cursor, safe='')}"
@@ -48,7 +49,8 @@ async def export_page(
         raise ValueError("an export starts at a cursor or at a time")
     while True:
         try:
-            answer = await client.get(f"{_PATH}?{where}&per_page={per_page}", _PAGE, "export", lane=lane)
+            path = f"{_PATH}?{where}&per_page={per_page}{f'&include={include}' if include else ''}"
+            answer = await client.get(path, _PAGE, "export", lane=lane)
         except AnswerTooLargeError:
             if per_page <= 1:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -39,6 +40,7 @@ class Reading:
             ("/organizations/show_many", self.organizations),
             ("/tickets/show_many", self.tickets),
             ("/tickets/count", self.count),
+            ("/search/count", self.search_count),
             ("/tickets/{id:int}", self.ticket),
             ("/tickets", self.all_tickets),
             ("/deleted_tickets", self.deleted),
@@ -120,6 +122,16 @@ class Reading:
         """How many tickets there are."""
         value = self._account.ids(*STATUSES).size
         return answer({"count": {"value": value, "refreshed_at": iso(self._account.clock())}})
+
+    async def search_count(self, request: Request) -> Response:
+        """How many tickets a search finds: all of them, or those changed since ``updated>=``."""
+        account, query = self._account, request.query_params.get("query", "").split()
+        since = next((term.removeprefix("updated>=") for term in query if term.startswith("updated>=")), None)
+        ids = account.ids(*STATUSES).tolist()
+        if since is not None:
+            start = datetime.fromisoformat(since).timestamp()
+            ids = [i for i in ids if account.generated_timestamp(i) >= start]
+        return answer({"count": len(ids)})
 
     async def users(self, request: Request) -> Response:
         """Up to 100 users by id."""
@@ -275,6 +287,9 @@ class Reading:
         if "organizations" in wanted:
             ids = {row["organization_id"] for row in rows} - {None}
             body["organizations"] = [found for i in sorted(ids) if (found := people.organization(i))]
+        if "comment_count" in wanted:
+            for place, row in enumerate(rows):
+                rows[place] = {**row, "comment_count": len(self._account.whole(row["id"])[1])}
         if "groups" in wanted:
             ids = {row["group_id"] for row in rows}
             body["groups"] = [group for group in people.groups() if group["id"] in ids]

@@ -1,0 +1,78 @@
+"""What `import --dry-run` foresees, beside what the import then takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from harness import Desk, settings_of
+
+from schemas.settings import PREFIX
+from ticketstream.sample.gemini.control import SampleGeminiControl
+
+TICKETS = 400
+FACTOR = 1.4
+"""How far the forecast may be off; Gemini's tokens are counted there by another tokenizer."""
+
+
+def forecast(desk: Desk, *arguments: str) -> dict[str, Any]:
+    answer = desk.command("import", "--dry-run", "--json", *arguments)
+    assert answer.returncode == 0, answer.stderr
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+async def topics(desk: Desk) -> set[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    await admin.start()
+    try:
+        return set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+async def test_a_forecast_is_near_what_the_import_takes(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(TICKETS)
+    desk.environment[f"{PREFIX}EMBEDDING__PROVIDER"] = "gemini"
+    desk.settings = settings_of(desk.environment)
+    before = await topics(desk)
+    foreseen = forecast(desk)
+    assert await topics(desk) == before  # neither Kafka nor workers had a part in it
+    shown = desk.command("import", "--dry-run")
+    assert shown.returncode == 0
+    print(shown.stdout, shown.stderr)
+    path = desk.data_dir / "export.ndjson"
+    path.write_text("".join(f"{line}\n" for line in desk.zendesk.export()))
+    from_file = forecast(desk, "--file", str(path))
+
+    desk.worker()
+    record = await desk.whole_import()
+    assert desk.settings.gemini.base_url is not None
+    async with SampleGeminiControl(desk.settings.gemini.base_url) as gemini:
+        stats = await gemini.stats()
+    took = {
+        "tickets": record.fetched,
+        "Zendesk calls": record.zendesk_calls,
+        "chunks": record.vectors_uploaded,
+        "tokens": stats.tokens,
+        "embedding calls": record.embedding_calls,
+    }
+    said = {
+        "tickets": foreseen["tickets"],
+        "Zendesk calls": foreseen["zendesk_calls"]["total"],
+        "chunks": foreseen["chunks"],
+        "tokens": foreseen["tokens"],
+        "embedding calls": foreseen["embedding_calls"],
+    }
+    for name, figure in took.items():
+        print(f"{name:16} foreseen {said[name]:>9,}  took {figure:>9,}  {figure / said[name]:.2f}")
+    assert said["tickets"] == took["tickets"]
+    for name in ("Zendesk calls", "chunks", "tokens"):
+        assert took[name] / FACTOR <= said[name] <= took[name] * FACTOR, name
+    # A window that closes half empty makes one call more, and this import has very few.
+    assert said["embedding calls"] <= took["embedding calls"] * FACTOR
+    assert from_file["exact"]
+    assert from_file["chunks"] == record.vectors_uploaded
+    assert foreseen["usd"] > 0
