@@ -22,7 +22,7 @@ class _Heads(Protocol):
 class Backlog:
     """Counts what this worker's partitions hold after enrich.
 
-    ``closed`` says when no backfill may enter at all, however short the way is.
+    ``closed`` says when no backfill may enter that has to be embedded, however short the way is.
     """
 
     def __init__(self, producer: _Heads, limit: int, closed: Callable[[], bool] = lambda: False) -> None:
@@ -44,9 +44,9 @@ class Backlog:
                 total += max(0, self._producer.heads.get(place, 0) - released)
         return total
 
-    async def room(self) -> None:
-        """Wait until a backfill may send more."""
-        while not self._open and (self._closed() or self.size() > self._limit):
+    async def room(self, *, embeds: bool = True) -> None:
+        """Wait until a backfill may send more; ``embeds`` says whether it goes to embed."""
+        while not self._open and ((embeds and self._closed()) or self.size() > self._limit):
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def open(self) -> None:

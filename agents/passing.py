@@ -65,7 +65,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
 
     if not is_wanted(ticket, seen()):
         return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
-    await backlog.room()
+    await backlog.room(embeds=target == ENRICHED)
     marks = []
     if (known := seen()) is None or known.version < ticket.version:
         # What its change looked like is not known: should that come again, it is not taken for a duplicate.

@@ -37,7 +37,7 @@ class Backlog:
     def __init__(self) -> None:
         self.meanwhile: list[Any] = []
 
-    async def room(self) -> None:
+    async def room(self, *, embeds: bool = True) -> None:
         for action in self.meanwhile:
             await action
 

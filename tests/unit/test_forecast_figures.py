@@ -26,6 +26,7 @@ def measured(**fields: Any) -> Measured:
         "exact": False,
         "sample": 150,
         "margin": 0.08,
+        "counted": False,
         "export_calls": 10,
         "comment_calls": 9_800,
         "people_calls": 10,

@@ -115,7 +115,7 @@ def rows_of(found: Forecast) -> list[tuple[str, str]]:
     requests = "" if found.requests == found.embedding_calls else f" ({found.requests:,} texts)"
     cost = f"${found.usd:,.2f}{give} ({found.model}: ${found.price:g} a million tokens, {found.price_source})"
     return [
-        ("tickets", f"{about}{measured.tickets:,}{ends}"),
+        ("tickets", f"{'' if measured.counted else 'about '}{measured.tickets:,}{ends}"),
         *([("unreadable", f"{measured.unreadable:,}")] if measured.unreadable else []),
         ("Zendesk calls", f"{about}{calls}" if measured.zendesk_calls else "0"),
         ("chunks", f"{about}{measured.chunks:,}"),

@@ -31,6 +31,8 @@ class Measured:
     exact: bool
     sample: int
     margin: float = 0.0
+    counted: bool = True
+    """Whether ``tickets`` is exact; every row of the import was seen then."""
     export_calls: int = 0
     comment_calls: int = 0
     people_calls: int = 0

@@ -151,6 +151,7 @@ async def measure_account(
         tokens=everywhere(lambda r: r.parts.tokens),
         exact=whole and not chosen.others,
         sample=chosen.count,
+        counted=whole,
         margin=margin_of(
             [r.parts.tokens for r in largest], [r.parts.tokens for r in some], chosen.others, kept
         ),
