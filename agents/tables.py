@@ -26,9 +26,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 _ROCKSDB: Final = {
     # Every table has a database a partition. Faust's sizes (64 MiB of buffer, 2 GiB of cache for each)
     # would let a worker's memory grow for as long as it runs.
-    "write_buffer_size": 1024 * 1024,
+    "write_buffer_size": 256 * 1024,
     "max_write_buffer_number": 2,
-    "block_cache_size": 1024 * 1024,
+    "block_cache_size": 128 * 1024,
 }
 
 

@@ -55,6 +55,8 @@ class WordLlamaModel:
                         cache_dir=Path(wordllama.__file__).parent, disable_download=True
                     )
                 model.tokenizer.no_padding()
+                # It would keep 10,000 short texts with their tokens, 4 KB each, and hardly meet one again.
+                model.tokenizer.model._resize_cache(0)
                 self._loaded = model.tokenizer, model.embedding
             return self._loaded
 
