@@ -27,6 +27,7 @@ from agents.dead_letters import failed
 from agents.lanes import Lane, Slot
 from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Producer, Record
+from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
@@ -143,7 +144,7 @@ class Engine:
             await before.released.wait()
         async with self._working:
             started = time.perf_counter()
-            done = await self._outcome(slot.message)
+            done = as_retried(slot.message, await self._outcome(slot.message))
             self._metrics.seconds.observe(time.perf_counter() - started)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.

@@ -17,6 +17,7 @@ import structlog
 from agents.dead_letters import dead_letter, dead_letter_record
 from agents.outcomes import incoming
 from agents.producer import Producer
+from agents.progress import is_older
 from agents.tables import Tables
 from schemas.codec import decode
 from schemas.errors import PermanentError
@@ -96,7 +97,9 @@ class Imports:
         record = self._records.get(progress.import_id)
         if record is not None:
             place = f"{progress.stage}/{progress.partition}"
-            if record.stages.get(place) != progress.counts:  # every rebalance publishes them anew
+            known = record.stages.get(place)
+            # Every rebalance publishes them anew, and a dead letter's retry is from long ago.
+            if known != progress.counts and (known is None or not is_older(progress.counts, known)):
                 record.stages[place] = progress.counts
                 self._touch(record)
 

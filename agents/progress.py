@@ -49,6 +49,11 @@ def add(counts: StageCounts, topic: str, offset: int, done: Done) -> bool:
     return True
 
 
+def is_older(counts: StageCounts, known: StageCounts) -> bool:
+    """Return whether counts are from before others of the same stage and partition."""
+    return any(counts.through.get(topic, -1) < offset for topic, offset in known.through.items())
+
+
 class ProgressLedger:
     """Counts released messages by import, and publishes the counts."""
 

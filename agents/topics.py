@@ -16,7 +16,7 @@ from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """The largest value a stage sends; a larger one is a dead letter."""
-_TOPIC_MAX_BYTES: Final = 15 * 1024 * 1024
+TOPIC_MAX_BYTES: Final = 15 * 1024 * 1024
 """Topics take more than stages send: whoever else writes to them may not know the limit."""
 DEAD_LETTER_MAX_BYTES: Final = 24 * 1024 * 1024
 """A dead letter carries its original as base64, a third larger, and that may be all a topic takes."""
@@ -42,7 +42,7 @@ def topic_configs() -> dict[str, dict[str, str]]:
             own = {"cleanup.policy": "delete", "retention.ms": "-1"}
         else:
             own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAYS)}
-        largest = DEAD_LETTER_MAX_BYTES if topic == DEAD_LETTERS else _TOPIC_MAX_BYTES
+        largest = DEAD_LETTER_MAX_BYTES if topic == DEAD_LETTERS else TOPIC_MAX_BYTES
         configs[topic] = own | {"max.message.bytes": str(largest)}
     for table in TABLES:
         configs[changelog_topic(table)] = dict(_COMPACT)

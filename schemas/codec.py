@@ -11,6 +11,7 @@ from schemas.errors import DecodeError, UnknownSchemaError
 from schemas.imports import ImportCommand, ImportRecord
 from schemas.messages import (
     DeadLetter,
+    DeadLetterVerdict,
     EmbeddedTicket,
     EnrichedTicket,
     Receipt,
@@ -29,6 +30,7 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     EmbeddedTicket: "embedded-ticket/1",
     Receipt: "receipt/1",
     DeadLetter: "dead-letter/1",
+    DeadLetterVerdict: "dead-letter-verdict/1",
     StageProgress: "stage-progress/1",
     ImportCommand: "import-command/1",
     ImportRecord: "import-record/1",

@@ -137,8 +137,12 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def apply_feed(record: ImportRecord, command: ImportCommand) -> None:
-    """Note in a record how far the command line that holds its file has fed it; repeats change nothing."""
-    record.cursor = command.cursor
+    """Note in a record how far the command line that holds its file has fed it.
+
+    Repeats, and commands from before others that were heeded, change nothing.
+    """
+    if command.fetched + command.failed >= record.fetched + record.unreadable:
+        record.cursor = command.cursor
     record.fetched = max(record.fetched, command.fetched)
     record.unreadable = max(record.unreadable, command.failed)
     record.total = command.total if command.total is not None else record.total

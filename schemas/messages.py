@@ -15,6 +15,7 @@ from schemas.zendesk import Comment, Ticket, User
 
 Source = Literal["live", "import", "file"]
 Outcome = Literal["indexed", "unchanged", "removed", "duplicate", "stale", "repeat"]
+Verdict = Literal["retried", "discarded"]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -173,6 +174,17 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     import_id: str = ""
     line: int | None = None
     """The line number in an export file, for a line that could not be read."""
+
+
+class DeadLetterVerdict(msgspec.Struct, kw_only=True):
+    """What a person decided about a dead letter; it follows the letter on its topic, under the same key.
+
+    A letter is never changed or taken away. A retried one has been sent again, and Kafka has it.
+    """
+
+    dead_letter_id: str
+    verdict: Verdict
+    at: float
 
 
 class StageCounts(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -21,7 +21,7 @@ from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from agents.topics import ensure_topics
 from agents.watermarks import Watermarks
-from schemas.codec import decode
+from schemas.codec import decode, schema_header
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import DeadLetter, Receipt
 from schemas.settings import PREFIX, Settings
@@ -174,9 +174,13 @@ class Desk:
             return [decode(Receipt, raw.value, raw.headers) async for raw in reader.to_end()]
 
     async def dead_letters(self) -> list[DeadLetter]:
-        """Return all dead letters as they lie on their topic, with repeats."""
+        """Return all dead letters as they lie on their topic, with repeats; not what became of them."""
         async with TopicReader(self.settings.bootstrap_servers, [DEAD_LETTERS]) as reader:
-            return [decode(DeadLetter, raw.value, raw.headers) async for raw in reader.to_end()]
+            return [
+                decode(DeadLetter, raw.value, raw.headers)
+                async for raw in reader.to_end()
+                if schema_header(DeadLetter) in raw.headers
+            ]
 
     async def received(self, condition: Callable[[Sequence[Receipt]], bool], seconds: float = 120) -> None:
         """Follow the receipts until the condition holds for all there are."""

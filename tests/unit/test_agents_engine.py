@@ -21,6 +21,7 @@ from agents.topics import MAX_MESSAGE_BYTES
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError
 from schemas.messages import DeadLetter, Origin
+from schemas.retried import Retry, retry_of, with_retry
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.metrics import Metrics, StageMetrics
@@ -598,3 +599,54 @@ async def test_what_may_overtake_does_not_wait_for_its_ticket_s_earlier_message(
     await until(lambda: desk.acks() == [0, 1, 2])
     assert [record.value for record in desk.producer.on("next")] == [b"2", b"1"]
     assert desk.count("stage_skipped_total", reason="stale") == 1
+
+
+@pytest.mark.parametrize("verdict", ["sent", "skipped", "failed"])
+async def test_a_retry_is_not_counted_again_and_says_so_in_what_it_leads_to(
+    desks: Callable[..., Desk], verdict: str
+) -> None:
+    async def handle(message: Incoming) -> Done:
+        if verdict == "failed":
+            raise RefusedError("still no")
+        done = sent(message.offset, account="acme", import_id="i1")
+        done.verdict = verdict  # type: ignore[assignment]
+        return done
+
+    desk = desks(handle)
+    value = b'{"account": "acme", "import_id": "i1"}'
+    retry = with_retry([("schema", b"x/1")], "ab12", "i1")
+    await desk.engine.put(desk.event(1, value=value, topic=BACKFILL, headers=retry))
+    await desk.engine.put(desk.event(2, value=value, topic=BACKFILL, headers=with_retry([], "cd34", "i0")))
+    await desk.engine.put(desk.event(3, value=value, topic=BACKFILL))
+    await until(lambda: desk.acks() == [1, 2, 3])
+    counts = desk.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
+    # The second is another import's retry: this one has not counted it before.
+    assert counts.sent + counts.skipped + counts.failed == 2
+    first, second, third = desk.producer.sent
+    assert retry_of(first.headers) == Retry("ab12", 1, "i1")
+    assert retry_of(second.headers) == Retry("cd34", 1, "i0")
+    assert retry_of(third.headers) is None
+    if verdict == "failed":
+        letter = desk.producer.messages(DeadLetter)[0]
+        assert letter.import_id == "i1"
+        assert ("retry-of", base64.b64encode(b"ab12").decode()) in letter.headers
+
+
+async def test_a_retry_says_nothing_of_freshness(desks: Callable[..., Desk]) -> None:
+    async def handle(message: Incoming) -> Done:
+        return sent(message.offset, changed_at=1.0)
+
+    desk = desks(handle)
+    await desk.engine.put(desk.event(1, headers=with_retry([], "ab12")))
+    await until(lambda: desk.acks() == [1])
+    assert desk.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 0
+    await desk.engine.put(desk.event(2))
+    await until(lambda: desk.acks() == [1, 2])
+    assert desk.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 1
+
+
+async def test_a_retry_s_header_without_a_value_stops_nothing(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    await desk.engine.put(desk.event(1, headers=[("retry-of", None), ("retry-number", None)]))
+    desk.open(1)
+    await until(lambda: desk.acks() == [1])

@@ -208,8 +208,10 @@ async def test_a_file_s_feeder_moves_the_record_forward_and_never_back(desk: Des
     assert not record.source_ended
     await desk.command("feed", cursor="2000", fetched=1_990, failed=10, ended=True)
     await desk.command("feed", cursor="2000", fetched=490, failed=4)  # delivered late
+    await desk.command("feed", cursor="500", fetched=490, failed=10)  # a dead letter sent again
     record = await desk.record()
     assert (record.fetched, record.unreadable, record.total, record.source_ended) == (1_990, 10, 2_000, True)
+    assert record.cursor == "2000"
 
 
 def counted(sent: int, partition: int = 0, stage: str = "enrich", import_id: str = "i1") -> StageProgress:
@@ -227,6 +229,23 @@ async def test_counts_of_a_partition_replace_its_earlier_ones(desk: Desk) -> Non
     record = await desk.record()
     assert (record.enriched, record.indexed) == (15, 6)
     assert event.acked == 1
+
+
+async def test_counts_from_before_others_change_nothing(desk: Desk) -> None:
+    def counts(sent: int, **through: int) -> StageProgress:
+        held = StageCounts(sent=sent, through=through)
+        return StageProgress(account="acme", import_id="i1", stage="enrich", partition=0, counts=held)
+
+    await desk.command("start")
+    await desk.put(counts(5, changes=3, backfill=9), IMPORT_PROGRESS)
+    event = await desk.put(counts(4, changes=3, backfill=8), IMPORT_PROGRESS)  # a dead letter sent again
+    await desk.put(counts(3, backfill=9), IMPORT_PROGRESS)
+    assert (await desk.record()).enriched == 5
+    assert event.acked == 1
+    await desk.put(counts(6, changes=3, backfill=9), IMPORT_PROGRESS)  # counted anew after a crash
+    assert (await desk.record()).enriched == 6
+    await desk.put(counts(7, changes=4, backfill=9), IMPORT_PROGRESS)
+    assert (await desk.record()).enriched == 7
 
 
 BAD = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Coroutine
 from io import StringIO
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from schemas.errors import UnavailableError
 from schemas.imports import ImportRecord, ImportSpec
-from schemas.messages import DeadLetter, StageCounts
+from schemas.messages import StageCounts
 from streams.sinks.weaviate.search import Hit
 from ticketstream import cli
 from ticketstream.checks import everything
@@ -23,8 +22,7 @@ from ticketstream.checks.finding import Finding, run_check
 from ticketstream.cli import search
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.import_run import Attempt
-from ticketstream.records import dead_letters, imports, spending
-from ticketstream.records.dead_letters import DeadLetterList
+from ticketstream.records import imports, spending
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import KnownImport
 
@@ -54,23 +52,6 @@ def record(**fields: Any) -> ImportRecord:
     return ImportRecord(**(given | fields))
 
 
-def letter(number: int, **fields: Any) -> DeadLetter:
-    given = {
-        "id": f"{number:016x}",
-        "stage": "embed",
-        "topic": "tickets.enriched",
-        "partition": 1,
-        "offset": number,
-        "key": base64.b64encode(b"acme:7").decode(),
-        "value": base64.b64encode(b'{"a":[1,2]}').decode(),
-        "headers": [("schema", base64.b64encode(b"enriched-ticket/1").decode())],
-        "error_type": "RefusedError",
-        "message": "no [bold]\x1b[31m",
-        "failed_at": 1000.0 + number,
-    }
-    return DeadLetter(**(given | fields))
-
-
 def returns(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, value: Any) -> None:
     async def fake(*_: Any, **__: Any) -> Any:
         return value
@@ -88,6 +69,9 @@ def returns(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, value: Any)
         ["import"],
         ["dead-letters", "list"],
         ["dead-letters", "show", "x"],
+        ["dead-letters", "retry", "x"],
+        ["dead-letters", "discard", "--all"],
+        ["dead-letters", "export", "x.ndjson"],
     ],
 )
 def test_a_kafka_that_is_away_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,42 +219,6 @@ def test_progress_is_bars_on_a_terminal_and_lines_elsewhere(monkeypatch: pytest.
         progress.update(half)
     for words in ("fetched", "enriched", "embedded", "indexed", "skipped 0, failed 0", "20 of 40"):
         assert words in terminal.getvalue()
-
-
-def test_dead_letters_are_counted_and_listed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    letters = [
-        letter(3),
-        letter(2),
-        letter(1, stage="source", error_type="DecodeError", topic="/x.ndjson", line=12),
-    ]
-    returns(monkeypatch, dead_letters, "load_dead_letters", DeadLetterList(letters, unreadable=1))
-    assert cli.run(["dead-letters", "list", "--limit", "2", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["total"], found["unreadable"]) == (3, 1)
-    assert found["reasons"][0] == {"stage": "embed", "error_type": "RefusedError", "count": 2}
-    assert [one["offset"] for one in found["dead_letters"]] == [3, 2]
-
-    assert cli.run(["dead-letters", "list", "--limit", "2"]) == 0
-    printed = capsys.readouterr()
-    assert "RefusedError: no [bold]\\x1b[31m" in " ".join(printed.out.split())
-    assert "\x1b[31m" not in printed.out
-    assert "2 of 3 are shown" in printed.err
-    assert cli.run(["dead-letters", "list", "--limit", "0"]) == 0
-    assert "line 12" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_dead_letter_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    returns(monkeypatch, dead_letters, "find_dead_letter", letter(5, line=9))
-    assert cli.run(["dead-letters", "show", "x"]) == 0
-    shown = capsys.readouterr().out
-    for words in ("acme:7", "enriched-ticket/1", "no [bold]\\x1b[31m", '"a": [', "line"):
-        assert words in shown
-    assert cli.run(["dead-letters", "show", "x", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert base64.b64decode(found["value"]) == b'{"a":[1,2]}'
-    assert (found["line"], found["partition"], found["offset"]) == (9, 1, 5)
 
 
 def test_hits_are_shown_without_markup_or_escapes(

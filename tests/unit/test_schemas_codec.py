@@ -15,6 +15,7 @@ from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import (
     DeadLetter,
+    DeadLetterVerdict,
     Origin,
     Passage,
     Receipt,
@@ -83,6 +84,7 @@ EVERY = [
         failed_at=1.0,
         line=7,
     ),
+    DeadLetterVerdict(dead_letter_id="ab", verdict="retried", at=1.5),
     StageProgress(
         account="acme",
         import_id="i",

@@ -10,15 +10,19 @@ from agents.producer import Producer, Record
 from schemas.errors import RetryableError
 from schemas.imports import ImportCommand
 from schemas.settings import Settings
-from streams.retries import retrying
+from streams.retries import FOREVER, RetryPolicy, retrying
 from ticketstream.cli.output import note
 from ticketstream.records.commands import command_record
 
 
 class Sender:
-    """A producer that waits for Kafka when it is away for a while; an async context manager."""
+    """A producer that waits for Kafka when it is away for a while; an async context manager.
 
-    def __init__(self, settings: Settings) -> None:
+    ``policy`` says for how long; the default never gives up.
+    """
+
+    def __init__(self, settings: Settings, policy: RetryPolicy = FOREVER) -> None:
+        self._policy = policy
         self._producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
         self._partitions = settings.kafka.partitions
 
@@ -32,8 +36,8 @@ class Sender:
         await self._producer.stop()
 
     async def send(self, records: Sequence[Record]) -> None:
-        """Return when Kafka has acknowledged all records, however long that takes."""
-        await retrying(lambda: self._producer.send(records), on_retry=_told)
+        """Return when Kafka has acknowledged all; raises UnavailableError when the policy gives up."""
+        await retrying(lambda: self._producer.send(records), self._policy, on_retry=_told)
 
     async def command(self, command: ImportCommand) -> None:
         """Send one command; raises UnavailableError when Kafka does not take it."""

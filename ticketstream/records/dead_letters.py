@@ -1,68 +1,152 @@
-"""Dead letters, as the command line lists and shows them."""
+"""Dead letters and what became of them, read from their topic."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection
+from typing import Any, Final, Literal
 
 import msgspec
 
-from schemas.codec import decode
+from schemas.codec import decode, schema_header
 from schemas.errors import PermanentError, UserError
-from schemas.messages import DeadLetter
-from schemas.topics import DEAD_LETTERS
+from schemas.messages import DeadLetter, DeadLetterVerdict
+from schemas.retried import Retry, retry_of
+from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, IMPORT_PROGRESS, PIPELINE
 from ticketstream.records.reader import TopicReader
+
+State = Literal["open", "retried", "discarded"]
+
+_TICKET_KEY: Final = re.compile(rb"[^:]*:(\d{1,19})")
+
+
+class KnownLetter(msgspec.Struct, kw_only=True):
+    """A dead letter without its original's value, and what became of it.
+
+    ``partition``, ``offset`` and ``key`` say where it lies on the topic of the dead letters.
+    ``failed_again_as`` holds the ids of the letters that its retries led to.
+    """
+
+    letter: DeadLetter
+    partition: int
+    offset: int
+    key: bytes | None
+    ticket_id: int | None = None
+    retry: Retry | None = None
+    """Set when the original had been a dead letter before, and was sent again."""
+    state: State = "open"
+    settled_at: float | None = None
+    failed_again_as: list[str] = []
 
 
 class DeadLetterList(msgspec.Struct):
-    """All dead letters, newest first, without their originals; ``unreadable`` counts what is none."""
+    """All dead letters, newest first; ``unreadable`` counts what is none that this release can read."""
 
-    letters: list[DeadLetter]
+    letters: list[KnownLetter]
     unreadable: int = 0
+
+    def find(self, letter_id: str) -> KnownLetter:
+        """Return one letter; raises UserError when there is none of this id."""
+        for known in self.letters:
+            if known.letter.id == letter_id:
+                return known
+        raise UserError(
+            f"no dead letter has the id {letter_id!r}: see `ticketstream dead-letters list --flat`"
+        )
+
+    @property
+    def states(self) -> Counter[State]:
+        """How many letters are in each state."""
+        return Counter(known.state for known in self.letters)
+
+
+class Book:
+    """Puts together letters and verdicts in the order in which each partition holds them."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str, KnownLetter] = {}
+        self._verdicts: dict[str, DeadLetterVerdict] = {}
+        self._unreadable = 0
+
+    def add(self, raw: Any) -> None:
+        """Take in a message of the topic (``partition``, ``offset``, ``key``, ``value``, ``headers``)."""
+        if raw.value is None:
+            return
+        try:
+            if _is_verdict(raw):
+                verdict = decode(DeadLetterVerdict, raw.value, raw.headers)
+                self._verdicts[verdict.dead_letter_id] = verdict
+                return
+            letter = decode(DeadLetter, raw.value, raw.headers)
+        except PermanentError:
+            self._unreadable += 1
+            return
+        if letter.topic not in PIPELINE:
+            # A file's line or an export's row that was read once more and failed once more. A message
+            # of Kafka has one offset: its letter comes twice after a crash only, which changes nothing.
+            self._verdicts.pop(letter.id, None)
+        self._letters[letter.id] = KnownLetter(
+            # Originals can have 15 MiB each: a list has no use for them.
+            letter=msgspec.structs.replace(letter, value=None),
+            partition=raw.partition,
+            offset=raw.offset,
+            key=raw.key,
+            ticket_id=_ticket_of(letter),
+            retry=retry_of(original_headers(letter)),
+        )
+
+    def close(self) -> DeadLetterList:
+        """Return the letters as they stand, newest first."""
+        for letter_id, known in self._letters.items():
+            if verdict := self._verdicts.get(letter_id):
+                known.state, known.settled_at = verdict.verdict, verdict.at
+        for letter_id, known in self._letters.items():
+            before = self._letters.get(known.retry.letter_id) if known.retry else None
+            if before is None or before is known:
+                continue
+            before.failed_again_as.append(letter_id)
+            if before.state == "open" and known.letter.failed_at >= before.letter.failed_at:
+                # Whoever retried it was stopped before its verdict was written.
+                before.state, before.settled_at = "retried", known.letter.failed_at
+        newest_first = sorted(self._letters.values(), key=lambda known: known.letter.failed_at, reverse=True)
+        return DeadLetterList(newest_first, self._unreadable)
 
 
 async def load_dead_letters(bootstrap_servers: str) -> DeadLetterList:
     """Return all dead letters; one that came twice counts once. Raises UnavailableError."""
-    letters: dict[str, DeadLetter] = {}
-    unreadable = 0
-    async for letter in _read(bootstrap_servers):
-        if letter is None:
-            unreadable += 1
-            continue
-        # Originals can be 8 MiB each: a list has no use for them.
-        letters[letter.id] = msgspec.structs.replace(letter, value=None, headers=[])
-    newest_first = sorted(letters.values(), key=lambda letter: letter.failed_at, reverse=True)
-    return DeadLetterList(newest_first, unreadable)
-
-
-async def find_dead_letter(bootstrap_servers: str, letter_id: str) -> DeadLetter:
-    """Return one dead letter with its original bytes; raises UserError when there is none of this id."""
-    found = None
-    async for letter in _read(bootstrap_servers):
-        if letter is not None and letter.id == letter_id:
-            found = letter
-    if found is None:
-        raise UserError(f"no dead letter has the id {letter_id!r}: see `ticketstream dead-letters list`")
-    return found
-
-
-async def _read(bootstrap_servers: str) -> AsyncIterator[DeadLetter | None]:
+    book = Book()
     async with TopicReader(bootstrap_servers, [DEAD_LETTERS]) as reader:
         async for raw in reader.to_end():
-            if raw.value is None:
-                continue
-            try:
-                yield decode(DeadLetter, raw.value, raw.headers)
-            except PermanentError:
-                yield None
+            book.add(raw)
+    return book.close()
 
 
-def count_reasons(letters: Iterable[DeadLetter]) -> list[tuple[str, str, int]]:
-    """Return stage, error type and number, the most frequent first."""
-    counts = Counter((letter.stage, letter.error_type) for letter in letters)
-    return [(stage, error, number) for (stage, error), number in counts.most_common()]
+async def find_dead_letter(bootstrap_servers: str, letter_id: str) -> tuple[KnownLetter, DeadLetter]:
+    """Return one dead letter, with its original bytes; raises UserError when there is none of this id."""
+    known = (await load_dead_letters(bootstrap_servers)).find(letter_id)
+    async for found in originals(bootstrap_servers, [known]):
+        return found
+    raise UserError(f"dead letter {letter_id!r} is no longer on its topic")
+
+
+async def originals(
+    bootstrap_servers: str, chosen: Collection[KnownLetter]
+) -> AsyncIterator[tuple[KnownLetter, DeadLetter]]:
+    """Yield these letters with their originals, in the order of the topic; holds one at a time."""
+    wanted = {(known.partition, known.offset): known for known in chosen}
+    places = {partition for partition, _ in wanted}
+    if not wanted:
+        return
+    async with TopicReader(bootstrap_servers, [DEAD_LETTERS], partitions=places) as reader:
+        async for raw in reader.to_end():
+            known = wanted.pop((raw.partition, raw.offset), None)
+            if known is not None:
+                yield known, decode(DeadLetter, raw.value, raw.headers)
+                if not wanted:
+                    return
 
 
 def original(encoded: str | None) -> bytes | None:
@@ -73,3 +157,30 @@ def original(encoded: str | None) -> bytes | None:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return encoded.encode("utf-8", "replace")
+
+
+def original_headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
+    """Return the headers of a letter's original."""
+    return [(name, original(value) or b"") for name, value in letter.headers]
+
+
+class _Numbers(msgspec.Struct):
+    ticket_id: int | None = None
+    id: int | None = None
+
+
+def _is_verdict(raw: Any) -> bool:
+    return schema_header(DeadLetterVerdict) in [tuple(header) for header in raw.headers or ()]
+
+
+def _ticket_of(letter: DeadLetter) -> int | None:
+    """Return the ticket a letter's original is about, as far as its key or its value tell."""
+    if letter.topic in (IMPORT_COMMANDS, IMPORT_PROGRESS):
+        return None
+    if match := _TICKET_KEY.fullmatch(original(letter.key) or b""):
+        return int(match[1])
+    try:
+        numbers = msgspec.json.decode(original(letter.value) or b"", type=_Numbers)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return numbers.ticket_id if numbers.ticket_id is not None else numbers.id

@@ -1,0 +1,174 @@
+"""``ticketstream dead-letters retry`` and ``discard``: decides about dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from ticketstream.cli.dead_letter_options import Reasons, Since, Tickets, Until, filters_of
+from ticketstream.cli.output import JsonOption, note, print_error, print_json
+
+if TYPE_CHECKING:
+    from schemas.messages import Verdict
+    from schemas.settings import Settings
+    from ticketstream.records.dead_letter_choice import Filters
+    from ticketstream.records.dead_letter_settle import Settled
+    from ticketstream.records.dead_letters import KnownLetter
+
+_ATTEMPTS: Final = 5
+_NAMED: Final = 10
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Ids, as `dead-letters list` shows them.")
+]
+IdOption = Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="The same as an option.")]
+Everything = Annotated[bool, typer.Option("--all", help="All open letters.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add ``retry`` and ``discard``."""
+    group.command("retry")(retry)
+    group.command("discard")(discard)
+
+
+def retry(
+    ids: Ids = None,
+    id_: IdOption = None,
+    ticket: Tickets = None,
+    reason: Reasons = None,
+    since: Since = None,
+    until: Until = None,
+    everything: Everything = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the originals of open dead letters through the pipeline again.
+
+    A newer version of a ticket is never overwritten. What fails again becomes a new dead letter, which
+    says so. Repeating the command sends nothing twice: only letters that are still open are sent.
+    """
+    _settle("retried", [*(ids or ()), *(id_ or ())], ticket, reason, since, until, everything, as_json)
+
+
+def discard(
+    ids: Ids = None,
+    id_: IdOption = None,
+    ticket: Tickets = None,
+    reason: Reasons = None,
+    since: Since = None,
+    until: Until = None,
+    everything: Everything = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put open dead letters aside: nothing is sent, and `list` no longer shows them.
+
+    They stay on their topic; `list --all` shows them, and `retry ID` still sends them.
+    """
+    _settle("discarded", [*(ids or ()), *(id_ or ())], ticket, reason, since, until, everything, as_json)
+
+
+def _settle(
+    verdict: Verdict,
+    ids: Sequence[str],
+    tickets: list[str] | None,
+    reasons: list[str] | None,
+    since: str | None,
+    until: str | None,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    from schemas.errors import TicketstreamError
+    from schemas.settings import load_settings
+    from ticketstream.cli.running import run_async
+    from ticketstream.records.dead_letter_settle import Settled
+
+    filters = filters_of(tickets, reasons, since, until)
+    ways = [bool(ids), bool(filters), everything]
+    if not any(ways):
+        raise typer.BadParameter("say which: ids, --ticket, --reason, --since, --until, or --all")
+    if sum(ways) > 1:
+        raise typer.BadParameter(
+            "give ids, or filters such as --ticket and --reason, or --all: not two of these"
+        )
+    settled = Settled()
+    try:
+        chosen, open_ = run_async(_work(load_settings(), verdict, ids, filters, settled))
+    except (KeyboardInterrupt, TicketstreamError):
+        if settled.done:
+            note(
+                f"{_letters(len(settled.done))} {verdict} before that; the same command goes on with the rest"
+            )
+        raise
+    _report(verdict, chosen, open_, settled, as_json)
+
+
+async def _work(
+    settings: Settings, verdict: Verdict, ids: Sequence[str], filters: Filters, settled: Settled
+) -> tuple[list[KnownLetter], list[KnownLetter]]:
+    """Choose the letters, and settle those that are open; returns all that were meant, and these."""
+    from agents.topics import ensure_topics
+    from streams.retries import RetryPolicy
+    from ticketstream.cli.import_sender import Sender
+    from ticketstream.cli.import_wait import warn_without_workers
+    from ticketstream.records.dead_letter_choice import to_settle
+    from ticketstream.records.dead_letter_settle import discard_letters, retry_letters
+    from ticketstream.records.dead_letters import load_dead_letters, originals
+
+    servers = settings.bootstrap_servers
+    chosen = to_settle(await load_dead_letters(servers), ids, filters)
+    # Named by its id, a letter that was discarded may be retried after all.
+    reopened = bool(ids) and verdict == "retried"
+    open_ = [known for known in chosen if known.state == "open" or (reopened and known.state == "discarded")]
+    if not open_:
+        return chosen, open_
+    await ensure_topics(settings)
+    note(f"{_letters(len(open_))} to be {verdict}")
+    if verdict == "retried":
+        await warn_without_workers(settings)
+    async with Sender(settings, RetryPolicy(attempts=_ATTEMPTS)) as sender:
+        if verdict == "retried":
+            found = originals(servers, open_)
+            await retry_letters(found, sender.send, settled, partitions=settings.kafka.partitions)
+        else:
+            await discard_letters(open_, sender.send, settled)
+    return chosen, open_
+
+
+def _report(
+    verdict: Verdict,
+    chosen: Sequence[KnownLetter],
+    open_: Sequence[KnownLetter],
+    settled: Settled,
+    as_json: bool,
+) -> None:
+    from ticketstream.cli.untrusted import one_line
+
+    before = len(chosen) - len(open_)
+    if as_json:
+        document: dict[str, Any] = {
+            "matched": len(chosen),
+            verdict: len(settled.done),
+            "settled_before": before,
+            "dead_letters": settled.done,
+            "impossible": [{"id": name, "message": why} for name, why in settled.impossible],
+        }
+        print_json(document)
+    else:
+        if before:
+            was = "was" if before == 1 else "were"
+            note(f"{_letters(before)} {was} retried or discarded before: nothing to do")
+        if open_:
+            note(f"{_letters(len(settled.done))} {verdict}")
+        if settled.done and verdict == "retried":
+            note("what fails again is in `ticketstream dead-letters list`")
+    for name, why in settled.impossible[:_NAMED]:
+        print_error(f"dead letter {one_line(name)} cannot be retried: {one_line(why)}")
+    if len(settled.impossible) > _NAMED:
+        print_error(f"{len(settled.impossible) - _NAMED:,} more cannot be retried: --json names them all")
+    if settled.impossible:
+        raise typer.Exit(1)
+
+
+def _letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
