@@ -26,7 +26,7 @@ class Raw(NamedTuple):
 
 
 def a_letter(number: int = 1, **fields: Any) -> DeadLetter:
-    given = {
+    given: dict[str, Any] = {
         "id": f"{number:016x}",
         "stage": "embed",
         "topic": "tickets.enriched",
