@@ -39,11 +39,12 @@ def target_of(message: Incoming) -> str | None:
 
 
 def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
-    """Return whether a whole ticket is the newest that enrich knows of, or newer.
+    """Return whether a whole ticket is the newest that enrich has sent, or of one it knows nothing of.
 
     Of two states with one version only the one that enrich sent last is; their origins tell them apart.
+    A newer one than enrich has ever sent is nobody's state: passed on, it would make real changes stale.
     """
-    if seen is None or ticket.version > seen.version:
+    if seen is None:
         return True
     return ticket.version == seen.version and ticket.origin == seen.origin
 
@@ -67,7 +68,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
         return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
     await backlog.room(embeds=target == ENRICHED)
     marks = []
-    if (known := seen()) is None or known.version < ticket.version:
+    if seen() is None:
         # What its change looked like is not known: should that come again, it is not taken for a duplicate.
         marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
     return Done(

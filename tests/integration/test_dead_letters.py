@@ -20,9 +20,10 @@ from agents.producer import Record
 from schemas.codec import decode, encode, headers_of, schema_header
 from schemas.errors import DecodeError, RefusedError
 from schemas.imports import ImportCommand, ImportSpec
-from schemas.messages import DeadLetter, EnrichedTicket
+from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket
 from schemas.retried import Retry, retry_of
-from schemas.topics import BACKFILL, DEAD_LETTERS, ENRICHED, IMPORT_COMMANDS, INDEXED
+from schemas.topics import BACKFILL, DEAD_LETTERS, EMBEDDED, ENRICHED, IMPORT_COMMANDS, INDEXED
+from schemas.vectors import encode_vector
 from ticketstream.records.commands import command_record, new_import_id
 from ticketstream.records.dead_letter_settle import Settled, retry_letters
 from ticketstream.records.dead_letters import load_dead_letters, originals
@@ -217,6 +218,30 @@ async def test_a_whole_ticket_that_was_refused_passes_all_stages_behind(desk: De
     (receipt,) = await records_on(desk, INDEXED, own)
     assert retry_of(receipt.headers) == Retry(letter.id)
     assert [each.value for each in await records_on(desk, ENRICHED, own)] == [message.value]
+
+
+async def test_poison_from_far_ahead_makes_no_change_stale(desk: Desk) -> None:
+    ticket_id = changeable(desk)[7]
+    key = f"{desk.account}:{ticket_id}".encode()
+    raw = (await records_on(desk, EMBEDDED, key))[-1]
+    whole = decode(EmbeddedTicket, raw.value, raw.headers)
+    chunk = replace(whole.chunks[0], vector=encode_vector([1.0, 2.0]))
+    ahead = replace(whole, version=whole.version + 1_000_000, chunks=[chunk])
+    poison = Record(EMBEDDED, raw.partition, key, encode(ahead), headers_of(ahead))
+    await desk.send(poison)
+    (letter,) = await letters_of(desk, 1, stage="index")
+    desk.zendesk.add_comment(ticket_id, "before the retry")
+
+    async def equal() -> bool:
+        return (await compare(desk, only=[ticket_id])).equal
+
+    await until(equal, SECONDS, "a change behind the poison")
+    assert asked(desk, "retry", letter.id)["retried"] == 1
+    await everything_done(desk)
+    desk.zendesk.add_comment(ticket_id, "after the retry")
+    await until(equal, SECONDS, "a change behind the retried poison")
+    assert (await records_on(desk, EMBEDDED, key))[-1].value != poison.value
+    assert asked(desk, "list")["total"] == 0
 
 
 async def test_what_stays_incurable_fails_again_and_says_so(desk: Desk) -> None:
