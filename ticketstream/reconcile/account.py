@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from schemas.errors import DecodeError
 from schemas.messages import TicketChange
+from streams.sinks.weaviate.together import slices
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
-from streams.sources.zendesk.export import change_from_row, export_page
+from streams.sources.zendesk.export import change_from_row, change_of, export_page
+from streams.sources.zendesk.rows import MOST_TICKETS, fetch_tickets
 from streams.transforms.enrich import is_removed
 from ticketstream.reconcile.states import AccountStates, AccountTable, Presence, Statuses
 
@@ -38,7 +40,7 @@ class AccountReader:
         self._states = AccountStates()
 
     async def read(self, told: Callable[[int], None] = lambda _: None) -> AccountTable:
-        """Read to the end of the export; returns all that is known of the account. ``told`` hears the rows."""
+        """Read to the end of the export; returns all that is known by now. ``told`` hears the rows."""
         while True:
             page = await export_page(
                 self._client,
@@ -52,6 +54,21 @@ class AccountReader:
             told(len(self._states))
             if page.end_of_stream:
                 return self._states.newest()
+
+    async def ask(self, ticket_ids: Sequence[int]) -> AccountTable:
+        """Ask for tickets by id that the export has not named; returns all that is known by now.
+
+        A ticket that changed within the last minute has left its place in the export, and its new one is
+        not shown yet: only asking tells it from one that never was.
+        """
+        for part in slices(ticket_ids, MOST_TICKETS):
+            for row in await fetch_tickets(self._client, part):
+                self._add_change(change_of(row, account=self._account, source="import"))
+        return self._states.newest()
+
+    def newest(self) -> AccountTable:
+        """Return all that is known by now."""
+        return self._states.newest()
 
     def gone(self, ticket_id: int, version: int) -> None:
         """Note that a ticket is no longer there, which the export does not say yet."""
@@ -68,6 +85,9 @@ class AccountReader:
             if 0 < ticket_id < 2**63:
                 self._states.add(ticket_id, 0, 0, 0, Presence.UNREADABLE)
             return
+        self._add_change(change)
+
+    def _add_change(self, change: TicketChange) -> None:
         self._states.add(
             change.ticket_id,
             change.version,

@@ -62,12 +62,12 @@ class Findings(NamedTuple):
 class Totals(NamedTuple):
     """How many tickets there are; ``objects`` are chunks in the index."""
 
-    account: int
-    removed: int
-    unreadable: int
-    indexed: int
-    without_text: int
-    objects: int
+    account: int = 0
+    removed: int = 0
+    unreadable: int = 0
+    indexed: int = 0
+    without_text: int = 0
+    objects: int = 0
 
 
 def compare(
@@ -117,15 +117,22 @@ def compare(
     for each in (version, last_updated, written):
         stamps = np.maximum(stamps, np.where(each > now, 0, each))
     totals = Totals(
-        account=int(present.sum()),
-        removed=int(np.isin(presence[in_account], (Presence.DELETED, Presence.MERGED)).sum()),
-        unreadable=int((in_account & (presence == Presence.UNREADABLE)).sum()),
         indexed=int(in_index.sum()),
         without_text=int(without_text.sum()),
         objects=int((_pick(index.public, i, in_index) + _pick(index.internal, i, in_index)).sum()),
     )
     found = Findings(ids, kinds, stamps, np.maximum(version, written))
-    return found.where(kinds != 0), totals
+    return found.where(kinds != 0), with_account(totals, account)
+
+
+def with_account(totals: Totals, account: AccountTable) -> Totals:
+    """Return the totals with the account's as it is known now."""
+    presence = account.presence
+    return totals._replace(
+        account=int((presence == Presence.PRESENT).sum()),
+        removed=int(np.isin(presence, (Presence.DELETED, Presence.MERGED)).sum()),
+        unreadable=int((presence == Presence.UNREADABLE).sum()),
+    )
 
 
 def _join(known: Ints, wanted: Ints) -> tuple[Ints, Flags]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from schemas.codec import encode, headers_of
@@ -15,7 +17,7 @@ from schemas.topics import BACKFILL
 from schemas.zendesk import Ticket
 from streams.sinks.weaviate.together import slices
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.export import epoch
+from streams.sources.zendesk.export import change_of
 from streams.sources.zendesk.rows import MOST_TICKETS, fetch_ticket, fetch_tickets
 from ticketstream.reconcile.compare import Findings, Kind
 
@@ -78,7 +80,7 @@ class Mender:
                     gone(ticket_id, version)
                 changes.append(removal(self._account, ticket_id, version))
             else:
-                changes.append(change_of(self._account, row, version))
+                changes.append(forced(self._account, row, version))
         return changes
 
     def _record(self, change: TicketChange) -> Record:
@@ -87,17 +89,10 @@ class Mender:
         return Record(BACKFILL, partition_of(key, self._partitions), key, encode(change), headers)
 
 
-def change_of(account: str, row: Ticket, version: int) -> TicketChange:
-    """Return the change that makes the pipeline write a ticket as it is now; ``version`` at least."""
-    changed_at = epoch(row.updated_at)
-    return TicketChange(
-        account=account,
-        ticket_id=row.id,
-        version=max(version, int(changed_at), row.generated_timestamp or 0),
-        changed_at=changed_at,
-        source="import",
-        ticket=row,
-    )
+def forced(account: str, row: Ticket, version: int) -> TicketChange:
+    """Return the change that makes the pipeline write a ticket as it is now, of this version at least."""
+    change = change_of(row, account=account, source="import")
+    return msgspec.structs.replace(change, version=max(version, change.version))
 
 
 def removal(account: str, ticket_id: int, version: int) -> TicketChange:

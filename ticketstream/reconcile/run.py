@@ -24,7 +24,7 @@ from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import ZendeskClient
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.reconcile.account import AccountReader
-from ticketstream.reconcile.compare import Findings, Kind, Totals, compare
+from ticketstream.reconcile.compare import Findings, Kind, Totals, compare, with_account
 from ticketstream.reconcile.index import IndexReader
 from ticketstream.reconcile.ledger import LedgerReader
 from ticketstream.reconcile.mend import Mender
@@ -39,15 +39,19 @@ Told = Callable[[str, str], None]
 
 _LOOKS: Final = 3
 _LONGEST_PAUSE: Final = 30.0
-_HIDDEN_SECONDS: Final = 60
+HIDDEN_SECONDS: Final = 60.0
 """How long the export keeps a change to itself. Source: Zendesk's API reference, "Incremental Exports"."""
 _SLACK_SECONDS: Final = 30
 _GENERAL_SHARE: Final = 0.1
 """Part of the general limit that looking up tickets may take beside the workers, who hold all of it."""
 
 
-async def reconcile(settings: Settings, *, since: int, fix: bool, told: Told) -> Outcome:
+async def reconcile(
+    settings: Settings, *, since: int, fix: bool, told: Told, hidden_seconds: float = HIDDEN_SECONDS
+) -> Outcome:
     """Compare the whole account, or what changed ``since`` (Unix seconds, 0: all), and mend it with ``fix``.
+
+    ``hidden_seconds`` is how long the export keeps a change to itself.
 
     Raises UserError, SettingsError and CredentialsError for what a person must mend, RefusedError for a
     call that Zendesk refuses, UnavailableError when Kafka or Weaviate is away.
@@ -74,6 +78,7 @@ async def reconcile(settings: Settings, *, since: int, fix: bool, told: Told) ->
                 ledger,
                 since=since,
                 told=told,
+                hidden=hidden_seconds,
             )
             return await run.run(fix=fix)
 
@@ -111,6 +116,7 @@ class _Run:
         *,
         since: int,
         told: Told,
+        hidden: float,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -120,8 +126,11 @@ class _Run:
         self._since = since
         self._told = told
         self._workers = False
+        self._hidden = hidden
         # A change younger than this may not have passed: hidden by the export, then waiting for two looks.
-        self._passage = _HIDDEN_SECONDS + 2 * settings.zendesk.poll_seconds + _SLACK_SECONDS
+        self._passage = hidden + 2 * settings.zendesk.poll_seconds + _SLACK_SECONDS
+        self._all_named_at = math.inf
+        """From this moment on, the export has named every ticket that was there when it was first read."""
 
     async def run(self, *, fix: bool) -> Outcome:
         started = time.monotonic()
@@ -139,7 +148,7 @@ class _Run:
         return Outcome(
             account=self._settings.account,
             since=self._since,
-            totals=totals,
+            totals=with_account(totals, self._account.newest()),
             drift=drift,
             left=left,
             changing=changing,
@@ -153,6 +162,7 @@ class _Run:
         account = await self._account.read(
             lambda rows: self._told("reading the account:", f"{rows:,} tickets")
         )
+        self._all_named_at = time.time() + self._hidden + 1
         self._told("reading what the pipeline has written", "")
         ledger = await self._ledger.read()
         # The index last: whatever the account has said by then has had the most time to arrive.
@@ -170,21 +180,37 @@ class _Run:
             if not suspects.ids.size:
                 break
             if look:
-                await asyncio.sleep(min(self._settings.zendesk.poll_seconds, _LONGEST_PAUSE))
+                await asyncio.sleep(self._pause(suspects))
             self._told("waiting for the workers to finish what is on their way", "")
             since = time.time()
             working = await settled(self._settings)
             self._told("looking again at", f"{suspects.ids.size:,} tickets")
-            account = await self._account.read()
-            ledger = await self._ledger.read()
-            index: IndexTable = await self._index.read(suspects.ids)
-            found, _ = compare(account, index, ledger, only=suspects.ids, now=time.time())
+            found = await self._look_at(suspects.ids)
             moving = found.stamps > since - self._passage
+            if since < self._all_named_at:
+                moving |= found.kinds == Kind.UNKNOWN
             certain.append(found.where(~moving))
             suspects = found.where(moving)
-            if not working:
+            if not working and not suspects.count(Kind.UNKNOWN):
                 break
         return _joined(certain), int(suspects.ids.size)
+
+    def _pause(self, suspects: Findings) -> float:
+        pause = min(self._settings.zendesk.poll_seconds, _LONGEST_PAUSE)
+        if suspects.count(Kind.UNKNOWN):
+            # A ticket deleted within the last minute is not named by the export yet, nor shown any more.
+            pause = max(pause, self._all_named_at - time.time())
+        return pause
+
+    async def _look_at(self, ids: Ints) -> Findings:
+        account = await self._account.read()
+        ledger = await self._ledger.read()
+        index: IndexTable = await self._index.read(ids)
+        found, _ = compare(account, index, ledger, only=ids, now=time.time())
+        if found.count(Kind.UNKNOWN):
+            account = await self._account.ask(found.ids[found.kinds == Kind.UNKNOWN].tolist())
+            found, _ = compare(account, index, ledger, only=ids, now=time.time())
+        return found
 
     async def _mend(self, found: Findings) -> int:
         settings = self._settings
@@ -200,7 +226,7 @@ class _Run:
             )
             return await mender.send(
                 found,
-                seen_at=int(time.time()) - _HIDDEN_SECONDS - 1,
+                seen_at=int(time.time() - self._hidden) - 1,
                 gone=self._account.gone,
                 told=lambda sent: self._told("sending through the pipeline:", f"{sent:,} tickets"),
             )
@@ -225,6 +251,3 @@ def _require_an_account(totals: Totals, settings: Settings) -> None:
             f"the account at {settings.zendesk_url} shows no ticket, but {totals.indexed:,} are indexed: "
             f"--fix would remove them all; is {PREFIX}ZENDESK__BASE_URL right?"
         )
-
-
-__all__ = ["Kind", "incremental_share", "reconcile"]

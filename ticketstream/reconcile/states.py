@@ -221,9 +221,7 @@ class LedgerStates:
             _copy(each)[order] for each in (self._version, self._public, self._internal)
         )
         flags = flags[order]
-        return LedgerTable(
-            ids[order], version, public, internal, content, flags & 1 == 1, flags & 2 == 2
-        )
+        return LedgerTable(ids[order], version, public, internal, content, flags & 1 == 1, flags & 2 == 2)
 
 
 def place_of(visibility: Visibility, chunk_index: int) -> int:
