@@ -77,6 +77,8 @@ class Index:
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)
+        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before):
+            where = Standing.STALE
         replay = replay_of(message.headers)
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
@@ -140,6 +142,20 @@ class Index:
             # What the index held already (told of first by a webhook, then by the export) was fresh before.
             changed_at=ticket.changed_at if fresh else None,
         )
+
+
+def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket) -> bool:
+    """Return whether a ticket comes late, from a change before that of what is indexed.
+
+    A ticket can change twice in a second, so with one version; then the order of the changes tells. The
+    order in which they come here does not: a worker that was taken for dead may still send its last ones.
+    """
+    here, there = ticket.origin, before.origin
+    return (
+        ticket.version == before.version
+        and (here.topic, here.partition) == (there.topic, there.partition)
+        and here.offset < there.offset
+    )
 
 
 def _entry(ticket: EmbeddedTicket) -> IndexedTicket:

@@ -14,7 +14,7 @@ from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.ids import chunk_id
 from schemas.messages import EmbeddedTicket, Origin, Receipt
 from schemas.state import IndexedTicket
-from schemas.topics import CHANGES, INDEXED
+from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.sinks.base import SinkItem, SinkResult
 from tests.agents_fixtures import FACTS, FakeTables, a_message, an_embedded
@@ -226,3 +226,17 @@ async def test_in_an_account_that_was_empty_an_unknown_ticket_has_left_nothing()
     assert [item.stale_ids for item in desk.writer.items] == [[], None]
     await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
     assert desk.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 1)]
+
+
+async def test_of_two_changes_in_one_second_the_later_one_stays() -> None:
+    desk = Desk()
+    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    await desk.settled(an_embedded(5, removed=True, origin=origin(2)))
+    late = await desk.settled(an_embedded(5, public=["a"], origin=origin(1)), offset=9)
+    assert (receipt(late).outcome, late.marks, len(desk.writer.items)) == ("stale", [], 2)
+    # What came by another lane, or later, is not late.
+    for ticket in (
+        an_embedded(5, public=["b"], origin=Origin(BACKFILL, 0, 1)),
+        an_embedded(5, public=["c"], origin=Origin(BACKFILL, 0, 3)),
+    ):
+        assert receipt(await desk.settled(ticket)).outcome == "indexed"
