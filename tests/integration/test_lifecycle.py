@@ -17,12 +17,16 @@ from schemas.codec import decode, encode, headers_of
 from schemas.ids import ticket_key
 from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from streams.sinks.weaviate.search import Hit
-from ticketstream.cli.search import find
+from schemas.vectors import Vector
+from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.search import Hit, Search
+from ticketstream.cli.search import query_vector
 from ticketstream.records.reader import TopicReader
 from ticketstream.sample.zendesk.changes import SCRUBBED
 
 ARRIVES_SECONDS = 90.0
+VECTORS: dict[str, Vector] = {}
+"""Those of the words looked for: a model takes its time to load."""
 MESSAGES: dict[str, type[Any]] = {
     CHANGES: TicketChange,
     ENRICHED: EnrichedTicket,
@@ -32,7 +36,12 @@ MESSAGES: dict[str, type[Any]] = {
 
 async def found(desk: Desk, word: str, *, public_only: bool = False, **filters: Any) -> list[Hit]:
     """Return what a search for a word shows and has the word in it."""
-    hits = await find(desk.settings, word, limit=20, public_only=public_only, **filters)
+    settings = desk.settings
+    if word not in VECTORS:
+        VECTORS[word] = await query_vector(settings, word)
+    async with await connect(settings) as connection:
+        search = Search(connection).search
+        hits = await search(desk.account, word, VECTORS[word], limit=20, public_only=public_only, **filters)
     return [hit for hit in hits if word in hit.text]
 
 
@@ -275,7 +284,9 @@ async def test_redacted_text_never_comes_back_through_a_late_message(desk: Desk)
     await shows(desk, "aurochsia")
     version = desk.zendesk.truth_of(number)["generated_timestamp"]
     for topic in MESSAGES:
-        await desk.send(late[topic], of_version(late[topic], version))
+        await desk.send(late[topic])
+        if topic != CHANGES:  # of what changed within a second, the export shows the last state only
+            await desk.send(of_version(late[topic], version))
         await settled(desk)
         assert await ids(desk, "aurochsia") == set()
     assert await ids(desk, "quaggaline", public_only=True) == {number}

@@ -96,9 +96,9 @@ async def _collection(settings: Settings, connection: WeaviateConnection, *, fix
         target = await alias_target(connection.client)
     if fix and target not in (None, mine):
         raise UserError(
-            f"{ALIAS} stands for {target}, but by the settings the workers write to {mine}: what they mend "
-            f"would not be read; set {PREFIX}EMBEDDING__MODEL and {PREFIX}EMBEDDING__DIMENSIONS to those of "
-            "the import, or compare without --fix"
+            f"{ALIAS} stands for {target}, but by the settings the workers write to {mine}, where nobody "
+            f"would read what they mend: if a replay is filling it, wait for its end, else set "
+            f"{PREFIX}EMBEDDING__MODEL and {PREFIX}EMBEDDING__DIMENSIONS to those of the import"
         )
     return target or mine
 
@@ -140,11 +140,11 @@ class _Run:
         mended = None
         self._workers = bool(await active_workers(self._settings.bootstrap_servers))
         if fix and certain.ids.size and self._workers:
-            _require_an_account(totals, self._settings)
+            require_an_account(totals, self._settings)
             sent = await self._mend(certain)
             still, new = await self._look_again(certain)
-            left, changing = drift_of(still), changing + int(new)
-            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size))
+            left, changing = drift_of(still), changing + new
+            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size) - new)
         return Outcome(
             account=self._settings.account,
             since=self._since,
@@ -244,7 +244,7 @@ def _joined(parts: list[Findings]) -> Findings:
     return Findings(*(each[order] for each in whole))
 
 
-def _require_an_account(totals: Totals, settings: Settings) -> None:
+def require_an_account(totals: Totals, settings: Settings) -> None:
     """Refuse to empty an index because a wrong account was asked."""
     if not totals.account and totals.indexed:
         raise UserError(

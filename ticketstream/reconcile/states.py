@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from schemas.ids import Visibility
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer[Any]]
+"""Whole numbers, of the smallest type that holds them."""
 Flags = npt.NDArray[np.bool_]
 
 _OTHER_STATUS: Final = 65_535
@@ -97,7 +98,7 @@ class IndexTable(NamedTuple):
     public: Ints
     internal: Ints
     whole: Flags
-    content: npt.NDArray[np.uint64]
+    content: Ints
     first_updated: Ints
     last_updated: Ints
     first_status: Ints
@@ -145,10 +146,10 @@ class IndexStates:
         sizes = np.diff(np.append(group_starts, ids.size))
         numbered = (place >> 1) == np.arange(ids.size) - np.repeat(group_starts, sizes)
         updated, status = _copy(self._updated)[order], _copy(self._status)[order]
-        content = np.frombuffer(self._content.tobytes(), dtype=np.uint64)[order]
+        content = _copy(self._content)[order]
         if not ids.size:
             return IndexTable(ids, ids, ids, ids.astype(bool), content, *(ids for _ in range(4)))
-        internal = np.add.reduceat(place & 1, starts)
+        internal = np.add.reduceat((place & 1).astype(np.int64), starts)
         total = np.diff(np.append(starts, ids.size))
         return IndexTable(
             ids[starts],
@@ -170,7 +171,7 @@ class LedgerTable(NamedTuple):
     version: Ints
     public: Ints
     internal: Ints
-    content: npt.NDArray[np.uint64]
+    content: Ints
     removed: Flags
     here: Flags
 
@@ -216,7 +217,7 @@ class LedgerStates:
         order = np.argsort(ids, kind="stable")
         order = order[_last_of_each(ids[order])]
         order = order[flags[order] & 4 == 0]
-        content = np.frombuffer(self._content.tobytes(), dtype=np.uint64)[order]
+        content = _copy(self._content)[order]
         version, public, internal = (
             _copy(each)[order] for each in (self._version, self._public, self._internal)
         )
@@ -241,7 +242,7 @@ def content_of(place: int, content_hash: str) -> int:
 
 def _copy(values: array[Any]) -> Ints:
     # A view would keep the array from growing any more.
-    return np.array(values, dtype=np.int64)
+    return np.array(values)
 
 
 def _first_of_each(values: Ints) -> Flags:
