@@ -77,9 +77,9 @@ class Index:
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)
-        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before):
-            where = Standing.STALE
         replay = replay_of(message.headers)
+        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before, bool(replay)):
+            where = Standing.STALE
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
             outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
@@ -144,18 +144,20 @@ class Index:
         )
 
 
-def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket) -> bool:
-    """Return whether a ticket comes late, from a change before that of what is indexed.
+def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -> bool:
+    """Return whether a ticket comes late: from a change before that of what is indexed.
 
-    A ticket can change twice in a second, so with one version; then the order of the changes tells. The
-    order in which they come here does not: a worker that was taken for dead may still send its last ones.
+    A ticket can have several states of one version: those of a second, and what a hint found. The order
+    of their changes tells, where they came by one lane; the order in which they come here does not, for
+    a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
+    ticket stays removed, as its return has a higher version, unless it is replayed.
     """
+    if ticket.version != before.version:
+        return False
     here, there = ticket.origin, before.origin
-    return (
-        ticket.version == before.version
-        and (here.topic, here.partition) == (there.topic, there.partition)
-        and here.offset < there.offset
-    )
+    if (here.topic, here.partition) == (there.topic, there.partition):
+        return here.offset < there.offset
+    return before.removed and not ticket.removed and not replay
 
 
 def _entry(ticket: EmbeddedTicket) -> IndexedTicket:

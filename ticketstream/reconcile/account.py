@@ -11,8 +11,8 @@ from schemas.errors import DecodeError
 from schemas.messages import TicketChange
 from streams.sinks.weaviate.together import slices
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
-from streams.sources.zendesk.export import change_from_row, change_of, export_page
-from streams.sources.zendesk.rows import MOST_TICKETS, fetch_tickets
+from streams.sources.zendesk.export import change_from_row, export_page
+from streams.sources.zendesk.rows import MOST_TICKETS, fetch_rows
 from streams.transforms.enrich import is_removed
 from ticketstream.reconcile.states import AccountStates, AccountTable, Presence, Statuses
 
@@ -62,8 +62,8 @@ class AccountReader:
         not shown yet: only asking tells it from one that never was.
         """
         for part in slices(ticket_ids, MOST_TICKETS):
-            for row in await fetch_tickets(self._client, part):
-                self._add_change(change_of(row, account=self._account, source="import"))
+            for row in await fetch_rows(self._client, part):
+                self._add(row)
         return self._states.newest()
 
     def newest(self) -> AccountTable:
@@ -85,9 +85,6 @@ class AccountReader:
             if 0 < ticket_id < 2**63:
                 self._states.add(ticket_id, 0, 0, 0, Presence.UNREADABLE)
             return
-        self._add_change(change)
-
-    def _add_change(self, change: TicketChange) -> None:
         self._states.add(
             change.ticket_id,
             change.version,

@@ -15,10 +15,11 @@ from schemas.messages import TicketChange
 from schemas.replays import replay_headers
 from schemas.topics import BACKFILL
 from schemas.zendesk import Ticket
-from streams.sinks.weaviate.together import slices
+from streams.sinks.weaviate.together import all_of, slices
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.export import change_of
-from streams.sources.zendesk.rows import MOST_TICKETS, fetch_ticket, fetch_tickets
+from streams.sources.zendesk.export import change_from_row
+from streams.sources.zendesk.rows import MOST_TICKETS
+from streams.sources.zendesk.tickets import TicketRows
 from ticketstream.reconcile.compare import Findings, Kind
 
 _IN_ACCOUNT = (Kind.MISSING, Kind.STALE, Kind.CHUNKS)
@@ -34,7 +35,7 @@ class Mender:
     def __init__(
         self, client: ZendeskClient, producer: Producer, account: str, partitions: int, *, run_id: str
     ) -> None:
-        self._client = client
+        self._rows = TicketRows(client)
         self._producer = producer
         self._account = account
         self._partitions = partitions
@@ -51,7 +52,8 @@ class Mender:
         """Send all that was found, and return how many tickets were sent.
 
         ``gone`` hears ticket and version of those that Zendesk has no more; ``told`` how many are sent.
-        Raises what ZendeskClient.get raises, and UnavailableError when Kafka does not take it.
+        Raises what ZendeskClient.get raises, DecodeError for a row that cannot be read, and
+        UnavailableError when Kafka does not take it.
         """
         sent = 0
         triples = list(zip(found.ids.tolist(), found.kinds.tolist(), found.versions.tolist(), strict=True))
@@ -65,22 +67,20 @@ class Mender:
     async def _changes(
         self, part: Sequence[tuple[int, int, int]], seen_at: int, gone: Callable[[int, int], None]
     ) -> list[TicketChange]:
-        wanted = [ticket_id for ticket_id, kind, _ in part if kind in _IN_ACCOUNT or kind == Kind.UNKNOWN]
-        rows = {row.id: row for row in await fetch_tickets(self._client, wanted)} if wanted else {}
+        wanted = [ticket_id for ticket_id, kind, _ in part if kind in _IN_ACCOUNT]
+        answers = await all_of(self._rows.row(ticket_id, "backfill") for ticket_id in wanted)
+        rows = {ticket_id: row.raw for ticket_id, row in zip(wanted, answers, strict=True)}
         changes = []
-        for ticket_id, kind, known in part:
+        for ticket_id, _, known in part:
             row = rows.get(ticket_id)
-            if row is None and kind in _IN_ACCOUNT:
-                # The export knows it, so that it is left out here does not prove that it is gone.
-                row = await fetch_ticket(self._client, ticket_id)
             # Not before what the account has said: a newer change is never to be taken for an older one.
             version = known or seen_at
-            if row is None:
-                if kind in _IN_ACCOUNT:
-                    gone(ticket_id, version)
-                changes.append(removal(self._account, ticket_id, version))
-            else:
-                changes.append(forced(self._account, row, version))
+            if row is not None:
+                changes.append(forced(row, self._account, version))
+                continue
+            if ticket_id in rows:
+                gone(ticket_id, version)
+            changes.append(removal(self._account, ticket_id, version))
         return changes
 
     def _record(self, change: TicketChange) -> Record:
@@ -89,9 +89,12 @@ class Mender:
         return Record(BACKFILL, partition_of(key, self._partitions), key, encode(change), headers)
 
 
-def forced(account: str, row: Ticket, version: int) -> TicketChange:
-    """Return the change that makes the pipeline write a ticket as it is now, of this version at least."""
-    change = change_of(row, account=account, source="import")
+def forced(row: msgspec.Raw, account: str, version: int) -> TicketChange:
+    """Return the change that makes the pipeline write a ticket as it is now, of this version at least.
+
+    Raises DecodeError when the row cannot be read.
+    """
+    change = change_from_row(row, account=account, source="import")
     return msgspec.structs.replace(change, version=max(version, change.version))
 
 
