@@ -78,6 +78,8 @@ class Index:
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)
         replay = replay_of(message.headers)
+        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before, bool(replay)):
+            where = Standing.STALE
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
             outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
@@ -140,6 +142,22 @@ class Index:
             # What the index held already (told of first by a webhook, then by the export) was fresh before.
             changed_at=ticket.changed_at if fresh else None,
         )
+
+
+def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -> bool:
+    """Return whether a ticket comes late: from a change before that of what is indexed.
+
+    A ticket can have several states of one version: those of a second, and what a hint found. The order
+    of their changes tells, where they came by one lane; the order in which they come here does not, for
+    a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
+    ticket stays removed, as its return has a higher version, unless it is replayed.
+    """
+    if ticket.version != before.version:
+        return False
+    here, there = ticket.origin, before.origin
+    if (here.topic, here.partition) == (there.topic, there.partition):
+        return here.offset < there.offset
+    return before.removed and not ticket.removed and not replay
 
 
 def _entry(ticket: EmbeddedTicket) -> IndexedTicket:

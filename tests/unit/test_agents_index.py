@@ -13,8 +13,9 @@ from schemas.codec import decode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.ids import chunk_id
 from schemas.messages import EmbeddedTicket, Origin, Receipt
+from schemas.replays import replay_headers
 from schemas.state import IndexedTicket
-from schemas.topics import CHANGES, INDEXED
+from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.sinks.base import SinkItem, SinkResult
 from tests.agents_fixtures import FACTS, FakeTables, a_message, an_embedded
@@ -226,3 +227,19 @@ async def test_in_an_account_that_was_empty_an_unknown_ticket_has_left_nothing()
     assert [item.stale_ids for item in desk.writer.items] == [[], None]
     await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
     assert desk.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 1)]
+
+
+async def test_of_two_changes_in_one_second_the_later_one_stays() -> None:
+    desk = Desk()
+    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    await desk.settled(an_embedded(5, removed=True, origin=origin(2)))
+    late = await desk.settled(an_embedded(5, public=["a"], origin=origin(1)), offset=9)
+    assert (receipt(late).outcome, late.marks, len(desk.writer.items)) == ("stale", [], 2)
+    # Of another lane nobody can tell: what is removed stays so, unless somebody wants it written again.
+    other = an_embedded(5, public=["b"], origin=Origin(BACKFILL, 0, 3))
+    assert receipt(await desk.settled(other)).outcome == "stale"
+    forced = a_message(other)
+    forced = forced._replace(headers=[*forced.headers, *replay_headers("r1")])
+    assert receipt(await desk.stage.handle(forced)).outcome == "indexed"
+    assert receipt(await desk.settled(an_embedded(6, public=["b"], origin=origin(3)))).outcome == "indexed"
+    assert receipt(await desk.settled(an_embedded(6, public=["c"], origin=other.origin))).outcome == "indexed"

@@ -14,9 +14,23 @@ from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import WeaviateConnection
 from streams.sinks.weaviate.collection import tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant
-from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, object_id, stored_chunk, ticket_id
+from streams.sinks.weaviate.reading import (
+    PLACE_PROPERTIES,
+    PROPERTIES,
+    StoredChunk,
+    StoredPlace,
+    object_id,
+    stored_chunk,
+    stored_place,
+    ticket_id,
+)
+from streams.sinks.weaviate.together import slices
 
 _PAGE: Final = 500
+_PLACES_A_PAGE: Final = 2_000
+_TICKETS_A_CALL: Final = 200
+_LISTED: Final = 5_000
+"""Objects one look-up may find; Weaviate's own limit is 10,000."""
 _BEFORE_ALL: Final = UUID(int=0)
 
 
@@ -65,13 +79,43 @@ class Contents:
             for result in page:
                 yield stored_chunk(result)
 
+    async def iterate_places(self, account: str) -> AsyncIterator[StoredPlace]:
+        """Yield where every chunk of an account stands, without its text, in the order of the ids."""
+        async for page in self._pages(account, PLACE_PROPERTIES, vector=False, limit=_PLACES_A_PAGE):
+            for result in page:
+                yield stored_place(result)
+
+    async def places_of(self, account: str, ticket_ids: Sequence[int]) -> AsyncIterator[StoredPlace]:
+        """Yield where the chunks of some tickets stand; at most 5,000 chunks of a ticket."""
+        for part in slices(ticket_ids, _TICKETS_A_CALL):
+            async for place in self._places_of(tenant_of(account), part):
+                yield place
+
+    async def _places_of(self, tenant: str, ticket_ids: Sequence[int]) -> AsyncIterator[StoredPlace]:
+        request = requests.select(
+            self._collection,
+            tenant,
+            requests.of_tickets(ticket_ids),
+            limit=_LISTED,
+            properties=PLACE_PROPERTIES,
+        )
+        reply = await self._call("Search", request)
+        results = list(reply.results) if reply is not None else []
+        if len(results) == _LISTED and len(ticket_ids) > 1:
+            for ticket in ticket_ids:
+                async for place in self._places_of(tenant, [ticket]):
+                    yield place
+            return
+        for result in results:
+            yield stored_place(result)
+
     async def _pages(
-        self, account: str, properties: Sequence[str], *, vector: bool
+        self, account: str, properties: Sequence[str], *, vector: bool, limit: int = _PAGE
     ) -> AsyncIterator[list[Any]]:
         tenant, after = tenant_of(account), _BEFORE_ALL
         while True:
             request = requests.page(
-                self._collection, tenant, after, limit=_PAGE, properties=properties, vector=vector
+                self._collection, tenant, after, limit=limit, properties=properties, vector=vector
             )
             reply = await self._call("Search", request)
             results = list(reply.results) if reply is not None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,20 @@ from schemas.vectors import Vector
 
 _FACTS: Final = TicketFacts.__struct_fields__
 PROPERTIES: Final = ("ticket_id", "chunk_index", "visibility", "text", "content_hash", *_FACTS)
+
+PLACE_PROPERTIES: Final = ("ticket_id", "chunk_index", "visibility", "content_hash", "status", "updated_at")
+
+
+class StoredPlace(NamedTuple):
+    """Where a chunk stands, and what tells one state of its ticket from another."""
+
+    id: UUID
+    ticket_id: int
+    visibility: Visibility
+    chunk_index: int
+    content_hash: str
+    status: str
+    updated_at: str
 
 
 class StoredChunk(msgspec.Struct, kw_only=True, frozen=True):
@@ -42,6 +56,20 @@ def stored_chunk(result: Any) -> StoredChunk:
         content_hash=_text(fields, "content_hash"),
         facts=TicketFacts(tags=list(fields["tags"].list_value.text_values.values), **texts),
         vector=stored_vector(result),
+    )
+
+
+def stored_place(result: Any) -> StoredPlace:
+    """Return the place of a result that was asked for with PLACE_PROPERTIES."""
+    fields = result.properties.non_ref_props.fields
+    return StoredPlace(
+        object_id(result),
+        fields["ticket_id"].int_value,
+        "public" if _text(fields, "visibility") == "public" else "internal",
+        fields["chunk_index"].int_value,
+        _text(fields, "content_hash"),
+        _text(fields, "status"),
+        _text(fields, "updated_at"),
     )
 
 

@@ -1,0 +1,32 @@
+"""Many tickets by id in one call, as far as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.zendesk import RawTicketsPage
+from streams.limits import Lane
+from streams.sources.zendesk.client import ZendeskClient
+
+MOST_TICKETS: Final = 100
+"""Ids one call takes."""
+_PAGE: Final = msgspec.json.Decoder(RawTicketsPage)
+
+
+async def fetch_rows(
+    client: ZendeskClient, ticket_ids: Sequence[int], lane: Lane = "backfill"
+) -> list[msgspec.Raw]:
+    """Return the undecoded rows of those of at most 100 tickets that are listed.
+
+    Deleted tickets and spam are not. That a ticket is not listed does not prove that it is gone: see
+    streams.sources.zendesk.tickets. Raises what ZendeskClient.get raises. Source: Zendesk's API
+    reference, "Tickets: Show Multiple Tickets".
+    """
+    if not 0 < len(ticket_ids) <= MOST_TICKETS:
+        raise ValueError(f"1 to {MOST_TICKETS} tickets can be asked for at once, not {len(ticket_ids)}")
+    ids = ",".join(str(one) for one in ticket_ids)
+    page, _ = await client.get(f"/api/v2/tickets/show_many.json?ids={ids}", _PAGE, "tickets", lane=lane)
+    return page.tickets

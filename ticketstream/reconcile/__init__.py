@@ -1,0 +1,1 @@
+"""Account and index side by side: what differs, and how the pipeline mends it."""

@@ -1,0 +1,64 @@
+"""What the pipeline has written, read from the changelog of its table ``indexed``."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from schemas.state import IndexedTicket, changelog_topic
+from ticketstream.reconcile.states import LedgerStates, LedgerTable
+from ticketstream.records.reader import TopicReader
+
+_CHANGELOG: Final = changelog_topic("indexed")
+_ENTRY: Final = msgspec.json.Decoder(IndexedTicket)
+
+
+class LedgerReader:
+    """Reads an account's entries; an async context manager. Raises UnavailableError.
+
+    ``collection`` is the one looked at; entries of others say nothing about what it holds.
+    """
+
+    def __init__(self, bootstrap_servers: str, account: str, collection: str) -> None:
+        self._reader = TopicReader(bootstrap_servers, [_CHANGELOG])
+        self._prefix = f"{account}:".encode()
+        self._collection = collection
+        self._states = LedgerStates()
+
+    async def __aenter__(self) -> Self:
+        await self._reader.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._reader.__aexit__(kind, error, trace)
+
+    async def read(self) -> LedgerTable:
+        """Read what has come since the last read; returns all that is known."""
+        async for raw in self._reader.to_end():
+            self._add(raw.key, raw.value)
+        return self._states.newest()
+
+    def _add(self, key: bytes | None, value: bytes | None) -> None:
+        name = bytes(key or b"")
+        number = name.removeprefix(self._prefix)
+        if number == name or not number.isdigit():
+            return
+        if value is None:
+            self._states.add(int(number), 0, [], [], gone=True)
+            return
+        try:
+            entry = _ENTRY.decode(value)
+        except msgspec.DecodeError:
+            return  # of another release; the workers would stumble over it, not the comparison
+        self._states.add(
+            int(number),
+            entry.version,
+            entry.public,
+            entry.internal,
+            removed=entry.removed,
+            here=entry.collection == self._collection,
+        )
