@@ -6,26 +6,27 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from comparison import assert_equal, compare
-from conftest import OpenDesk
 from harness import Desk, until
 
 from agents.watermarks import Watermarks
 from schemas.settings import PREFIX
 from schemas.topics import CHANGES
 from ticketstream.sample.zendesk.webhooks import Hook, sign
+from ticketstream.stack.options import StackOptions
 from ticketstream.stack.processes import dies_with_parent
 
 SECRET = "a secret of the tests"
@@ -82,6 +83,17 @@ class Server:
             "X-Zendesk-Webhook-Signature-Timestamp": timestamp,
         }
         return self.client.post("/webhooks/zendesk", content=body, headers=signed | headers)
+
+    def raw(self, rest: bytes) -> bytes:
+        """Send a request's end as it is; returns all of the answer, after which the server hangs up."""
+        host, port = self.client.base_url.host, self.client.base_url.port or 0
+        with socket.create_connection((host, port), timeout=20) as connection:
+            connection.sendall(b"POST /webhooks/zendesk HTTP/1.1\r\nHost: x\r\n" + rest)
+            answer = b""
+            with suppress(ConnectionResetError):
+                while part := connection.recv(65_536):
+                    answer += part
+            return answer
 
     def count(self, name: str, reason: str = "") -> int:
         """Return a counter of the server."""
@@ -151,14 +163,26 @@ async def arrived(desk: Desk, *tickets: int) -> None:
     await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now\n{desk.log()[-3000:]}")
 
 
-@pytest.fixture
-async def desk(open_desk: OpenDesk) -> Desk:
-    """An imported account whose worker does not look at the export any more."""
-    desk = open_desk(TICKETS)
-    desk.worker(**NEVER)
-    assert (await desk.whole_import()).status == "completed"
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """An imported account whose worker does not look at the export any more; the last test breaks it."""
+    options = StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True)
+    desk = Desk(tmp_path_factory.mktemp("serve") / "data", options)
+    try:
+        desk.start()
+        desk.worker(**NEVER)
+        assert asyncio.run(desk.whole_import()).status == "completed"
+        yield desk
+    finally:
+        desk.stop()
+
+
+@pytest.fixture(autouse=True)
+async def no_webhooks(desk: Desk) -> AsyncIterator[None]:
+    """Each test begins when all is quiet, and registers webhooks of its own."""
     await quiet(desk)
-    return desk
+    yield
+    desk.zendesk.clear_webhooks()
 
 
 async def test_changes_arrive_through_webhooks_alone(desk: Desk) -> None:
@@ -230,13 +254,27 @@ async def test_what_is_refused_produces_nothing_and_repeats_are_dropped(desk: De
         assert server.post({"type": "zen:event-type:user.created", "detail": {"id": "1"}}).json() == {
             "result": "ignored"
         }
+        for reason, status, sent in (
+            # The end of neither body is waited for.
+            ("oversized", b" 413 ", b"Content-Length: 99999999999\r\n\r\n{"),
+            (
+                "oversized",
+                b" 413 ",
+                b"Transfer-Encoding: chunked\r\n\r\n" + b"40000\r\n%s\r\n" % (b"x" * 2**18) * 5,
+            ),
+            ("slow", b" 408 ", b"Content-Length: 10\r\n\r\n{"),
+        ):
+            counted = server.count("refused", reason)
+            assert status in await asyncio.to_thread(server.raw, sent)
+            assert server.count("refused", reason) == counted + 1
+        assert b" 400 " in await asyncio.to_thread(server.raw, b"Content-Length: x\r\n\r\n")
         assert await hinted(desk) == before
 
         one = event(ticket)
         assert [server.post(one).json()["result"] for _ in range(3)] == ["produced", "repeated", "repeated"]
         assert server.post({"ticket_id": str(ticket)}).json() == {"result": "produced"}
         assert await hinted(desk) == before + 2
-        assert (server.count("received"), server.count("produced"), server.count("repeated")) == (11, 2, 2)
+        assert (server.count("received"), server.count("produced"), server.count("repeated")) == (14, 2, 2)
         await quiet(desk)
         assert SECRET not in server.log()
         await assert_equal(desk)
@@ -271,6 +309,10 @@ async def test_late_doubled_and_disordered_webhooks_change_nothing(desk: Desk) -
                 if turn == 4 and ticket_id % 2:
                     zendesk.delete(ticket_id)
                     zendesk.restore(ticket_id)
+            if turn == 2:
+                # In the middle of it the worker dies.
+                desk.workers[-1].kill()
+                desk.worker(**NEVER)
         zendesk.delete(busy[0])
 
         async def delivered() -> bool:
@@ -288,6 +330,33 @@ async def test_late_doubled_and_disordered_webhooks_change_nothing(desk: Desk) -
             await asyncio.gather(*(_posted(client, server, each) for each in events))
         await quiet(desk)
         assert 1 <= desk.comment_calls() - calls < 20
+
+
+async def test_webhooks_during_an_import(desk: Desk) -> None:
+    zendesk = desk.zendesk
+    with serving(desk) as server:
+        zendesk.add_webhook(Hook(url=server.hook_url, secret=SECRET, reorder_seconds=0.5, duplicate=0.2))
+        chosen = workable(desk)
+        secrets = {ticket_id: zendesk.add_comment(ticket_id, f"A secret {ticket_id}") for ticket_id in chosen}
+        for ticket_id in chosen[::5]:
+            zendesk.delete(ticket_id)
+        import_id = await desk.begin_import()
+        for number, (ticket_id, comment) in enumerate(secrets.items()):
+            if number % 5:
+                zendesk.make_private(ticket_id, comment)
+                if number % 3 == 0:
+                    zendesk.delete(ticket_id)
+            else:
+                zendesk.restore(ticket_id)
+        assert (await desk.import_state(import_id)).status == "completed"
+
+        async def delivered() -> bool:
+            return not zendesk.webhooks()["pending"]
+
+        await until(delivered, ARRIVES_SECONDS, "all webhooks delivered")
+        await quiet(desk)
+        await assert_equal(desk)
+        assert await desk.dead_letters() == []
 
 
 async def _posted(client: httpx.AsyncClient, server: Server, content: Any) -> None:

@@ -373,6 +373,30 @@ async def test_what_a_newer_version_has_passed_is_skipped(desks: Callable[..., D
     assert (counts.skipped, counts.sent, counts.calls) == (1, 0, 4)
 
 
+async def test_what_is_passed_may_send_something_else_instead(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    otherwise = [Record(CHANGES, 0, b"0", b"again")]
+    await desk.engine.put(desk.event(0))
+    desk.open(0, sent(0, still_wanted=lambda: False, otherwise=otherwise))
+    await until(lambda: desk.acks() == [0])
+    assert [(record.topic, record.value) for record in desk.producer.sent] == [(CHANGES, b"again")]
+    assert desk.tables["seen"].entries == {}
+
+
+async def test_what_has_arrived_is_known_before_it_is_worked_on(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    arrived = desk.engine.arrived
+    for offset in (3, 4):
+        await desk.engine.put(desk.event(offset, key=b"acme:1"))
+    assert arrived == {(CHANGES, 0): 4}
+    desk.open(3)
+    desk.open(4)
+    await until(lambda: desk.acks() == [3, 4])
+    assert arrived == {(CHANGES, 0): 4}
+    await desk.engine.abandon()
+    assert arrived == {}
+
+
 async def test_what_is_half_settled_is_not_taken_for_stale(desks: Callable[..., Desk]) -> None:
     desk = desks()
     seen = desk.tables["seen"]

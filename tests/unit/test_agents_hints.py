@@ -11,9 +11,11 @@ import pytest
 
 from agents.enrich import Enrich
 from agents.outcomes import Done, Incoming
+from agents.passing import is_wanted
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import DecodeError, PermanentError, RefusedError, UnavailableError
 from schemas.messages import EnrichedTicket, Origin, TicketChange, TicketHint
+from schemas.replays import WholeTicket
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket
@@ -73,7 +75,7 @@ class Desk:
         self.arrived: dict[tuple[str, int], int] = {}
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
-            self.zendesk if connected else None,  # type: ignore[arg-type]
+            self.zendesk if connected else None,
             FakeBacklog(),  # type: ignore[arg-type]
         )
         self.stage.watch(self.arrived)
@@ -96,8 +98,8 @@ class Desk:
 
 
 def a_hint(offset: int = 9, *, topic: str = CHANGES, **fields: Any) -> Incoming:
-    given = {"account": "acme", "ticket_id": 1, "hinted_at": 1000.0, "event": "ticket.comment_added"} | fields
-    hint = TicketHint(**given)
+    given: dict[str, Any] = {"account": "acme", "ticket_id": 1, "hinted_at": 1000.0}
+    hint = TicketHint(**(given | fields))
     return Incoming(topic, 0, offset, KEY, encode(hint), headers_of(hint))
 
 
@@ -139,6 +141,11 @@ async def test_a_hint_never_lowers_a_version_and_brings_comments_that_changed_al
     assert desk.seen is not None
     assert (desk.seen.version, desk.seen.origin.offset) == (1_900_000_000, 9)
     assert desk.seen.digest
+    # By the origin a replay tells the newest of two states of one version.
+    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), desk.seen)
+    again = await desk.settled(a_hint(10))
+    assert again.reason == "duplicate"
+    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), desk.seen)
 
 
 async def test_a_second_hint_finds_nothing_new_and_says_nothing() -> None:

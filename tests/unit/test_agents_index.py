@@ -87,6 +87,14 @@ async def test_a_backfill_does_not_count_as_fresh() -> None:
     assert desk.writer.calls[0][2] == "backfill"
 
 
+async def test_what_was_searchable_already_does_not_count_as_fresh() -> None:
+    desk = Desk()
+    assert (await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))).changed_at == 1000.0
+    # A webhook brought it, and a minute later the export tells of the same.
+    again = await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
+    assert (receipt(again).outcome, again.changed_at) == ("unchanged", None)
+
+
 async def test_what_a_ticket_no_longer_has_is_named() -> None:
     desk = Desk()
     await desk.settled(an_embedded(5, public=["a", "b", "c"], internal=["d", "e"], origin=origin(1)))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 import structlog
+from cachetools import TTLCache
 from fastapi import APIRouter, Request
 
 from schemas.errors import DecodeError, UnavailableError
@@ -27,6 +28,8 @@ PATH: Final = "/webhooks/zendesk"
 MAX_BODY_BYTES: Final = 1024 * 1024
 BODY_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 5
+LOG_AGAIN_SECONDS: Final = 60.0
+"""Refusals for one reason are logged at most this often; the metrics count all."""
 _CLOSE: Final = {"Connection": "close"}
 
 Result = Literal["produced", "repeated", "ignored"]
@@ -65,6 +68,7 @@ class WebhookReceiver:
         self._max_bytes = max_bytes
         self._body_seconds = body_seconds
         self._clock = clock
+        self._told: TTLCache[str, None] = TTLCache(16, LOG_AGAIN_SECONDS)
 
     async def take(self, request: Request) -> Result:
         """Return what became of a webhook; raises ProblemError when it is refused."""
@@ -109,7 +113,7 @@ class WebhookReceiver:
         try:
             needed = await self._repeats.once(name, lambda: self._sender.send(hint))
         except UnavailableError as error:
-            structlog.get_logger().warning("a webhook was not taken", reason=str(error))
+            structlog.get_logger().debug("a webhook was not taken", reason=str(error))
             retry = {"Retry-After": str(RETRY_SECONDS)}
             raise self._refused("kafka", 503, "Kafka did not take it; try again", retry) from None
         (self._metrics.produced if needed else self._metrics.repeated).inc()
@@ -119,9 +123,10 @@ class WebhookReceiver:
         self, reason: str, status: int, detail: str, headers: dict[str, str] | None = None
     ) -> ProblemError:
         self._metrics.refused.labels(reason).inc()
-        if reason != "kafka":
-            # Neither body nor headers: whatever was sent is nobody's business, and may be anything.
-            structlog.get_logger().warning("webhook refused", reason=reason)
+        if reason not in self._told:
+            # Neither body nor headers, which may be anything; and whoever sends much fills no disk with it.
+            self._told[reason] = None
+            structlog.get_logger().warning("webhook refused", reason=reason, status=status)
         return ProblemError(status, detail, headers)
 
 
