@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from agents.replay import waits
 from schemas.imports import ImportRecord
 from streams.retries import retrying
 from streams.sinks.base import Sink
@@ -25,8 +26,8 @@ class Rebuild:
 
     async def prepare(self) -> None:
         """Make the collection and the alias where Weaviate has lost them; an alias is never moved here."""
-        sink = await retrying(self._open_sink)
-        await retrying(sink.setup)
+        sink = await retrying(self._open_sink, on_retry=waits)
+        await retrying(sink.setup, on_retry=waits)
 
     async def finish(self, record: ImportRecord) -> None:
         """Let readers read what a replay of everything has filled, if it made the texts' vectors anew.
@@ -35,10 +36,10 @@ class Rebuild:
         """
         if not record.spec.is_whole_replay or record.spec.replay != "enriched":
             return
-        former = await retrying(lambda: switch_readers(self._connection, self._collection))
+        former = await retrying(lambda: switch_readers(self._connection, self._collection), on_retry=waits)
         if not former:
             return
         record.switched_from, record.switched_to = former, self._collection
         structlog.get_logger().info("readers switched", former=former, now=self._collection)
         if record.spec.drop_old:
-            await retrying(lambda: delete_collection(self._connection, former))
+            await retrying(lambda: delete_collection(self._connection, former), on_retry=waits)

@@ -12,13 +12,14 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import structlog
 from aiokafka import TopicPartition
 
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from agents.spans import Span, SpanReader
 from schemas.codec import SCHEMA_HEADER, SCHEMAS
-from schemas.errors import RefusedError
+from schemas.errors import RefusedError, RetryableError
 from schemas.ids import ticket_key
 from schemas.imports import ImportRecord, ImportSpec
 from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
@@ -157,7 +158,7 @@ class ReplayFeed:
         if record.cursor:
             cursor = msgspec.json.decode(record.cursor, type=ReplayCursor)
         else:
-            cursor = await retrying(partial(self._begin, record.spec, record.account))
+            cursor = await retrying(partial(self._begin, record.spec, record.account), on_retry=waits)
             await self._save(record, cursor, save)
         if record.spec.replay == "enriched" and cursor.collection != self._collection:
             raise RefusedError(
@@ -166,14 +167,14 @@ class ReplayFeed:
             )
         while True:
             before = record.fetched
-            await retrying(partial(self._round, record, cursor, save, room))
+            await retrying(partial(self._round, record, cursor, save, room), on_retry=waits)
             sent = record.fetched - before
             if record.spec.replay == "changes" or record.spec.until or cursor.round + 1 >= _ROUNDS:
                 break
             if cursor.round and not sent:
                 break
             await indexed()
-            await retrying(partial(self._go_on, cursor))
+            await retrying(partial(self._go_on, cursor), on_retry=waits)
             await self._save(record, cursor, save)
         if not record.fetched:
             raise RefusedError(f"nothing to replay: {described(record.spec)}")
@@ -239,7 +240,7 @@ class ReplayFeed:
             ]
             if wanted:
                 await room()
-                await retrying(partial(self._producer.send, wanted))
+                await retrying(partial(self._producer.send, wanted), on_retry=waits)
                 record.fetched += len(wanted)
             for place, position in batch.positions.items():
                 spans[place].next = position
@@ -249,6 +250,11 @@ class ReplayFeed:
     async def _save(self, record: ImportRecord, cursor: ReplayCursor, save: Wait) -> None:
         record.cursor = msgspec.json.encode(cursor).decode()
         await save()
+
+
+def waits(error: RetryableError, _: int, wait: float) -> None:
+    """Log what a replay waits for."""
+    structlog.get_logger().warning("a replay waits", error=str(error), wait_seconds=round(wait, 1))
 
 
 def described(spec: ImportSpec) -> str:

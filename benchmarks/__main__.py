@@ -13,13 +13,13 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import memory, quota, throughput
+from benchmarks import memory, quota, replay, throughput
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
 
-_ALL: Final = (*throughput.SCENARIOS, "quota", "memory")
-_BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
+_ALL: Final = (*throughput.SCENARIOS, "quota", "replay", "memory")
+_BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota", "replay")
 _QUOTA_TICKETS: Final = 4_000
 
 
@@ -59,6 +59,8 @@ def main() -> int:
             found += throughput.run(wanted, tickets=tickets, workers=workers, note=note)
         if "quota" in wanted:
             found.append(quota.run(tickets=min(tickets, _QUOTA_TICKETS), workers=workers, note=note))
+        if "replay" in wanted:
+            found.append(replay.run(tickets=tickets, workers=workers, note=note))
         if "memory" in wanted:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
         path = write(arguments.output, about, found)
