@@ -65,7 +65,7 @@ class ImportRunner:
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
-                await self._rebuild.finish(record)
+                await self._rebuild.finish(record, save)
             record.status = "completed"
         except (UserError, RefusedError) as error:
             record.status = "failed"

@@ -11,7 +11,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents import replay as module
-from agents.replay import Choice, Newest, ReplayCursor, ReplayFeed, described
+from agents.replay import ReplayCursor, ReplayFeed
+from agents.replay_choice import Choice, Chosen, Newest, described
 from agents.spans import Batch, Span
 from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
@@ -106,14 +107,29 @@ def test_a_copy_has_the_bytes_of_its_original_and_one_replay_header() -> None:
 
 
 def test_the_newest_change_is_that_of_the_highest_version_wherever_it_lies() -> None:
-    newest = Newest()
+    newest = Newest("changes")
     live = raw(a_change(7), 1, topic=CHANGES, at=10)
     imported = raw(a_change(6), 5, topic=BACKFILL, at=20)
     tie = raw(a_change(7), 6, topic=BACKFILL, at=9)
     broken = raw(a_change(9), 8, topic=CHANGES, value=b"{")
-    for each in (live, imported, tie, broken):
+    other = raw(a_change(1, a_ticket(2)), 3, topic=BACKFILL)
+    every = (live, imported, tie, broken, other)
+    for each in every:
         newest.add(each)
-    assert [newest.is_newest(each) for each in (live, imported, tie, broken)] == [True, False, False, False]
+    chosen = Chosen()
+    chosen.add(0, newest.offsets())
+    assert [each in chosen for each in every] == [True, False, False, False, True]
+    assert raw(a_change(7), 1, topic=CHANGES, partition=1) not in chosen
+    spans = {TopicPartition(topic, 0): Span(0, 2, 9) for topic in (CHANGES, BACKFILL)}
+    assert chosen.left(spans) == 1
+
+
+def test_the_newest_whole_ticket_is_the_last() -> None:
+    newest = Newest("enriched")
+    messages = [raw(an_enriched(version), offset) for offset, version in enumerate((5, 6, 6, 4))]
+    for each in messages:
+        newest.add(each)
+    assert list(newest.offsets()[ENRICHED]) == [3]
 
 
 @pytest.mark.parametrize(
@@ -212,11 +228,11 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(monkeypatch)
 
 
-async def test_a_topic_is_sent_in_order_and_counted(desk: Desk) -> None:
-    desk.topics.put(ENRICHED, an_enriched(5), an_enriched(6), an_enriched(5, ticket_id=2))
+async def test_the_newest_of_each_ticket_is_sent_in_order_and_counted(desk: Desk) -> None:
+    desk.topics.put(ENRICHED, an_enriched(5), an_enriched(5, ticket_id=2), an_enriched(6))
     desk.topics.put(ENRICHED, an_enriched(3, ticket_id=3), partition=1)
-    assert await desk.run() == [(1, 5), (1, 6), (2, 5), (3, 3)]
-    assert desk.record.fetched == 4
+    assert await desk.run() == [(2, 5), (1, 6), (3, 3)]
+    assert desk.record.fetched == desk.record.total == 3
     assert desk.record.source_ended
     assert desk.saved[-1] == desk.record
 
@@ -247,20 +263,20 @@ async def test_a_range_with_an_end_is_read_once(desk: Desk) -> None:
 
 async def test_it_goes_on_from_its_cursor(desk: Desk) -> None:
     desk.record = record(until=5_000)
-    desk.topics.put(ENRICHED, *(an_enriched(version) for version in range(1, 8)))
+    desk.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 8)))
     await desk.run()
     halfway = next(one for one in desk.saved if one.fetched == 4)
     desk.record = halfway
     desk.producer.sent.clear()
-    assert await desk.run() == [(1, 5), (1, 6), (1, 7)]
-    assert desk.record.fetched == 7
+    assert await desk.run() == [(5, 5), (6, 5), (7, 5)]
+    assert desk.record.fetched == desk.record.total == 7
 
 
 async def test_a_broker_that_is_away_repeats_nothing(desk: Desk) -> None:
     desk.record = record(until=5_000)
-    desk.topics.put(ENRICHED, *(an_enriched(version) for version in range(1, 5)))
+    desk.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 5)))
     desk.topics.failures = 2
-    assert await desk.run() == [(1, 1), (1, 2), (1, 3), (1, 4)]
+    assert await desk.run() == [(1, 5), (2, 5), (3, 5), (4, 5)]
 
 
 async def test_the_newest_change_of_each_ticket_is_sent(desk: Desk) -> None:
