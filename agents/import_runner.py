@@ -12,7 +12,7 @@ import structlog
 from agents.export import page_records
 from agents.producer import Producer
 from agents.rebuild import Rebuild
-from agents.replay import ReplayFeed
+from agents.replay import ReplayFeed, waits
 from agents.watermarks import Watermarks
 from schemas.errors import RefusedError, UserError
 from schemas.imports import ImportRecord
@@ -65,7 +65,7 @@ class ImportRunner:
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
-                await self._rebuild.finish(record)
+                await self._rebuild.finish(record, save)
             record.status = "completed"
         except (UserError, RefusedError) as error:
             record.status = "failed"
@@ -114,7 +114,7 @@ class ImportRunner:
                 record,
                 save=save,
                 room=lambda: _room(record),
-                indexed=lambda: retrying(self._everything_indexed),
+                indexed=lambda: retrying(self._everything_indexed, on_retry=waits),
             )
 
     async def _everything_indexed(self) -> None:

@@ -158,7 +158,9 @@ class Pipeline:
             rebuild=Rebuild(
                 self._weaviate,
                 lambda: self._open_sink(collection, settings.embedding_dimensions),
-                collection,
+                collection=collection,
+                bootstrap_servers=settings.bootstrap_servers,
+                partitions=self._partitions,
             ),
         )
         self.imports = Imports(self._tables, self._producer, runner.run)

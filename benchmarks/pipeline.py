@@ -59,7 +59,7 @@ def measured_import(stack: BenchStack) -> ImportFigures:
         record = asyncio.run(_run(stack.settings))
         stats = zendesk.stats()
         tickets = zendesk.health()["tickets"]
-    receipts, objects = asyncio.run(_afterwards(stack.settings, record))
+    receipts, objects = asyncio.run(afterwards(stack.settings, record))
     # A second import of an unchanged account may end in enrich: then the record tells the end.
     ended = receipts.last_at or record.updated_at
     seconds = ended - record.started_at
@@ -89,7 +89,8 @@ async def _run(settings: Settings) -> ImportRecord:
     return record
 
 
-async def _afterwards(settings: Settings, record: ImportRecord) -> tuple[Outcomes, int]:
+async def afterwards(settings: Settings, record: ImportRecord) -> tuple[Outcomes, int]:
+    """Return the receipts of an import or a replay, and how many objects Weaviate holds."""
     found = Outcomes()
     async with TopicReader(settings.bootstrap_servers, [INDEXED]) as reader:
         async for raw in reader.to_end():

@@ -73,7 +73,9 @@ class Desk:
 
         monkeypatch.setattr(import_runner, "Watermarks", Watermarks)
         monkeypatch.setattr(import_runner, "export_page", export_page)
-        monkeypatch.setattr(import_runner, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
+        monkeypatch.setattr(
+            import_runner, "retrying", lambda call, **_: retrying(call, RetryPolicy(factor=0))
+        )
         monkeypatch.setattr(import_runner, "_LOOK_AGAIN_SECONDS", 0.001)
         monkeypatch.setattr(import_runner, "_COUNTS_SECONDS", 0.05)
 

@@ -105,11 +105,13 @@ def report(record: ImportRecord, *, as_json: bool, fresh: bool = True) -> None:
 
 
 def _switched(record: ImportRecord) -> str:
+    from schemas.settings import load_settings
+
     former = record.switched_from
-    kept = f"kept as it is now; delete it with `curl -X DELETE WEAVIATE/v1/schema/{former}`"
-    return (
-        f"searches now read {record.switched_to}; {former} is {'deleted' if record.spec.drop_old else kept}"
-    )
+    address = (load_settings().weaviate.http_url or "WEAVIATE").rstrip("/")
+    kept = f"kept as it is now; delete it with `curl -X DELETE {address}/v1/schema/{former}`"
+    ending = "deleted" if record.spec.drop_old else kept
+    return f"searches now read {record.switched_to}; {former} is {ending}"
 
 
 def _outcome(record: ImportRecord) -> str:

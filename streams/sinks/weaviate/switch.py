@@ -8,7 +8,7 @@ from typing import Final
 from schemas.errors import RefusedError
 from schemas.ids import ALIAS
 from streams.sinks.weaviate.client import WeaviateConnection
-from streams.sinks.weaviate.collection import alias_target, ensure_alias, move_alias
+from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
 
@@ -16,22 +16,11 @@ _LOOKS: Final = 5
 _PAUSE_SECONDS: Final = 1.0
 
 
-async def switch_readers(connection: WeaviateConnection, collection: str) -> str:
-    """Point the alias at a collection, and return the one it pointed at, ``""`` when there was none other.
-
-    Raises RefusedError when a ticket or an account that readers find now would be missing then;
-    UnavailableError; CredentialsError.
-    """
+async def read_instead(connection: WeaviateConnection, collection: str) -> str:
+    """Return the collection that readers read instead of the given one; ``""`` when they read that."""
     with translated(f"looking for the collection behind {ALIAS}"):
-        former = await alias_target(connection.client)
-    if former is None:
-        await ensure_alias(connection.client, collection)
-        return ""
-    if former == collection:
-        return ""
-    await _check_complete(connection, former, collection)
-    await move_alias(connection.client, collection)
-    return former
+        target = await alias_target(connection.client)
+    return "" if target is None or target == collection else target
 
 
 async def delete_collection(connection: WeaviateConnection, name: str) -> None:
@@ -40,7 +29,8 @@ async def delete_collection(connection: WeaviateConnection, name: str) -> None:
         await connection.client.collections.delete(name)
 
 
-async def _check_complete(connection: WeaviateConnection, former: str, collection: str) -> None:
+async def check_complete(connection: WeaviateConnection, former: str, collection: str) -> None:
+    """Raise RefusedError when a collection lacks a ticket, of any account, that another one has."""
     with translated(f"listing the accounts of {former}"):
         accounts = sorted(await connection.client.collections.use(former).tenants.get())
     for account in accounts:

@@ -1,0 +1,148 @@
+"""Which messages a replay takes: the newest of each ticket, of the account, tickets and time wanted."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from aiokafka import TopicPartition
+
+from agents.producer import Record
+from agents.spans import Span
+from schemas.codec import SCHEMA_HEADER, SCHEMAS
+from schemas.ids import ticket_key
+from schemas.imports import ImportRecord, ImportSpec
+from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
+from schemas.replays import REPLAY_HEADER, REPLAYED_TOPIC, ReplayFrom, replay_headers, replay_of
+from schemas.topics import BACKFILL, CHANGES
+
+_SCHEMA: Final[dict[ReplayFrom, bytes]] = {
+    "changes": SCHEMAS[TicketChange].encode(),
+    "enriched": SCHEMAS[EnrichedTicket].encode(),
+    "embedded": SCHEMAS[EmbeddedTicket].encode(),
+}
+
+
+class _Times(msgspec.Struct):
+    """When a whole ticket was put on its topic first; a replay puts it there again, as it was."""
+
+    enriched_at: float = 0.0
+    embedded_at: float = 0.0
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class Choice:
+    """Which messages of a topic a replay takes."""
+
+    def __init__(self, record: ImportRecord) -> None:
+        spec = record.spec
+        if not spec.replay:
+            raise ValueError(f"import {record.id} is no replay")
+        self._id = record.id
+        self._from: ReplayFrom = spec.replay
+        self._spec = spec
+        self._prefix = f"{record.account}:".encode()
+        self._keys = {ticket_key(record.account, number) for number in spec.tickets}
+
+    def takes(self, raw: Any) -> bool:
+        """Return whether a message is of the account, the tickets and the time, and no copy of a replay."""
+        headers = dict(raw.headers or ())
+        if headers.get(SCHEMA_HEADER) != _SCHEMA[self._from] or raw.value is None or raw.key is None:
+            return False  # a dead letter of the stage it came to
+        if not raw.key.startswith(self._prefix) or (self._keys and raw.key not in self._keys):
+            return False
+        replay = replay_of(raw.headers)
+        # A change replayed before lies where its original is too; a whole ticket may be the only one left.
+        if replay == self._id or (replay and self._from == "changes"):
+            return False
+        return self._in_time(raw)
+
+    def _in_time(self, raw: Any) -> bool:
+        since, until = self._spec.since, self._spec.until
+        if not since and not until:
+            return True
+        if self._from == "changes":
+            at = raw.timestamp / 1000
+        else:
+            try:
+                times = msgspec.json.decode(raw.value, type=_Times)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return False
+            at = times.embedded_at or times.enriched_at
+        return bool(at >= since and (not until or at < until))
+
+    def record_of(self, raw: Any) -> Record:
+        """Return a message as it goes to the backfill lane: its key and bytes, and this replay's header."""
+        headers = [(name, value) for name, value in raw.headers if name != REPLAY_HEADER]
+        return Record(BACKFILL, raw.partition, raw.key, raw.value, headers + replay_headers(self._id))
+
+
+class Newest:
+    """Finds the newest message of each ticket of one partition.
+
+    Of changes, which lie on two topics, it is that of the highest version; whole tickets lie in order.
+    """
+
+    def __init__(self, replayed: str) -> None:
+        self._by_version = replayed == "changes"
+        self._found: dict[bytes, tuple[int, int, str, int]] = {}
+
+    def add(self, raw: Any) -> None:
+        """Look at a message; a change that cannot be read is left out."""
+        version = at = 0
+        if self._by_version:
+            try:
+                version, at = msgspec.json.decode(raw.value, type=_Version).version, raw.timestamp
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return
+        place = (version, at, raw.topic, raw.offset)
+        self._found[raw.key] = max(place, self._found.get(raw.key, place))
+
+    def offsets(self) -> dict[str, array[int]]:
+        """Return the offsets of the newest messages by topic, in order."""
+        found: dict[str, list[int]] = {}
+        for _, _, topic, offset in self._found.values():
+            found.setdefault(topic, []).append(offset)
+        return {topic: array("q", sorted(offsets)) for topic, offsets in found.items()}
+
+
+class Chosen:
+    """The messages to send, by topic and partition; eight bytes each."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[TopicPartition, array[int]] = {}
+
+    def add(self, partition: int, offsets: Mapping[str, array[int]]) -> None:
+        """Add those of a partition, by topic and in order."""
+        for topic, some in offsets.items():
+            self._offsets[TopicPartition(topic, partition)] = some
+
+    def __contains__(self, raw: Any) -> bool:
+        offsets = self._offsets.get(TopicPartition(raw.topic, raw.partition))
+        if offsets is None:
+            return False
+        index = bisect_left(offsets, raw.offset)
+        return index < len(offsets) and offsets[index] == raw.offset
+
+    def left(self, spans: Mapping[TopicPartition, Span]) -> int:
+        """Return how many lie where the spans have not been read yet."""
+        return sum(
+            len(offsets) - bisect_left(offsets, spans[place].next) for place, offsets in self._offsets.items()
+        )
+
+
+def described(spec: ImportSpec) -> str:
+    """Return which messages a replay asked for, as the reason why it found none."""
+    topic = REPLAYED_TOPIC[spec.replay] if spec.replay else ""
+    words = f"{topic} and {BACKFILL} hold" if topic == CHANGES else f"{topic} holds"
+    what = "no message"
+    if spec.tickets:
+        shown = ", ".join(f"#{number}" for number in spec.tickets[:5])
+        what += f" of ticket {shown}" + (" …" if len(spec.tickets) > 5 else "")
+    return f"{words} {what}" + (" of that time" if spec.since or spec.until else "")
