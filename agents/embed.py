@@ -26,7 +26,7 @@ from streams.limits import Lane
 from streams.transforms.chunking import Chunk, chunk_ticket
 
 STAGE = "embed"
-_RECENT_BYTES = 8 * 1024 * 1024
+_RECENT_BYTES = 4 * 1024 * 1024
 _OVERTAKING_TICKETS = 10_000
 
 

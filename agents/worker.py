@@ -21,7 +21,7 @@ from schemas.settings import load_settings
 
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_LARGE_BLOCK = 512 * 1024
+_LARGE_BLOCK = 256 * 1024
 
 
 def main() -> int:
