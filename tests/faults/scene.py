@@ -1,0 +1,260 @@
+"""The frame of every scenario: an import, an account that changes meanwhile, faults, quiet, comparison."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple, cast
+
+import psutil
+from changing import Changes, LiveChanges
+from comparison import Differences, compare
+from desks import AccountDesk, LoggedWorker
+from form import Form
+from pulse import Pulse
+from report import Row
+
+from agents import pipeline
+from agents.topics import ensure_topics
+from schemas.topics import EMBEDDED, ENRICHED, INDEXED
+
+QUIET_SECONDS = 150.0
+_LANES = 2
+
+
+class Scenario(NamedTuple):
+    """A fault: its number in the list of faults, and the function that injects it into a scene.
+
+    ``settings`` are those of the scene's workers; ``around`` prepares a scene before it begins.
+    """
+
+    number: int
+    name: str
+    run: Callable[[Scene], Awaitable[None]]
+    workers: int = 1
+    settings: dict[str, object] = {}
+    around: Callable[[Scene], AbstractAsyncContextManager[None]] | None = None
+    short: bool = True
+
+
+class Scene:
+    """An account being imported by workers while it changes.
+
+    The bound on repeated work: a stage holds at most ``pipeline._HELD`` messages between arrival and
+    acknowledgement (enrich as many for each of its two lanes), and whatever is acknowledged is never
+    done again. So each time a worker loses what it holds (it dies, or a rebalance makes it drop
+    everything) at most that many messages are sent once more; and a stage that could not confirm a
+    send or a table's entry ("trying again") sends again what it releases, which it holds as well.
+    """
+
+    def __init__(self, desk: AccountDesk, scenario: Scenario, form: Form) -> None:
+        self.desk = desk
+        self.form = form
+        self.chance: random.Random = form.random(scenario.name)
+        self.resumed: list[float] = []
+        self.faults = 0
+        self.deaths = 0
+        """Workers that lost what they held without a rebalance of their own."""
+        self.note = ""
+        self.live: LiveChanges | None = None
+        self.changed: Counter[str] = Counter()
+        """Changes made, by kind, once they are stopped."""
+        self.poison = 0
+        """Dead letters that must be there at the end."""
+        self._scenario = scenario
+        self._memory = 0
+        self._began = time.monotonic()
+
+    @property
+    def workers(self) -> list[LoggedWorker]:
+        """The workers that run."""
+        return [cast(LoggedWorker, worker) for worker in self.desk.workers if worker.runs]
+
+    # Before the faults.
+
+    async def begin(self) -> None:
+        """Start the workers, the changes and the import."""
+        self.desk.configure(
+            ZENDESK__REQUESTS_PER_MINUTE=self.form.requests_per_minute, **self._scenario.settings
+        )
+        for _ in range(self._scenario.workers):
+            self.desk.worker()
+        await self.shared_out()
+        self._assignments = self.desk.logged("partitions assigned")
+        self._watcher = asyncio.create_task(self._watch_memory())
+        self.live = LiveChanges(
+            self.desk.settings.zendesk_url,
+            random.Random(self.chance.random()),
+            self.form.changes_per_second,
+        )
+        self.live.start()
+        self.import_id = await self.desk.begin_import()
+
+    async def shared_out(self, workers: Iterable[LoggedWorker] | None = None) -> None:
+        """Wait until the workers that run have all partitions, each its own."""
+        wanted = set(range(self.desk.partitions))
+
+        def shared() -> bool:
+            given = [worker.partitions for worker in self.workers if workers is None or worker in workers]
+            return (
+                all(given)
+                and set().union(*given) == wanted
+                and sum(len(each) for each in given) == len(wanted)
+            )
+
+        await until(shared, 90, f"the partitions are shared out\n{self.desk.log()}")
+
+    def start_worker(self) -> LoggedWorker:
+        """Start another worker."""
+        return self.desk.worker()
+
+    # The moments of the faults.
+
+    async def moments(self, count: int | None = None) -> AsyncIterator[int]:
+        """Yield at random moments of the import, the first not before a tenth of it is indexed."""
+        count = count or self.form.injections
+        shares = sorted(self.chance.uniform(0.08, 0.8) for _ in range(count))
+        for number, share in enumerate(shares):
+            await self.indexed(share)
+            await asyncio.sleep(self.chance.uniform(0, 0.5))
+            self.faults += 1
+            yield number
+
+    async def indexed(self, share: float) -> None:
+        """Wait until this share of the imported tickets is in the index."""
+        enough = share * self.form.tickets
+        await self.pulse.wait(
+            lambda: len(self.pulse.indexed) >= enough,
+            QUIET_SECONDS,
+            f"{enough:.0f} tickets indexed ({len(self.pulse.indexed)} are)\n{self.desk.log()}",
+        )
+
+    async def resumes(self, since: float, partitions: Iterable[int]) -> None:
+        """Note how long after a moment the first message comes in one of these partitions."""
+        own = set(partitions)
+        await self.pulse.wait(
+            lambda: self.pulse.first_since(since, own) is not None,
+            QUIET_SECONDS,
+            f"work again in {sorted(own)}\n{self.desk.log()}",
+        )
+        self.resumed.append(round((self.pulse.first_since(since, own) or since) - since, 2))
+
+    def restart(self, worker: LoggedWorker) -> LoggedWorker:
+        """Kill a worker and start it again at once."""
+        worker.kill()
+        self.deaths += 1
+        return self.start_worker()
+
+    def change_each(self, tickets: Sequence[int]) -> None:
+        """Change the texts of these tickets, now."""
+        changes = Changes(self.desk.settings.zendesk_url, self.chance)
+        changes.each_of(tickets)
+        changes.close()
+        self.changed += changes.counts
+
+    # After the faults.
+
+    async def stop_changes(self) -> None:
+        """Let the account rest."""
+        live, self.live = self.live, None
+        if live is not None:
+            await asyncio.to_thread(live.stop)
+            self.changed += live.counts
+
+    async def finish(self) -> tuple[Row, Differences]:
+        """Wait until the pipeline is quiet, compare everything; returns the figures and what differs."""
+        await self.stop_changes()
+        await self._caught_up()
+        comparison = await compare(self.desk)
+        self._watcher.cancel()
+        found = comparison.differences
+        pulse = self.pulse
+        calls = self.desk.comment_calls() - pulse.comment_calls_needed()
+        row = Row(
+            number=self._scenario.number,
+            scenario=self._scenario.name,
+            seed=self.form.seed,
+            tickets=self.form.tickets,
+            changes=sum(self.changed.values()) - self.changed["refused"],
+            faults=self.faults,
+            lost=found.lost,
+            doubled=found.doubled,
+            stale=found.stale,
+            orphaned=found.orphaned,
+            wrong_visibility=found.visibility,
+            other=found.facts + found.ids + found.words + found.vectors,
+            enriched_twice=pulse.repeated(ENRICHED),
+            calls_twice=calls,
+            embedded_twice=pulse.repeated(EMBEDDED),
+            texts_twice=pulse.texts_embedded_twice(),
+            indexed_twice=pulse.repeated(INDEXED),
+            bound=self._bound(),
+            dead_letters=len([each for each in await self.desk.dead_letters() if self._is_ours(each.key)]),
+            resume_seconds=self.resumed,
+            memory_mb=round(self._memory / 1e6),
+            seconds=round(time.monotonic() - self._began, 1),
+            note=self.note,
+        )
+        return row, found
+
+    def _is_ours(self, key: str | None) -> bool:
+        return key is not None and self.desk.account.encode() in base64.b64decode(key)
+
+    def _bound(self) -> int:
+        dropped = self.desk.logged('"partitions assigned"') - self._assignments + self.deaths
+        again = self.desk.logged('"trying again"')
+        return (dropped + again) * _LANES * pipeline._HELD
+
+    async def _caught_up(self) -> None:
+        """A last ticket, made after everything else, is indexed; then nothing is left to acknowledge."""
+        await asyncio.sleep(1.1)  # Zendesk's times are whole seconds
+        last = self.desk.zendesk.create_ticket("The last ticket", "Whatever comes before it was read before it")
+        number: int = last["id"]
+        await self.pulse.wait(
+            lambda: number in self.pulse.indexed,
+            QUIET_SECONDS,
+            f"the live source has caught up\n{self.desk.log()}",
+        )
+        record = await self.desk.import_state(self.import_id, seconds=QUIET_SECONDS)
+        assert record.status == "completed", record
+        quiet = 0
+        deadline = time.monotonic() + QUIET_SECONDS
+        while quiet < 2:
+            left = await self.desk.unacknowledged()
+            quiet = 0 if left else quiet + 1
+            assert time.monotonic() < deadline, f"never quiet: {left}\n{self.desk.log()}"
+            await asyncio.sleep(0.3)
+
+    async def _watch_memory(self) -> None:
+        while True:
+            for worker in self.workers:
+                try:
+                    self._memory = max(self._memory, psutil.Process(worker.pid).memory_info().rss)
+                except psutil.Error:
+                    continue
+            await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def opened(desk: AccountDesk, scenario: Scenario, form: Form) -> AsyncIterator[Scene]:
+    """Open a scene on a desk that has started, and end what it has begun."""
+    scene = Scene(desk, scenario, form)
+    await ensure_topics(desk.settings)
+    async with Pulse(desk.settings.bootstrap_servers, desk.account) as scene.pulse:
+        try:
+            yield scene
+        finally:
+            await scene.stop_changes()
+
+
+async def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
+        await asyncio.sleep(0.05)

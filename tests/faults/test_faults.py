@@ -1,0 +1,97 @@
+"""The fault suite: whatever is killed, restarted or refused, the index ends up as the account is.
+
+``make test-faults`` runs the short form, ``make test-faults-full`` the full one; FAULTS_SEED repeats
+the random choices of a run. See scene.Scene for the frame and for the bound on repeated work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+
+import pytest
+import report
+import workers_killed
+from comparison import Differences
+from desks import AccountDesk
+from form import Form
+from harness import Desk
+from report import Row
+from scene import Scenario, opened
+
+from ticketstream.stack.options import StackOptions
+
+FORM = Form.of_environment()
+SCENARIOS = [scenario for scenario in (*workers_killed.SCENARIOS,) if FORM.full or scenario.short]
+
+
+class Stage:
+    """The stack that the scenarios share, and a new one after a scenario that failed on it."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._desk: Desk | None = None
+
+    def open(self, scenario: Scenario) -> AccountDesk:
+        """Return a started desk with an account for this scenario."""
+        if self._desk is None:
+            options = StackOptions(sample=True, tickets=1, sample_no_limits=True)
+            self._desk = Desk(self._folders.mktemp("faults") / "data", options)
+            self._desk.start()
+        account = f"f{scenario.number}-" + re.sub(r"[^a-z0-9]+", "-", scenario.name.lower())[:40].strip("-")
+        desk = AccountDesk(self._desk, account, FORM.tickets, FORM.seed)
+        desk.start()
+        return desk
+
+    def close(self) -> None:
+        """Stop the stack and delete its data."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.stop()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage, and nothing left of it afterwards."""
+    stage = Stage(tmp_path_factory)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture(scope="module")
+def rows(pytestconfig: pytest.Config) -> Iterator[list[Row]]:
+    """The rows of all scenarios; shown and written at the end."""
+    rows: list[Row] = []
+    yield rows
+    if rows:
+        report.write(rows)
+        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(f"\n\nseed {FORM.seed} (FAULTS_SEED); figures: {report.results_file()}")
+        reporter.write_line(report.table(rows))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: f"{scenario.number} {scenario.name}")
+async def test_nothing_lost_doubled_or_stale(scenario: Scenario, stage: Stage, rows: list[Row]) -> None:
+    print(f"seed {FORM.seed}: repeat with FAULTS_SEED={FORM.seed}")
+    desk = await asyncio.to_thread(stage.open, scenario)
+    try:
+        async with opened(desk, scenario, FORM) as scene:
+            if scenario.around is None:
+                await scene.begin()
+                await scenario.run(scene)
+            else:
+                async with scenario.around(scene):
+                    await scene.begin()
+                    await scenario.run(scene)
+            row, found = await scene.finish()
+        rows.append(row)
+        assert found == Differences(), f"{found}\n{row}\n{desk.log()}"
+        assert row.dead_letters == scene.poison, f"{row}\n{desk.log()}"
+        assert max(row.enriched_twice, row.embedded_twice, row.indexed_twice) <= row.bound, row
+        assert 0 <= row.calls_twice <= row.bound + row.changes, row
+    except BaseException:
+        desk.stop()
+        await asyncio.to_thread(stage.close)
+        raise
+    desk.stop()
