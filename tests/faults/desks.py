@@ -39,7 +39,8 @@ class LoggedWorker(Worker):
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the log's entries of this event, in their order."""
-        lines = [line for line in self.log_file.read_bytes().splitlines() if line.startswith(b"{")]
+        # The line under way may be half there; a terminal's codes may stand before one.
+        lines = [line[line.find(b"{") :] for line in self.log_file.read_bytes().split(b"\n")[:-1]]
         entries = [msgspec.json.decode(line) for line in lines if name.encode() in line]
         return [entry for entry in entries if entry.get("event") == name]
 
@@ -69,6 +70,10 @@ class AccountDesk(Desk):
         self._folder.mkdir()
         self._base = base
         self.account = account
+        self.worker_settings: dict[str, object] = {}
+        """Settings of the workers alone (without their prefix): what they reach in another way."""
+        self.variables: dict[str, str] = {}
+        """Variables of the workers that are no settings."""
         self._tickets = tickets
         self._seed = seed
 
@@ -111,11 +116,11 @@ class AccountDesk(Desk):
         self._service.wait()
 
     def worker(self, **settings: object) -> LoggedWorker:
-        """Start a worker; unprefixed upper-case names are settings, other names plain variables."""
-        own = {PREFIX + name: str(value) for name, value in settings.items()}
+        """Start a worker, with these settings on top of the desk's; see ``variables`` for the rest."""
+        own = {PREFIX + name: str(value) for name, value in (self.worker_settings | settings).items()}
         number = len(list(self._folder.glob("worker-*.log")))
         log = self._folder / f"worker-{number}.log"
-        worker = LoggedWorker(self.environment | own, self.data_dir, log)
+        worker = LoggedWorker(self.environment | self.variables | own, self.data_dir, log)
         self.workers.append(worker)
         return worker
 

@@ -119,8 +119,15 @@ class Pulse:
     # What was done twice.
 
     def repeated(self, topic: str) -> int:
-        """Return how many messages of a topic stem from a change that had one there already."""
-        counts = Counter(each.value.origin for each in self.sent if each.topic == topic)
+        """Return how many messages of a topic stem from a change that had one there already.
+
+        Receipts count where they tell of a write; a message that came again and was passed over is none.
+        """
+        counts = Counter(
+            each.value.origin
+            for each in self.sent
+            if each.topic == topic and each.value.outcome in ("", "indexed", "removed")
+        )
         return sum(counts.values()) - len(counts)
 
     def texts_embedded_twice(self) -> int:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import psutil
 from changing import Changes, LiveChanges
@@ -61,6 +61,12 @@ class Scene:
         self.deaths = 0
         """Workers that lost what they held without a rebalance of their own."""
         self.note = ""
+        self.tool: Any = None
+        """What the scenario injects its faults with."""
+        self.cable_ports = (0, 0)
+        """Kafka's listener behind a cable, and the end of the cable that it names to its clients."""
+        self.calls_lost = 0
+        """Calls of Zendesk that failed on purpose."""
         self.live: LiveChanges | None = None
         self.changed: Counter[str] = Counter()
         """Changes made, by kind, once they are stopped."""
@@ -174,7 +180,7 @@ class Scene:
         self._watcher.cancel()
         found = comparison.differences
         pulse = self.pulse
-        calls = self.desk.comment_calls() - pulse.comment_calls_needed()
+        calls = self.desk.comment_calls() - pulse.comment_calls_needed() - self.calls_lost
         row = Row(
             number=self._scenario.number,
             scenario=self._scenario.name,

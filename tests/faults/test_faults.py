@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
+import local_state
 import pytest
 import report
+import services
 import workers_killed
 from comparison import Differences
 from desks import AccountDesk
@@ -20,10 +24,38 @@ from harness import Desk
 from report import Row
 from scene import Scenario, opened
 
+from ticketstream.stack import kafka
 from ticketstream.stack.options import StackOptions
+from ticketstream.stack.ports import choose_ports
 
 FORM = Form.of_environment()
-SCENARIOS = [scenario for scenario in (*workers_killed.SCENARIOS,) if FORM.full or scenario.short]
+ALL = [*workers_killed.SCENARIOS, *services.SCENARIOS, *local_state.SCENARIOS]
+SCENARIOS = sorted(
+    (scenario for scenario in ALL if FORM.full or scenario.short),
+    key=lambda scenario: scenario.workers,  # one that is gone keeps its partitions for a session
+)
+
+
+@contextmanager
+def _second_listener(real: int, cable: int) -> Iterator[None]:
+    """A Kafka that is started inside has another listener, which tells its clients to come by the cable."""
+    plain = kafka.server_properties
+
+    def properties(log_dir: Path, ports: Mapping[str, int]) -> str:
+        lines = []
+        for line in plain(log_dir, ports).splitlines():
+            name = line.partition("=")[0]
+            more = {
+                "listeners": f",CABLE://127.0.0.1:{real}",
+                "advertised.listeners": f",CABLE://127.0.0.1:{cable}",
+                "listener.security.protocol.map": ",CABLE:PLAINTEXT",
+            }
+            lines.append(line + more.get(name, ""))
+        return "\n".join(lines) + "\n"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kafka, "server_properties", properties)
+        yield
 
 
 class Stage:
@@ -37,8 +69,14 @@ class Stage:
         """Return a started desk with an account for this scenario."""
         if self._desk is None:
             options = StackOptions(sample=True, tickets=1, sample_no_limits=True)
-            self._desk = Desk(self._folders.mktemp("faults") / "data", options)
-            self._desk.start()
+            folder = self._folders.mktemp("faults")
+            ports = choose_ports(
+                ["real", "cable"], configured={}, remembered={}, running=(), data_dir=folder / "cable"
+            )
+            self.cable_ports = (ports["real"], ports["cable"])
+            self._desk = Desk(folder / "data", options)
+            with _second_listener(*self.cable_ports):
+                self._desk.start()
         account = f"f{scenario.number}-" + re.sub(r"[^a-z0-9]+", "-", scenario.name.lower())[:40].strip("-")
         desk = AccountDesk(self._desk, account, FORM.tickets, FORM.seed)
         desk.start()
@@ -77,14 +115,11 @@ async def test_nothing_lost_doubled_or_stale(scenario: Scenario, stage: Stage, r
     desk = await asyncio.to_thread(stage.open, scenario)
     try:
         async with opened(desk, scenario, FORM) as scene:
-            if scenario.around is None:
+            scene.cable_ports = stage.cable_ports
+            async with scenario.around(scene) if scenario.around else nullcontext():
                 await scene.begin()
                 await scenario.run(scene)
-            else:
-                async with scenario.around(scene):
-                    await scene.begin()
-                    await scenario.run(scene)
-            row, found = await scene.finish()
+                row, found = await scene.finish()
         rows.append(row)
         assert found == Differences(), f"{found}\n{row}\n{desk.log()}"
         assert row.dead_letters == scene.poison, f"{row}\n{desk.log()}"
