@@ -11,10 +11,10 @@ import httpx
 
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 
-_WORDS = (
-    "invoice parcel refund zebra gramophone password router harbour marmalade engine "
-    "lantern Übergröße café 東京 naïve"
-).split()
+_WORDS = [
+    *("invoice", "parcel", "refund", "zebra", "gramophone", "password", "router", "harbour", "marmalade"),
+    *("engine", "lantern", "Übergröße", "café", "東京", "naïve"),
+]
 
 
 class Changes:

@@ -95,7 +95,9 @@ class AccountDesk(Desk):
             )
         deadline = time.monotonic() + READY_SECONDS
         while not sample_ready(url):
-            assert time.monotonic() < deadline and self._service.poll() is None, "the sample Zendesk is not up"
+            assert time.monotonic() < deadline and self._service.poll() is None, (
+                "the sample Zendesk is not up"
+            )
             time.sleep(0.1)
         own = {"ZENDESK__SUBDOMAIN": self.account, "ZENDESK__BASE_URL": url}
         self.environment = self._base.environment | {PREFIX + name: value for name, value in own.items()}

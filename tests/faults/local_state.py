@@ -40,6 +40,7 @@ async def spoil_the_tables(scene: Scene) -> None:
         else:
             worker.kill()
             scene.deaths += 1
+        await scene.silence(partitions)
         ways[number % len(ways)](folder, scene.chance)
         fresh = scene.start_worker()
         await scene.resumes(fresh.started, partitions)
@@ -141,7 +142,7 @@ async def own_clock(scene: Scene) -> AsyncIterator[None]:
 
 
 async def step_the_clock(scene: Scene) -> None:
-    """The wall clock of a running worker jumps: hours ahead and back, a day back; one starts with it wrong."""
+    """The wall clock of a worker jumps: hours ahead and back, days; now and then it starts with it wrong."""
     steps = [3 * 3600.0, -7200.0, 0.0, -86_400.0, 40.0, 40 * 86_400.0]
     async for number in scene.moments(len(steps) if scene.form.full else 3):
         scene.tool.write_text(str(steps[number]))
@@ -149,7 +150,7 @@ async def step_the_clock(scene: Scene) -> None:
         await asyncio.sleep(0.5)  # what was sent before the step is not a sign of life after it
         if scene.chance.random() < 0.3:
             (worker,) = scene.workers
-            fresh = scene.restart(worker)
+            (fresh,) = await scene.restart(worker)
             since = fresh.started
         await scene.resumes(since + 0.5, range(scene.desk.partitions))
 

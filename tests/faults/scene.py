@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import random
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import psutil
@@ -37,7 +40,7 @@ class Scenario(NamedTuple):
     name: str
     run: Callable[[Scene], Awaitable[None]]
     workers: int = 1
-    settings: dict[str, object] = {}
+    settings: Mapping[str, object] = MappingProxyType({})
     around: Callable[[Scene], AbstractAsyncContextManager[None]] | None = None
     short: bool = True
 
@@ -52,8 +55,9 @@ class Scene:
     send or a table's entry ("trying again") sends again what it releases, which it holds as well.
     """
 
-    def __init__(self, desk: AccountDesk, scenario: Scenario, form: Form) -> None:
+    def __init__(self, desk: AccountDesk, pulse: Pulse, scenario: Scenario, form: Form) -> None:
         self.desk = desk
+        self.pulse = pulse
         self.form = form
         self.chance: random.Random = form.random(scenario.name)
         self.resumed: list[float] = []
@@ -150,11 +154,22 @@ class Scene:
         )
         self.resumed.append(round((self.pulse.first_since(since, own) or since) - since, 2))
 
-    def restart(self, worker: LoggedWorker) -> LoggedWorker:
-        """Kill a worker and start it again at once."""
-        worker.kill()
-        self.deaths += 1
-        return self.start_worker()
+    async def restart(self, *workers: LoggedWorker) -> list[LoggedWorker]:
+        """Kill workers, and start them again once all they had sent was seen: a quarter of a second later."""
+        partitions = set().union(*(worker.partitions for worker in workers))
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        for worker in workers:
+            worker.kill()
+        self.deaths += len(workers)
+        await self.silence(partitions)
+        return [self.start_worker() for _ in workers]
+
+    async def silence(self, partitions: Collection[int]) -> None:
+        """Wait until nothing has come in these partitions for a quarter of a second."""
+        while self.pulse.first_since(time.monotonic() - 0.25, partitions) is not None:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
 
     def change_each(self, tickets: Sequence[int]) -> None:
         """Change the texts of these tickets, now."""
@@ -219,7 +234,7 @@ class Scene:
     async def _caught_up(self) -> None:
         """A last ticket, made after everything else, is indexed; then nothing is left to acknowledge."""
         await asyncio.sleep(1.1)  # Zendesk's times are whole seconds
-        last = self.desk.zendesk.create_ticket("The last ticket", "Whatever comes before it was read before it")
+        last = self.desk.zendesk.create_ticket("The last ticket", "What came before it was read before it")
         number: int = last["id"]
         await self.pulse.wait(
             lambda: number in self.pulse.indexed,
@@ -249,9 +264,9 @@ class Scene:
 @asynccontextmanager
 async def opened(desk: AccountDesk, scenario: Scenario, form: Form) -> AsyncIterator[Scene]:
     """Open a scene on a desk that has started, and end what it has begun."""
-    scene = Scene(desk, scenario, form)
     await ensure_topics(desk.settings)
-    async with Pulse(desk.settings.bootstrap_servers, desk.account) as scene.pulse:
+    async with Pulse(desk.settings.bootstrap_servers, desk.account) as pulse:
+        scene = Scene(desk, pulse, scenario, form)
         try:
             yield scene
         finally:

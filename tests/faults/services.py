@@ -95,7 +95,7 @@ async def storm_at_gemini(scene: Scene) -> None:
         scene.chance.shuffle(kinds)
         await scene.tool.add_fault("rate_limit", times=1, retry_after=1.0)
         for kind in kinds:
-            await scene.tool.add_fault(kind, times=1)  # type: ignore[arg-type]
+            await scene.tool.add_fault(kind, times=1)
         since = time.monotonic()
         deadline = since + 60
         while (await scene.tool.stats()).faults - before < 8 * scene.faults:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import local_state
 import pytest
@@ -104,7 +105,7 @@ def rows(pytestconfig: pytest.Config) -> Iterator[list[Row]]:
     yield rows
     if rows:
         report.write(rows)
-        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+        reporter: Any = pytestconfig.pluginmanager.get_plugin("terminalreporter")
         reporter.write_line(f"\n\nseed {FORM.seed} (FAULTS_SEED); figures: {report.results_file()}")
         reporter.write_line(report.table(rows))
 

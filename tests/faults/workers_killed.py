@@ -20,7 +20,7 @@ async def kill_the_only_one(scene: Scene) -> None:
     async for _ in scene.moments():
         (worker,) = scene.workers
         partitions = worker.partitions
-        fresh = scene.restart(worker)
+        (fresh,) = await scene.restart(worker)
         await scene.resumes(fresh.started, partitions)
 
 
@@ -30,11 +30,12 @@ async def kill_one_of_two(scene: Scene) -> None:
         worker = scene.chance.choice(scene.workers)
         partitions = worker.partitions
         if number % 2 == 0:
-            fresh = scene.restart(worker)
+            (fresh,) = await scene.restart(worker)
             await scene.resumes(fresh.started, partitions)
         else:
             worker.kill()
             scene.deaths += 1
+            await scene.silence(partitions)
             gone = time.monotonic()
             await scene.resumes(gone, partitions)
             await scene.shared_out()
@@ -46,10 +47,7 @@ async def kill_all(scene: Scene) -> None:
     """kill -9 of all workers at the same moment."""
     async for _ in scene.moments():
         partitions = set().union(*(worker.partitions for worker in scene.workers))
-        workers = scene.workers
-        for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
-        fresh = [scene.restart(worker) for worker in workers]
+        fresh = await scene.restart(*scene.workers)
         await scene.resumes(fresh[0].started, partitions)
         await scene.shared_out()
 
@@ -60,6 +58,7 @@ async def roll(scene: Scene) -> None:
         for worker in scene.workers:
             partitions = worker.partitions
             assert await asyncio.to_thread(worker.terminate) == 0
+            await scene.silence(partitions)
             fresh = scene.start_worker()
             await scene.resumes(fresh.started, partitions)
             await scene.shared_out()

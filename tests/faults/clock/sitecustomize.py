@@ -1,7 +1,7 @@
 """A clock that can be stepped: read by every Python process that has this folder in its PYTHONPATH.
 
-The file named by FAULTS_CLOCK holds the seconds, as text, by which the wall clock is wrong; it is read at each
-look at the clock. Only the wall clock of Python is stepped (``time.time`` and ``time.time_ns``, which
+The file named by FAULTS_CLOCK holds the seconds, as text, by which the wall clock is wrong; it is read
+at each look at the clock. Only the wall clock of Python is stepped (``time.time`` and ``time.time_ns``, which
 is where the workers, Faust and aiokafka look): the monotonic clock goes on, as it does on a machine
 whose clock is set.
 """
