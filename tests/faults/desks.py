@@ -34,8 +34,20 @@ class LoggedWorker(Worker):
     def __init__(self, environment: dict[str, str], folder: Path, log_file: Path) -> None:
         self.log_file = log_file
         self.started = time.monotonic()
+        self.asked = False
+        """Whether it was the test that ended it."""
         with log_file.open("ab") as log:
             super().__init__(environment, folder, log)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.asked = True
+        super().kill()
+
+    def terminate(self, seconds: float = 30.0) -> int:
+        """Ask it to stop and return its exit status."""
+        self.asked = True
+        return super().terminate(seconds)
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the log's entries of this event, in their order."""

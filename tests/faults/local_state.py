@@ -21,6 +21,8 @@ from scene import Scenario, Scene, until
 from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS
 
 _DISK_BYTES = 96 * 1024 * 1024
+_FULL = "no room for the local tables|disk of .* is full"
+"""What the worker says of it."""
 _CLOCK = Path(__file__).with_name("clock")
 
 
@@ -99,20 +101,16 @@ async def small_disk(scene: Scene) -> AsyncIterator[None]:
 async def fill_the_disk(scene: Scene) -> None:
     """Not a byte is left on the worker's disk for some seconds. A worker that ends is started again."""
     async for _ in scene.moments():
-        (worker,) = scene.workers
-        before = scene.desk.logged("No space left|disk is full|no room")
+        before = scene.desk.logged(_FULL)
         await asyncio.to_thread(_fill, scene.tool)
         await until(
-            lambda before=before: scene.desk.logged("No space left|disk is full|no room") > before,  # type: ignore[misc]
+            lambda before=before: scene.desk.logged(_FULL) > before,  # type: ignore[misc]
             60,
             f"a line in the log says what is wrong\n{scene.desk.log()}",
         )
         await asyncio.sleep(scene.chance.uniform(1, 4))
         scene.tool.unlink()
         room = time.monotonic()
-        if not worker.runs:
-            scene.deaths += 1
-            scene.start_worker()
         await scene.resumes(room, range(scene.desk.partitions))
 
 

@@ -81,7 +81,7 @@ class Pulse:
             if raw.offset < self._next[place]:
                 continue
             self._next[place] = raw.offset + 1
-            with suppress(msgspec.DecodeError, UnicodeDecodeError, TypeError):  # poison
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):  # poison
                 value = self._decoder.decode(raw.value)
                 if value.account == self._account:
                     self.sent.append(Sent(now, raw.topic, raw.partition, raw.offset, value))

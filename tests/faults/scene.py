@@ -64,6 +64,8 @@ class Scene:
         self.faults = 0
         self.deaths = 0
         """Workers that lost what they held without a rebalance of their own."""
+        self.restarts = 0
+        """Workers that ended by themselves and were started again."""
         self.note = ""
         self.tool: Any = None
         """What the scenario injects its faults with."""
@@ -96,7 +98,7 @@ class Scene:
             self.desk.worker()
         await self.shared_out()
         self._assignments = self.desk.logged("partitions assigned")
-        self._watcher = asyncio.create_task(self._watch_memory())
+        self._watcher = asyncio.create_task(self._look_after_workers())
         self.live = LiveChanges(
             self.desk.settings.zendesk_url,
             random.Random(self.chance.random()),
@@ -158,6 +160,7 @@ class Scene:
         """Kill workers, and start them again once all they had sent was seen: a quarter of a second later."""
         partitions = set().union(*(worker.partitions for worker in workers))
         for worker in workers:
+            worker.asked = True
             os.kill(worker.pid, signal.SIGKILL)
         for worker in workers:
             worker.kill()
@@ -219,7 +222,7 @@ class Scene:
             resume_seconds=self.resumed,
             memory_mb=round(self._memory / 1e6),
             seconds=round(time.monotonic() - self._began, 1),
-            note=self.note,
+            note=self.note or (f"{self.restarts} workers ended by themselves" if self.restarts else ""),
         )
         return row, found
 
@@ -251,8 +254,15 @@ class Scene:
             assert time.monotonic() < deadline, f"never quiet: {left}\n{self.desk.log()}"
             await asyncio.sleep(0.3)
 
-    async def _watch_memory(self) -> None:
+    async def _look_after_workers(self) -> None:
+        """Note their memory, and start again what ended by itself, as ``ticketstream worker`` does."""
         while True:
+            for ended in [each for each in self.desk.workers if not each.runs]:
+                self.desk.workers.remove(ended)
+                if not cast(LoggedWorker, ended).asked:
+                    self.deaths += 1
+                    self.restarts += 1
+                    self.start_worker()
             for worker in self.workers:
                 try:
                     self._memory = max(self._memory, psutil.Process(worker.pid).memory_info().rss)
