@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import shutil
+import struct
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -23,7 +24,7 @@ from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS
 _DISK_BYTES = 96 * 1024 * 1024
 _FULL = "no room for the local tables|disk of .* is full"
 """What the worker says of it."""
-_CLOCK = Path(__file__).with_name("clock")
+_CLOCK = Path(__file__).with_name("stepped_clock.c")
 
 
 def _folder(scene: Scene, worker: LoggedWorker) -> Path:
@@ -128,28 +129,37 @@ def _fill(path: Path) -> None:
 
 @asynccontextmanager
 async def own_clock(scene: Scene) -> AsyncIterator[None]:
-    """The workers' wall clock can be stepped (see clock/sitecustomize.py)."""
-    scene.tool = scene.desk.data_dir / "clock"
-    scene.tool.write_text("0")
-    path = os.environ.get("PYTHONPATH")
-    scene.desk.variables = {
-        "FAULTS_CLOCK": str(scene.tool),
-        "PYTHONPATH": os.pathsep.join([str(_CLOCK), *([path] if path else [])]),
-    }
+    """The workers' wall clock can be set (see stepped_clock.c): the whole process has it, gRPC too."""
+    folder = scene.desk.data_dir
+    library = folder / "stepped_clock.so"
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("a clock that can be set takes a C compiler (cc), and there is none")
+    build = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_CLOCK), "-ldl"]
+    await asyncio.to_thread(subprocess.run, build, check=True)
+    scene.tool = folder / "clock"
+    _set_clock(scene, 0)
+    scene.desk.variables = {"FAULTS_CLOCK": str(scene.tool), "LD_PRELOAD": str(library)}
     yield
+
+
+def _set_clock(scene: Scene, seconds: int) -> None:
+    """Make the workers' clock wrong by so many seconds. In place: they have the file mapped."""
+    with scene.tool.open("r+b" if scene.tool.exists() else "wb") as file:
+        file.write(struct.pack("q", seconds))
 
 
 async def step_the_clock(scene: Scene) -> None:
     """The wall clock of a worker jumps: hours ahead and back, days; now and then it starts with it wrong."""
-    steps = [3 * 3600.0, -7200.0, 0.0, -86_400.0, 40.0, 40 * 86_400.0]
+    steps = [3 * 3600, -7200, 40, 0, -86_400, 40 * 86_400]
     async for number in scene.moments(len(steps) if scene.form.full else 3):
-        scene.tool.write_text(str(steps[number]))
+        _set_clock(scene, steps[number])
         since = time.monotonic()
-        await asyncio.sleep(0.5)  # what was sent before the step is not a sign of life after it
-        if scene.chance.random() < 0.3:
+        if number % 2:
             (worker,) = scene.workers
             (fresh,) = await scene.restart(worker)
             since = fresh.started
+        # What was sent just before the step is no sign of life after it.
         await scene.resumes(since + 0.5, range(scene.desk.partitions))
 
 
