@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cut import Cable
+from receiver import SECRET, Server
 from refusing import Refusing
 from scene import Scenario, Scene
 
 from ticketstream.sample.gemini.control import SampleGeminiControl
 from ticketstream.sample.zendesk.faults import Fault
+from ticketstream.sample.zendesk.webhooks import Hook
 
 
 async def kill_kafka(scene: Scene) -> None:
@@ -125,11 +127,57 @@ async def cut_the_network(scene: Scene) -> None:
         await scene.resumes(time.monotonic(), range(scene.desk.partitions))
 
 
+@asynccontextmanager
+async def a_receiver(scene: Scene) -> AsyncIterator[None]:
+    """``ticketstream serve`` takes the account's webhooks."""
+    scene.tool = await asyncio.to_thread(Server, scene.desk)
+    try:
+        await asyncio.to_thread(scene.tool.until_kafka_is, "reachable")
+        yield
+    finally:
+        scene.desk.zendesk.clear_webhooks()
+        await asyncio.to_thread(scene.tool.stop)
+
+
+async def unruly_webhooks(scene: Scene) -> None:
+    """Webhooks come twice, seconds late and out of order, between what the export tells."""
+    async for _ in scene.moments():
+        scene.desk.zendesk.clear_webhooks()
+        since = time.monotonic()
+        scene.desk.zendesk.add_webhook(
+            Hook(
+                url=scene.tool.hook_url,
+                secret=SECRET,
+                duplicate=scene.chance.uniform(0.2, 0.8),
+                delay_seconds=scene.chance.uniform(0, 2),
+                reorder_seconds=scene.chance.uniform(1, 6),
+            )
+        )
+        await scene.resumes(since, range(scene.desk.partitions))
+    await asyncio.sleep(4)
+    await scene.stop_changes()
+    hooks = scene.desk.zendesk.webhooks()
+    while hooks["pending"]:
+        await asyncio.sleep(0.2)
+        hooks = scene.desk.zendesk.webhooks()
+    told = hooks["sent"]
+    assert told
+    scene.calls_lost = told
+    scene.note = f"{told} webhooks sent"
+
+
 SCENARIOS = [
     Scenario(6, "kill -9 of Kafka", kill_kafka),
     Scenario(7, "kill -9 of Weaviate", kill_weaviate),
     Scenario(8, "Weaviate fails single objects", fail_objects, around=refusing_weaviate),
     Scenario(9, "Zendesk: 429, 5xx, time-outs, cut JSON", storm_at_zendesk),
     Scenario(10, "Gemini: 429, 500, too few vectors", storm_at_gemini, around=with_gemini),
+    Scenario(
+        16,
+        "webhooks twice, late and out of order",
+        unruly_webhooks,
+        around=a_receiver,
+        settings={"ZENDESK__POLL_SECONDS": 3},
+    ),
     Scenario(17, "network to Kafka cut", cut_the_network, around=through_a_cable),
 ]
