@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -92,10 +93,14 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The stage, and nothing left of it afterwards."""
+    """The stage, and nothing left of it afterwards, also when the tests are asked to end."""
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end", returncode=143))
     stage = Stage(tmp_path_factory)
-    yield stage
-    stage.close()
+    try:
+        yield stage
+    finally:
+        stage.close()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")
