@@ -1,4 +1,4 @@
-"""Faults of a worker's own machine: its folder, its disk, its clock. And messages that nobody can read."""
+"""Faults of a worker's own machine: its folder, its disk, its clock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ from pathlib import Path
 
 import pytest
 from desks import LoggedWorker
-from poison import KINDS, unreadable
 from scene import Scenario, Scene, until
-
-from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS
 
 _DISK_BYTES = 96 * 1024 * 1024
 _FULL = "no room for the local tables|disk of .* is full"
@@ -35,7 +32,7 @@ async def spoil_the_tables(scene: Scene) -> None:
     """The worker is killed or stopped, its RocksDB files are deleted or damaged, and it starts again."""
     ways = [_delete, _garble, _truncate, _delete_some]
     scene.chance.shuffle(ways)
-    async for number in scene.moments(len(ways)):
+    async for number in scene.moments():
         (worker,) = scene.workers
         partitions, folder = worker.partitions, _folder(scene, worker)
         if scene.chance.random() < 0.5:
@@ -91,7 +88,7 @@ async def small_disk(scene: Scene) -> AsyncIterator[None]:
     made = await asyncio.to_thread(subprocess.run, mount, capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"a disk that fills up takes a mount of its own: {made.stderr.strip()}")
-    scene.tool = folder / "filler"
+    scene.tools.filler = folder / "filler"
     try:
         yield
     finally:
@@ -103,14 +100,14 @@ async def fill_the_disk(scene: Scene) -> None:
     """Not a byte is left on the worker's disk for some seconds. A worker that ends is started again."""
     async for _ in scene.moments():
         before = scene.desk.logged(_FULL)
-        await asyncio.to_thread(_fill, scene.tool)
+        await asyncio.to_thread(_fill, scene.tools.filler)
         await until(
             lambda before=before: scene.desk.logged(_FULL) > before,  # type: ignore[misc]
             60,
             f"a line in the log says what is wrong\n{scene.desk.log()}",
         )
         await asyncio.sleep(scene.chance.uniform(1, 4))
-        scene.tool.unlink()
+        scene.tools.filler.unlink()
         room = time.monotonic()
         await scene.resumes(room, range(scene.desk.partitions))
 
@@ -137,15 +134,15 @@ async def own_clock(scene: Scene) -> AsyncIterator[None]:
         pytest.skip("a clock that can be set takes a C compiler (cc), and there is none")
     build = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_CLOCK), "-ldl"]
     await asyncio.to_thread(subprocess.run, build, check=True)
-    scene.tool = folder / "clock"
+    scene.tools.clock = folder / "clock"
     _set_clock(scene, 0)
-    scene.desk.variables = {"FAULTS_CLOCK": str(scene.tool), "LD_PRELOAD": str(library)}
+    scene.desk.variables = {"FAULTS_CLOCK": str(scene.tools.clock), "LD_PRELOAD": str(library)}
     yield
 
 
 def _set_clock(scene: Scene, seconds: int) -> None:
     """Make the workers' clock wrong by so many seconds. In place: they have the file mapped."""
-    with scene.tool.open("r+b" if scene.tool.exists() else "wb") as file:
+    with scene.tools.clock.open("r+b" if scene.tools.clock.exists() else "wb") as file:
         file.write(struct.pack("q", seconds))
 
 
@@ -163,24 +160,8 @@ async def step_the_clock(scene: Scene) -> None:
         await scene.resumes(since + 0.5, range(scene.desk.partitions))
 
 
-async def poison_all_topics(scene: Scene) -> None:
-    """On every topic, a dozen messages that cannot be read, between those that can."""
-    async for _ in scene.moments():
-        for topic in KINDS:
-            of_account = topic in (IMPORT_COMMANDS, IMPORT_PROGRESS)
-            ticket = scene.chance.randrange(1, scene.form.tickets + 1)
-            key = (scene.desk.account if of_account else f"{scene.desk.account}:{ticket}").encode()
-            records = [record for record, _ in unreadable(topic, scene.desk.partition(key), key)]
-            scene.chance.shuffle(records)
-            await scene.desk.send(*records)
-            scene.poison += len(records)
-        await scene.resumes(time.monotonic(), range(scene.desk.partitions))
-    scene.note = f"{scene.poison} messages that cannot be read, as many dead letters"
-
-
 SCENARIOS = [
-    Scenario(11, "poison on every topic", poison_all_topics),
-    Scenario(13, "local tables deleted or damaged", spoil_the_tables),
-    Scenario(14, "worker's disk full", fill_the_disk, around=small_disk),
-    Scenario(15, "clock stepped", step_the_clock, around=own_clock),
+    Scenario("13", "local tables deleted or damaged", spoil_the_tables),
+    Scenario("14", "worker's disk full", fill_the_disk, around=small_disk),
+    Scenario("15", "clock stepped", step_the_clock, around=own_clock),
 ]

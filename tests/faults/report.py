@@ -19,10 +19,11 @@ class Row(msgspec.Struct, kw_only=True):
 
     ``resume_seconds`` are those from each fault (a worker: from its new process' start; a service: from
     its being ready again) to the first message the pipeline sent in the partitions at stake.
-    ``bound`` is the most messages that may be sent twice by a stage.
+    ``losses`` counts how often what a worker held was lost or sent again, ``held`` is the most that a
+    stage holds.
     """
 
-    number: int
+    number: str
     scenario: str
     seed: int
     tickets: int = 0
@@ -40,13 +41,30 @@ class Row(msgspec.Struct, kw_only=True):
     embedded_twice: int = 0
     texts_twice: int = 0
     indexed_twice: int = 0
-    bound: int = 0
+    losses: int = 0
+    held: int = 0
     dead_letters: int = 0
     resume_seconds: list[float] = []
     memory_mb: float = 0
     """The largest resident memory of any worker."""
     seconds: float = 0
     note: str = ""
+
+    @property
+    def bound(self) -> int:
+        """The most tickets that may have been enriched twice: enrich has two lanes."""
+        return 2 * self.losses * self.held
+
+    def within_bounds(self) -> bool:
+        """Say whether no stage has repeated more than it may."""
+        once = self.losses * self.held
+        return (
+            self.enriched_twice <= self.bound
+            and self.embedded_twice <= self.enriched_twice + once
+            and self.indexed_twice <= self.embedded_twice + once
+            # Also a change that the other lane overtakes has been read.
+            and 0 <= self.calls_twice <= self.bound + self.changes
+        )
 
 
 def results_file() -> Path:

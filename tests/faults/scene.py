@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from types import MappingProxyType, SimpleNamespace
+from typing import NamedTuple, cast
 
 import psutil
 from changing import Changes, LiveChanges
@@ -27,7 +27,6 @@ from agents.topics import ensure_topics
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
 
 QUIET_SECONDS = 150.0
-_LANES = 2
 
 
 class Scenario(NamedTuple):
@@ -36,7 +35,7 @@ class Scenario(NamedTuple):
     ``settings`` are those of the scene's workers; ``around`` prepares a scene before it begins.
     """
 
-    number: int
+    number: str
     name: str
     run: Callable[[Scene], Awaitable[None]]
     workers: int = 1
@@ -49,10 +48,11 @@ class Scene:
     """An account being imported by workers while it changes.
 
     The bound on repeated work: a stage holds at most ``pipeline._HELD`` messages between arrival and
-    acknowledgement (enrich as many for each of its two lanes), and whatever is acknowledged is never
-    done again. So each time a worker loses what it holds (it dies, or a rebalance makes it drop
-    everything) at most that many messages are sent once more; and a stage that could not confirm a
-    send or a table's entry ("trying again") sends again what it releases, which it holds as well.
+    acknowledgement (enrich as many for each of its two lanes), and what is acknowledged is never done
+    again. So each loss of what a worker holds (it dies or is frozen, or a rebalance makes it drop
+    everything) repeats at most that many messages of a stage. So does each send that Kafka did not
+    confirm: a stage sends again what it releases, which it holds. A message that the stage before has
+    sent twice is worked on twice, too. (See report.Row.within_bounds.)
     """
 
     def __init__(self, desk: AccountDesk, pulse: Pulse, scenario: Scenario, form: Form) -> None:
@@ -67,7 +67,7 @@ class Scene:
         self.restarts = 0
         """Workers that ended by themselves and were started again."""
         self.note = ""
-        self.tool: Any = None
+        self.tools = SimpleNamespace()
         """What the scenario injects its faults with."""
         self.cable_ports = (0, 0)
         """Kafka's listener behind a cable, and the end of the cable that it names to its clients."""
@@ -217,7 +217,8 @@ class Scene:
             embedded_twice=pulse.repeated(EMBEDDED),
             texts_twice=pulse.texts_embedded_twice(),
             indexed_twice=pulse.repeated(INDEXED),
-            bound=self._bound(),
+            losses=self._losses(),
+            held=pipeline._HELD,
             dead_letters=len([each for each in await self.desk.dead_letters() if self._is_ours(each.key)]),
             resume_seconds=self.resumed,
             memory_mb=round(self._memory / 1e6),
@@ -229,10 +230,10 @@ class Scene:
     def _is_ours(self, key: str | None) -> bool:
         return key is not None and self.desk.account.encode() in base64.b64decode(key)
 
-    def _bound(self) -> int:
-        dropped = self.desk.logged('"partitions assigned"') - self._assignments + self.deaths
-        again = self.desk.logged('"trying again"')
-        return (dropped + again) * _LANES * pipeline._HELD
+    def _losses(self) -> int:
+        """Return how often what a worker held was lost, or had to be sent again."""
+        dropped = self.desk.logged('"partitions assigned"') - self._assignments
+        return dropped + self.deaths + self.desk.logged("Kafka did not take")
 
     async def _caught_up(self) -> None:
         """A last ticket, made after everything else, is indexed; then nothing is left to acknowledge."""

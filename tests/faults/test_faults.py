@@ -16,6 +16,7 @@ from typing import Any
 
 import local_state
 import pytest
+import refusals
 import report
 import services
 import workers_killed
@@ -31,7 +32,7 @@ from ticketstream.stack.options import StackOptions
 from ticketstream.stack.ports import choose_ports
 
 FORM = Form.of_environment()
-ALL = [*workers_killed.SCENARIOS, *services.SCENARIOS, *local_state.SCENARIOS]
+ALL = [*workers_killed.SCENARIOS, *services.SCENARIOS, *refusals.SCENARIOS, *local_state.SCENARIOS]
 SCENARIOS = sorted(
     (scenario for scenario in ALL if FORM.full or scenario.short),
     key=lambda scenario: scenario.workers,  # one that is gone keeps its partitions for a session
@@ -129,8 +130,7 @@ async def test_nothing_lost_doubled_or_stale(scenario: Scenario, stage: Stage, r
         rows.append(row)
         assert found == Differences(), f"{found}\n{row}\n{desk.log()}"
         assert row.dead_letters == scene.poison, f"{row}\n{desk.log()}"
-        assert max(row.enriched_twice, row.embedded_twice, row.indexed_twice) <= row.bound, row
-        assert 0 <= row.calls_twice <= row.bound + row.changes, row
+        assert row.within_bounds(), row
     except BaseException:
         desk.stop()
         await asyncio.to_thread(stage.close)

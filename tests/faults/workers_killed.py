@@ -123,10 +123,10 @@ async def _something_under_way(scene: Scene, partitions: set[int]) -> None:
 
 
 SCENARIOS = [
-    Scenario(1, "kill -9 of the only worker", kill_the_only_one),
-    Scenario(2, "kill -9 of one of two workers", kill_one_of_two, workers=2),
-    Scenario(3, "kill -9 of all workers at once", kill_all, workers=2),
-    Scenario(4, "SIGTERM and restart, rolling", roll, workers=2),
-    Scenario(5, "a worker joins and leaves", come_and_go, workers=1, short=False),
-    Scenario(12, "a worker frozen past its session", freeze, workers=2),
+    Scenario("1", "kill -9 of the only worker", kill_the_only_one),
+    Scenario("2", "kill -9 of one of two workers", kill_one_of_two, workers=2),
+    Scenario("3", "kill -9 of all workers at once", kill_all, workers=2, short=False),
+    Scenario("4", "SIGTERM and restart, rolling", roll, workers=2),
+    Scenario("5", "a worker joins and leaves", come_and_go, workers=1, short=False),
+    Scenario("12", "a worker frozen past its session", freeze, workers=2),
 ]
