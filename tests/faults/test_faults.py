@@ -31,6 +31,8 @@ from ticketstream.stack import kafka
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.ports import choose_ports
 
+MOST_MEMORY_MB = 500
+"""Of a worker, resident: some 240 with the local model, and what is held."""
 FORM = Form.of_environment()
 ALL = [*workers_killed.SCENARIOS, *services.SCENARIOS, *refusals.SCENARIOS, *local_state.SCENARIOS]
 SCENARIOS = sorted(
@@ -131,6 +133,7 @@ async def test_nothing_lost_doubled_or_stale(scenario: Scenario, stage: Stage, r
         assert found == Differences(), f"{found}\n{row}\n{desk.log()}"
         assert row.dead_letters == scene.poison, f"{row}\n{desk.log()}"
         assert row.within_bounds(), row
+        assert row.memory_mb < MOST_MEMORY_MB, row
     except BaseException:
         desk.stop()
         await asyncio.to_thread(stage.close)
