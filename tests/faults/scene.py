@@ -76,6 +76,8 @@ class Scene:
         self.live: LiveChanges | None = None
         self.changed: Counter[str] = Counter()
         """Changes made, by kind, once they are stopped."""
+        self.webhooks = 0
+        """Webhooks that were sent."""
         self.poison = 0
         """Dead letters that must be there at the end."""
         self._scenario = scenario
@@ -205,6 +207,7 @@ class Scene:
             seed=self.form.seed,
             tickets=self.form.tickets,
             changes=sum(self.changed.values()) - self.changed["refused"],
+            webhooks=self.webhooks,
             faults=self.faults,
             lost=found.lost,
             doubled=found.doubled,
