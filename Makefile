@@ -10,11 +10,14 @@ BIN := $(VENV)/bin
 PYTHON ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# Of the fault suite: a seed repeats a run's random choices; TICKETS is the size of each import.
+SEED ?=
+TICKETS ?=
 
-.PHONY: help install needs stack demo test check unit bench lock clean
+.PHONY: help install needs stack demo test test-faults test-faults-full faults-table check unit bench lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: $(VENV)/.installed ## make .venv with all packages and the command .venv/bin/ticketstream
 	@:
@@ -45,6 +48,15 @@ unit: install ## the fast tests only
 
 test: stack check ## all checks and all tests
 	@$(BIN)/pytest $(PYTEST_ARGS)
+
+test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket
+	@FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)
+
+test-faults-full: stack ## the same with thousands of tickets and every fault again and again (an hour)
+	@FAULTS_FORM=full FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)
+
+faults-table: install ## the figures of the last run of the fault suite, as a table
+	@$(BIN)/python tests/faults/report.py
 
 bench: stack ## the figures: 10,000 sample tickets end to end, beside plain scripts
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import faust
 from mode.utils.queues import ThrowableQueue
 
-from agents import transport
+from agents import stores, transport
 from agents.lease import Lease
 from schemas.settings import Settings
 from schemas.state import APP_ID
@@ -89,10 +89,11 @@ class TicketApp(faust.App):
 
 def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
     """Return the app of one worker, with its data in ``folder``; topics must exist already."""
+    stores.install()
     app = TicketApp(
         APP_ID,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
-        store="rocksdb://",
+        store=stores.URL,
         datadir=folder,
         topic_partitions=settings.kafka.partitions,
         topic_disable_leader=True,

@@ -7,11 +7,15 @@ slot, so Kafka gives it the same partitions at once, and its RocksDB files are t
 from __future__ import annotations
 
 import fcntl
+import shutil
 import socket
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from schemas.errors import StackError
+
+_LEAST_FREE_BYTES: Final = 8 * 1024 * 1024
+"""With less, the tables would soon stop the worker again."""
 
 
 class Slot:
@@ -25,7 +29,7 @@ class Slot:
     @property
     def instance_id(self) -> str:
         """The group instance id: host, data directory and number tell workers apart."""
-        place = self.folder.stat()
+        place = self.folder.parent.stat()  # its own folder may be deleted, to be made anew
         return f"ticketstream-{socket.gethostname()}-{place.st_dev:x}-{place.st_ino:x}-{self.number}"
 
     def release(self) -> None:
@@ -38,6 +42,10 @@ def take_slot(data_dir: Path, highest: int = 256) -> Slot:
     base = data_dir / "workers"
     try:
         base.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(base).free < _LEAST_FREE_BYTES:
+            raise StackError(
+                f"the disk of {data_dir} is full: make room there, or set TICKETSTREAM_DATA_DIR to another"
+            )
         for number in range(highest):
             lock = (base / f"{number}.lock").open("a")
             try:

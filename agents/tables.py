@@ -8,7 +8,7 @@ acknowledged; only then the local store is written. Recovery, standby and RocksD
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,10 +18,12 @@ from faust.streams import _current_event
 from faust.types import TP
 
 from agents.producer import Producer, Record
+from agents.stores import give_up
 from schemas.codec import encode
 from schemas.state import TABLES, changelog_topic
 
 T = TypeVar("T", bound=msgspec.Struct)
+R = TypeVar("R")
 
 _ROCKSDB: Final = {
     # Every table has a database a partition. Faust's sizes (64 MiB of buffer, 2 GiB of cache for each)
@@ -75,13 +77,13 @@ class StateTable(Generic[T]):
     def get(self, partition: int, key: bytes) -> T | None:
         """Return the entry, or None when there is none."""
         with _bound(self.changelog, partition):
-            raw = self._table.data._get(key)
+            raw = self._guarded(lambda: self._table.data._get(key))
         return None if raw is None else self._decoder.decode(raw)
 
     def items(self, partition: int) -> list[tuple[bytes, T]]:
         """Return all entries of a partition; for small tables only."""
         store = self._table.data
-        pairs = store._visible_items(store._db_for_partition(partition))
+        pairs = self._guarded(lambda: list(store._visible_items(store._db_for_partition(partition))))
         return [(bytes(key), self._decoder.decode(raw)) for key, raw in pairs]
 
     async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
@@ -100,6 +102,9 @@ class StateTable(Generic[T]):
             # The partition may have a new owner whose entries lie between ours: the changelog has
             # them all in order, so leave this store to its next recovery.
             return
+        self._guarded(lambda: self._write(partition, newest, offsets[self.changelog, partition]))
+
+    def _write(self, partition: int, newest: Mapping[bytes, bytes | None], offset: int) -> None:
         with _bound(self.changelog, partition):
             store = self._table.data
             for key, value in newest.items():
@@ -107,8 +112,14 @@ class StateTable(Generic[T]):
                     store._db_for_partition(partition).delete(key)
                 else:
                     store._set(key, value)
-            place = TP(self.changelog, partition)
-            store.set_persisted_offset(place, offsets[self.changelog, partition])
+            store.set_persisted_offset(TP(self.changelog, partition), offset)
+
+    def _guarded(self, call: Callable[[], R]) -> R:
+        try:
+            return call()
+        except Exception as error:
+            give_up(self._app.conf.tabledir, error)
+            raise
 
 
 class Tables:

@@ -28,6 +28,11 @@ _COMPACT: Final = {
     "segment.ms": str(6 * 3600 * 1000),
     "min.cleanable.dirty.ratio": "0.3",
 }
+_STAMPED: Final = {
+    # By the broker. A broker refuses what a worker whose clock is an hour ahead has stamped, and what is
+    # ordered or found by time would follow every worker's own clock.
+    "message.timestamp.type": "LogAppendTime"
+}
 _REPLICAS: Final = 3
 _DAYS: Final = 24 * 3600 * 1000
 
@@ -43,9 +48,9 @@ def topic_configs() -> dict[str, dict[str, str]]:
         else:
             own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAYS)}
         largest = DEAD_LETTER_MAX_BYTES if topic == DEAD_LETTERS else TOPIC_MAX_BYTES
-        configs[topic] = own | {"max.message.bytes": str(largest)}
+        configs[topic] = own | _STAMPED | {"max.message.bytes": str(largest)}
     for table in TABLES:
-        configs[changelog_topic(table)] = dict(_COMPACT)
+        configs[changelog_topic(table)] = _COMPACT | _STAMPED
     return configs
 
 

@@ -24,10 +24,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 import faust
-from aiokafka.errors import NoError, RebalanceInProgressError
+import structlog
+from aiokafka.errors import GroupLoadInProgressError, NoError, RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -39,6 +41,7 @@ _FETCH_MIN_BYTES: Final = 64 * 1024
 """With less, the broker waits up to _FETCH_WAIT_MS: a busy worker asks less often, for more at once."""
 _POLL_SECONDS: Final = 0.05
 _YIELD_EVERY: Final = 100
+_JOIN_AGAIN_SECONDS: Final = 1.0
 _SIGNS_OF_LIFE: Final = (HeartbeatRequest, SyncGroupRequest)
 _ACCEPTED: Final = frozenset({NoError.errno, RebalanceInProgressError.errno})
 
@@ -52,7 +55,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        _watch(self._ensure_consumer()._coordinator, self.transport.lease)
+        coordinator = self._ensure_consumer()._coordinator
+        _watch(coordinator, self.transport.lease)
+        coordinator._push_error_to_user = partial(_join_again, coordinator)
 
     async def seek_to_committed(self) -> Any:
         return await self.call_thread(self._seek_back)
@@ -169,6 +174,10 @@ def _watch(coordinator: Any, lease: Lease) -> None:
     async def noted(request: Any) -> Any:
         started = time.monotonic()
         response = await send(request)
+        if isinstance(request, HeartbeatRequest) and response.error_code == GroupLoadInProgressError.errno:
+            # A broker that comes back reads its groups first. Raised, it is asked again; returned, it
+            # would end the heartbeats for good.
+            raise GroupLoadInProgressError
         # A broker that is handing partitions out anew still counts the member in.
         if isinstance(request, _SIGNS_OF_LIFE) and response.error_code in _ACCEPTED:
             lease.renew(started)
@@ -179,6 +188,17 @@ def _watch(coordinator: Any, lease: Lease) -> None:
         return forget(*args, **kwargs)
 
     coordinator._send_req, coordinator.reset_generation = noted, forgotten
+
+
+async def _join_again(coordinator: Any, error: BaseException) -> None:
+    """Go on after an error of the group that aiokafka leaves to its user.
+
+    It waits for a call of the consumer to tell the user; Faust makes none of these, so the worker would
+    go on reading without heartbeats or commits for ever.
+    """
+    structlog.get_logger().error("the group is joined again", error=repr(error))
+    await asyncio.sleep(_JOIN_AGAIN_SECONDS)
+    coordinator.request_rejoin()
 
 
 class _Transport(driver.Transport):

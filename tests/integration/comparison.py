@@ -43,7 +43,9 @@ class Differences(msgspec.Struct):
     """Properties that are not the ticket's."""
     ids: int = 0
     words: int = 0
-    """Words of comments that are missing, too many, or in chunks of the wrong visibility."""
+    """Words of comments that are missing or too many in the chunks of a visibility."""
+    visibility: int = 0
+    """Tickets with words in public chunks that only their internal comments have, or the other way round."""
     vectors: int = 0
     examples: list[str] = []
 
@@ -206,6 +208,13 @@ def _compare_words(
         found.note(
             "words", f"ticket {truth['id']}, {visibility}: missing {missing}, not expected there {extra}"
         )
+    foreign: set[str] = set()
+    for comment in truth["comments"]:
+        if comment["public"] is not public:
+            foreign |= _words(comment["plain_body"]).keys()
+    strayed = (seen.keys() - expected.keys()) & foreign
+    if strayed:
+        found.note("visibility", f"ticket {truth['id']}: {sorted(strayed)[:5]} in {visibility} chunks")
 
 
 def _words(text: str) -> Counter[str]:

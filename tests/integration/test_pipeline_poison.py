@@ -9,11 +9,11 @@ import pytest
 from comparison import assert_equal, compare
 from harness import Desk, until
 from msgspec.structs import replace
+from poison import KINDS, unreadable
 
 from agents.producer import Record
 from schemas.codec import decode, encode, schema_header
-from schemas.imports import ImportCommand
-from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket, StageProgress, TicketChange
+from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket
 from schemas.topics import (
     BACKFILL,
     CHANGES,
@@ -25,14 +25,6 @@ from schemas.topics import (
 from schemas.vectors import encode_vector
 from ticketstream.records.reader import TopicReader
 
-KINDS: dict[str, type] = {
-    CHANGES: TicketChange,
-    BACKFILL: TicketChange,
-    ENRICHED: EnrichedTicket,
-    EMBEDDED: EmbeddedTicket,
-    IMPORT_COMMANDS: ImportCommand,
-    IMPORT_PROGRESS: StageProgress,
-}
 SECONDS = 90.0
 
 
@@ -63,27 +55,6 @@ def newest_of(letters: Sequence[DeadLetter], count: int) -> list[DeadLetter]:
     """Return the last letters to fail, all of one partition, in the order of their messages."""
     newest = sorted(letters, key=lambda letter: letter.failed_at)[-count:]
     return sorted(newest, key=lambda letter: letter.offset)
-
-
-def unreadable(topic: str, partition: int, key: bytes) -> list[tuple[Record, str]]:
-    """Return records that cannot be read, with the error each one gets."""
-    right = [schema_header(KINDS[topic])]
-    name, version = right[0][0], right[0][1].decode()
-    poison: list[tuple[bytes | None, Sequence[tuple[str, bytes]], str]] = [
-        (b"\x00\xff\xfe garbage \x80", right, "DecodeError"),
-        (b"", right, "DecodeError"),
-        (None, right, "DecodeError"),
-        (b'{"account": "acme"', right, "DecodeError"),
-        (b'{"account": "acme", "ticket_id": "seven"}', right, "DecodeError"),
-        (b'{"account": "\xc3\x28"}', right, "DecodeError"),
-        (b"[" * 200_000, right, "DecodeError"),
-        (b'{"x":' * 50_000 + b"1" + b"}" * 50_000, right, "DecodeError"),
-        (b"{}", [(name, b"grocery-list/1")], "UnknownSchemaError"),
-        (b"{}", [(name, version.replace("/1", "/99").encode())], "UnknownSchemaError"),
-        (b"{}", [(name, b"\xff\xfe"), ("other", b"\x00")], "UnknownSchemaError"),
-        (b"{}", [], "UnknownSchemaError"),
-    ]
-    return [(Record(topic, partition, key, value, list(headers)), error) for value, headers, error in poison]
 
 
 async def goes_on(desk: Desk, ticket_id: int) -> None:

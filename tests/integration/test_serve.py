@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,104 +15,17 @@ import httpx
 import pytest
 from comparison import assert_equal, compare
 from harness import Desk, until
+from receiver import SECRET, Server, serving
 
 from agents.watermarks import Watermarks
-from schemas.settings import PREFIX
 from schemas.topics import CHANGES
 from ticketstream.sample.zendesk.webhooks import Hook, sign
 from ticketstream.stack.options import StackOptions
-from ticketstream.stack.processes import dies_with_parent
 
-SECRET = "a secret of the tests"
 TICKETS = 60
 ARRIVES_SECONDS = 60.0
 NEVER = {"ZENDESK__POLL_SECONDS": 3600}
 """The export is looked at once, when the worker starts: what arrives later came by a webhook."""
-
-
-class Server:
-    """A process ``ticketstream serve`` on a free port."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._log = desk.data_dir.with_name(f"serve-{uuid.uuid4().hex[:6]}.log")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ticketstream", "serve", "--port", "0"],
-                env=desk.environment | {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET},
-                cwd=desk.data_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_parent(),
-            )
-        deadline = time.monotonic() + 60
-        while (found := re.search(r"listening at (http://127\.0\.0\.1:\d+)", self.log())) is None:
-            assert self._process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
-        self.client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
-        self.hook_url = f"{found[1]}/webhooks/zendesk"
-
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def stop(self) -> int:
-        self.client.close()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
-
-    def post(
-        self, content: Any, *, secret: str = SECRET, at: float | None = None, **headers: str
-    ) -> httpx.Response:
-        """Send a signed webhook."""
-        body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
-        timestamp = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-        signed = {
-            "X-Zendesk-Webhook-Signature": sign(secret, timestamp, body),
-            "X-Zendesk-Webhook-Signature-Timestamp": timestamp,
-        }
-        return self.client.post("/webhooks/zendesk", content=body, headers=signed | headers)
-
-    def raw(self, rest: bytes) -> bytes:
-        """Send a request's end as it is; returns all of the answer, after which the server hangs up."""
-        host, port = self.client.base_url.host, self.client.base_url.port or 0
-        with socket.create_connection((host, port), timeout=20) as connection:
-            connection.sendall(b"POST /webhooks/zendesk HTTP/1.1\r\nHost: x\r\n" + rest)
-            answer = b""
-            with suppress(ConnectionResetError):
-                while part := connection.recv(65_536):
-                    answer += part
-            return answer
-
-    def count(self, name: str, reason: str = "") -> int:
-        """Return a counter of the server."""
-        label = f'{{reason="{reason}"}}' if reason else ""
-        text = self.client.get("/metrics").text
-        (found,) = re.findall(
-            rf"^ticketstream_webhooks_{name}_total{re.escape(label)} (\S+)$", text, re.MULTILINE
-        )
-        return int(float(found))
-
-    def until_kafka_is(self, state: str) -> None:
-        deadline = time.monotonic() + 60
-        while self.client.get("/healthz").json() != {"status": "ok", "kafka": state}:
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
-
-
-@contextmanager
-def serving(desk: Desk) -> Iterator[Server]:
-    server = Server(desk)
-    try:
-        server.until_kafka_is("reachable")
-        yield server
-    finally:
-        assert server.stop() == 0, server.log()
 
 
 def event(ticket_id: int, name: str = "comment_added", at: str = "2026-01-01T00:00:00Z") -> dict[str, Any]:

@@ -133,3 +133,8 @@ async def test_a_broker_that_is_away_is_told_with_its_address(admin: type[FakeAd
     admin.away = True
     with pytest.raises(UnavailableError, match=r"localhost:1 cannot be reached .*KAFKA__BOOTSTRAP_SERVERS"):
         await ensure_topics(SETTINGS)
+
+
+def test_the_broker_stamps_every_message() -> None:
+    stamped = {config["message.timestamp.type"] for config in topic_configs().values()}
+    assert stamped == {"LogAppendTime"}  # a worker's clock may be wrong

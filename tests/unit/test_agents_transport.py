@@ -9,12 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import GroupLoadInProgressError
+from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
 from agents import transport
 from agents.app import _NeverFull
+from agents.lease import Lease
 
 SOURCE, OTHER, CHANGELOG = TP("tickets.changes", 0), TP("tickets.changes", 1), TP("x-changelog", 0)
 
@@ -273,3 +276,37 @@ async def test_a_stage_s_buffer_asks_for_a_pause_but_never_blocks() -> None:
         assert await buffer.get() == number
         assert ("drop" in calls) == (number >= 1_000 - 64)  # and again once there is room
     assert calls == ["high", "drop"]
+
+
+class Coordinator:
+    """aiokafka's side of the group, as far as the worker touches it."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self.rejoins = 0
+
+    async def _send_req(self, request: Any) -> Any:
+        return SimpleNamespace(error_code=self.code)
+
+    def reset_generation(self) -> None:
+        """Forget the member."""
+
+    def request_rejoin(self) -> None:
+        self.rejoins += 1
+
+
+async def test_a_broker_that_still_reads_its_groups_is_asked_again() -> None:
+    coordinator, lease = Coordinator(), Lease(10)
+    transport._watch(coordinator, lease)
+    coordinator.code = GroupLoadInProgressError.errno
+    # aiokafka tries again after what is raised here, but never after the same code in an answer.
+    with pytest.raises(GroupLoadInProgressError):
+        await coordinator._send_req(HeartbeatRequest("group", 1, "member"))
+    assert not lease.held
+
+
+async def test_after_an_error_of_the_group_it_is_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_JOIN_AGAIN_SECONDS", 0)
+    coordinator = Coordinator()
+    await asyncio.wait_for(transport._join_again(coordinator, RuntimeError("unexpected")), 5)
+    assert coordinator.rejoins == 1

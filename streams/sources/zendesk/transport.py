@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -19,6 +20,10 @@ _KEEPALIVE_SECONDS: Final = 30.0
 
 class SpreadTransport(httpx.AsyncBaseTransport):
     """At most ``connections`` calls at once to ``base_url``; the last connection freed is used first.
+
+    A connection whose call failed, was cancelled or was not read to its end is not used again: httpcore
+    (1.0.9) can keep a cancelled call for one under way, and with one connection a pool every later call
+    would wait for it, for ever.
 
     Respects the usual proxy variables (``HTTPS_PROXY``, ``NO_PROXY``), as httpx's client does.
     """
@@ -32,7 +37,8 @@ class SpreadTransport(httpx.AsyncBaseTransport):
         self._limits = httpx.Limits(
             max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS
         )
-        self._all: list[httpx.AsyncHTTPTransport] = []
+        self._all: set[httpx.AsyncHTTPTransport] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._free: list[httpx.AsyncHTTPTransport] = []
         self._places = asyncio.Semaphore(connections)
 
@@ -43,7 +49,7 @@ class SpreadTransport(httpx.AsyncBaseTransport):
         try:
             response = await transport.handle_async_request(request)
         except BaseException:
-            self._release(transport)
+            self._release(transport, usable=False)
             raise
         stream = response.stream
         if not isinstance(stream, httpx.AsyncByteStream):
@@ -55,15 +61,27 @@ class SpreadTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         for transport in self._all:
             await transport.aclose()
+        await asyncio.gather(*self._closing)
 
     def _another(self) -> httpx.AsyncHTTPTransport:
         transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=self._limits, proxy=self._proxy)
-        self._all.append(transport)
+        self._all.add(transport)
         return transport
 
-    def _release(self, transport: httpx.AsyncHTTPTransport) -> None:
-        self._free.append(transport)
+    def _release(self, transport: httpx.AsyncHTTPTransport, *, usable: bool) -> None:
+        if usable:
+            self._free.append(transport)
+        else:
+            self._all.discard(transport)
+            task = asyncio.create_task(_closed(transport))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
         self._places.release()
+
+
+async def _closed(transport: httpx.AsyncHTTPTransport) -> None:
+    with suppress(Exception):  # it is not needed any more
+        await transport.aclose()
 
 
 class _Held(httpx.AsyncByteStream):
@@ -75,14 +93,19 @@ class _Held(httpx.AsyncByteStream):
         self._stream = stream
         self._owner: SpreadTransport | None = owner
         self._transport = transport
+        self._read_whole = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+        self._read_whole = True
 
     async def aclose(self) -> None:
         owner, self._owner = self._owner, None
         if owner is not None:
+            usable = False
             try:
                 await self._stream.aclose()
+                usable = self._read_whole
             finally:
-                owner._release(self._transport)
+                owner._release(self._transport, usable=usable)

@@ -1,0 +1,90 @@
+"""The tables' RocksDB files: copies of what the changelogs hold, so a damaged one is made anew.
+
+Faust's own store ends the worker with a traceback when a database cannot be opened, and again at every
+start. And one that fails later would make tickets dead letters that nothing is wrong with.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from faust.stores import STORES, rocksdb
+
+URL: Final = "local://"
+"""Names this store in an app's settings, once it is installed."""
+TRY_AGAIN: Final = 75
+"""The exit status (sysexits.h, EX_TEMPFAIL) of a worker that its parent should start again."""
+_FULL: Final = "no space left on device"
+
+
+class LocalStore(rocksdb.Store):
+    """Faust's RocksDB store, which rebuilds what it cannot open and ends the worker over what breaks later.
+
+    What ends a worker is safe: nothing is acknowledged before the changelog has it.
+    """
+
+    def _open_for_partition(self, partition: int) -> Any:
+        path = self.partition_path(partition)
+        try:
+            return super()._open_for_partition(partition)
+        except Exception as error:
+            # Another process that holds it is waited for (by Faust); room is for a person to make.
+            if "lock" in str(error).lower():
+                raise
+            if _FULL in str(error).lower():
+                give_up(path, error)
+            structlog.get_logger().warning(
+                "a local table is damaged and is made anew from its changelog",
+                path=str(path),
+                error=_line(error),
+            )
+            shutil.rmtree(path, ignore_errors=True)
+            return super()._open_for_partition(partition)
+
+    def apply_changelog_batch(self, *args: Any, **kwargs: Any) -> None:
+        """Write what a recovery has read."""
+        try:
+            super().apply_changelog_batch(*args, **kwargs)
+        except Exception as error:
+            give_up(self.path, error)
+            raise
+
+
+def install() -> None:
+    """Make the store known to Faust."""
+    STORES.aliases["local"] = f"{__name__}:{LocalStore.__name__}"
+
+
+def give_up(path: Path, error: Exception) -> None:
+    """End the worker if RocksDB cannot go on after this error; else return.
+
+    ``path`` is a database, or the folder of all: it is deleted when something there is damaged.
+    """
+    text = _line(error)
+    log = structlog.get_logger()
+    if _FULL in text.lower():
+        log.error(
+            "no room for the local tables: free some on their disk; the worker starts again when there is",
+            path=str(path),
+            error=text,
+        )
+    elif text.startswith(("Corruption", "IO error")):
+        log.error(
+            "the local tables are damaged: they are deleted, and made anew from their changelogs",
+            path=str(path),
+            error=text,
+        )
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        return
+    sys.stderr.flush()
+    os._exit(TRY_AGAIN)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
