@@ -26,7 +26,7 @@ from schemas.errors import (
 from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.gemini import GeminiProvider
 from streams.embeddings.local import WordLlamaModel
-from streams.embeddings.provider import MissingVectorsError
+from streams.embeddings.provider import MissingVectorsError, UnansweredError
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from ticketstream.sample.gemini.app import SampleGemini
@@ -203,8 +203,8 @@ async def test_an_unknown_model_names_the_setting(base_url: str, monkeypatch: py
     [
         ("internal", UnavailableError),
         ("unavailable", UnavailableError),
-        ("drop", UnavailableError),
-        ("not_json", UnavailableError),
+        ("drop", UnansweredError),
+        ("not_json", UnansweredError),
         ("fewer_vectors", MissingVectorsError),
         ("wrong_size", InvalidVectorError),
         ("refuse", RefusedError),

@@ -133,8 +133,6 @@ def test_the_export_can_bring_people_along(api: httpx.Client) -> None:
     [
         ({}, "MissingParameter"),
         ({"start_time": "now"}, "InvalidValue"),
-        ({"start_time": str(int(time.time()) + 60)}, "StartTimeTooRecent"),
-        ({"start_time": str(int(time.time()) - 20)}, "StartTimeTooRecent"),
         ({"cursor": "abc"}, "InvalidValue"),
         ({"start_time": "0", "per_page": "1001"}, "InvalidValue"),
         ({"start_time": "0", "per_page": "0"}, "InvalidValue"),
@@ -143,6 +141,12 @@ def test_the_export_can_bring_people_along(api: httpx.Client) -> None:
 def test_the_export_refuses_what_makes_no_sense(api: httpx.Client, query: dict[str, str], error: str) -> None:
     answer = api.get(EXPORT, params=query)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+@pytest.mark.parametrize("seconds", [60, -20])
+def test_the_export_refuses_a_start_less_than_a_minute_back(api: httpx.Client, seconds: int) -> None:
+    answer = api.get(EXPORT, params={"start_time": str(int(time.time()) + seconds)})
+    assert (answer.status_code, answer.json()["error"]) == (400, "StartTimeTooRecent")
 
 
 def test_the_event_export_holds_every_comment(shared: SampleZendesk, api: httpx.Client) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -21,6 +22,7 @@ from schemas.imports import ImportRecord
 from ticketstream.stack.build import ready_parts
 from ticketstream.stack.options import StackOptions
 
+FIRST = "test_pipeline_import.py"
 TICKETS = 300
 OpenDesk = Callable[..., Desk]
 
@@ -28,6 +30,14 @@ OpenDesk = Callable[..., Desk]
 def pytest_sessionstart() -> None:
     """Make a test run that is asked to end (SIGTERM) stop what it has started, as after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end", returncode=143))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the shared account as it was imported before other tests change it."""
+    here = [number for number, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    ordered = sorted((items[number] for number in here), key=lambda item: item.path.name != FIRST)
+    for number, item in zip(here, ordered, strict=True):
+        items[number] = item
 
 
 class Imported(NamedTuple):
