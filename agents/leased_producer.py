@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.protocol.produce import ProduceRequest
 
+from agents.kafka_client import keep_metadata
 from agents.lease import Lease
 
 _LOOK_SECONDS = 0.05
@@ -28,6 +29,7 @@ class LeasedProducer(AIOKafkaProducer):
         super().__init__(**settings)
         self.dropped = False
         self._lease = lease
+        keep_metadata(self.client)
         self._send_request = self.client.send
         self.client.send = self._send_if_ours
 

@@ -34,6 +34,7 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.kafka_client import keep_metadata
 from agents.lease import Lease
 
 _FETCH_WAIT_MS: Final = 50
@@ -51,6 +52,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         consumer._fetch_min_bytes = _FETCH_MIN_BYTES
+        keep_metadata(consumer._client)
         return consumer
 
     async def on_start(self) -> None:

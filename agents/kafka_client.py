@@ -1,0 +1,33 @@
+"""aiokafka's client, whose knowledge of the brokers is kept up whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+
+def keep_metadata(client: Any) -> None:
+    """Have a started or unstarted ``AIOKafkaClient`` go on after any failure of a metadata update.
+
+    aiokafka (0.14.0) foresees its own errors there. Any other, such as a broker that is killed at the
+    wrong moment can cause, ends the client's task for good; everything that waits for the next update
+    (the search of the group's coordinator above all) then waits for ever, without a word.
+    """
+    update = client._metadata_update
+
+    async def kept(*args: Any) -> bool:
+        try:
+            updated: bool = await update(*args)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return False  # not we were cancelled, but the request we waited for
+        except Exception as error:
+            structlog.get_logger().warning("Kafka's metadata not updated", error=repr(error))
+            return False
+        return updated
+
+    client._metadata_update = kept
