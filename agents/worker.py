@@ -44,9 +44,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     try:
-        faust.Worker(
-            app, quiet=True, override_logging=False, redirect_stdouts=False
-        ).execute_from_commandline()
+        worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+        worker.spinner = None  # it would write a terminal's escape sequences into the log
+        worker.execute_from_commandline()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except (UserError, RetryableError) as error:
