@@ -75,6 +75,8 @@ class Choice:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return False
             at = times.embedded_at or times.enriched_at
+            if not at:
+                return False  # no whole ticket: a dead letter of the stage it came to
         return bool(at >= since and (not until or at < until))
 
     def record_of(self, raw: Any) -> Record:

@@ -92,6 +92,11 @@ def test_the_time_of_a_whole_ticket_is_its_first_on_the_topic() -> None:
     assert not choice.takes(raw(an_embedded(5), value=b"{"))
 
 
+def test_what_has_no_time_lies_in_no_range() -> None:
+    nothing = raw(an_enriched(5), value=b"{}")
+    assert not Choice(record(until=2_000)).takes(nothing)
+
+
 def test_the_time_of_a_change_is_the_message_s_own() -> None:
     choice = Choice(record(replay="changes", since=1_000))
     assert choice.takes(raw(a_change(5, changed_at=1.0), topic=CHANGES, at=1_000))
