@@ -28,9 +28,10 @@ async def begun(desk: Desk) -> str:
 async def assert_all_there(desk: Desk, import_id: str) -> ImportRecord:
     record = await desk.import_state(import_id)
     assert record.status == "completed"
+    letters = await desk.dead_letters()
+    assert [(letter.stage, letter.error_type, letter.message) for letter in letters] == []
     assert record.failed == 0
     assert not record.errors
-    assert await desk.dead_letters() == []
     await assert_equal(desk)
     assert all(worker.runs for worker in desk.workers)
     return record

@@ -61,6 +61,8 @@ def test_failures_of_a_call(error: BaseException, kind: type[TicketstreamError])
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
+        ('resolve node name "node1" to host', UnavailableError),  # a server that starts or stops
+        ("put object: store is closed", UnavailableError),
         (
             "new node has a vector with length 9. Existing nodes have vectors with length 8",
             InvalidVectorError,

@@ -35,6 +35,8 @@ _PASSING: Final = re.compile(
     r"unavailable|deadline|time[- ]?out|timed out|cancel|connection|connect:|broken pipe|\bEOF\b|no such host"
     r"|not enough memory|out of memory|memory pressure|no space left|disk|too many|overloaded|rate limit"
     r"|shutting down|shutdown|not ready|loading|initiali[sz]ing|not (?:yet )?active|leader|replica|quorum"
+    # Weaviate's nodes find each other some moments after its doors are open.
+    r"|resolve node|node name|memberlist|\braft\b|\bcluster\b|to host\b|(?:is|already) clos(?:ed|ing)"
     r"|inactive|\bcold\b|freez|frozen|tenant not found|could not find class|class .* not found",
     re.IGNORECASE,
 )
