@@ -51,9 +51,11 @@ test: stack check ## all checks and all tests
 
 test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket
 	@FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)
+	@$(BIN)/python tests/faults/report.py
 
 test-faults-full: stack ## the same with thousands of tickets and every fault again and again (an hour)
 	@FAULTS_FORM=full FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)
+	@$(BIN)/python tests/faults/report.py
 
 faults-table: install ## the figures of the last run of the fault suite, as a table
 	@$(BIN)/python tests/faults/report.py
