@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 _MARGIN = 0.9
 """Of the session: the broker's clock for it starts when the heartbeat arrives, ours when it leaves."""
@@ -39,7 +40,7 @@ class Lease:
         """Whether the partitions are this worker's for certain."""
         return time.monotonic() < self._until
 
-    async def wait(self) -> None:
-        """Return at once while it is held, else once it is held again."""
-        while not self.held:
+    async def wait(self, unless: Callable[[], bool] = lambda: False) -> None:
+        """Return at once while it is held, else once it is held again, or ``unless`` holds."""
+        while not (self.held or unless()):
             await asyncio.sleep(_LOOK_SECONDS)

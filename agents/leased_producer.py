@@ -6,7 +6,6 @@ lease could have ended by the time they leave.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -15,8 +14,6 @@ from aiokafka.protocol.produce import ProduceRequest
 
 from agents.kafka_client import keep_metadata
 from agents.lease import Lease
-
-_LOOK_SECONDS = 0.05
 
 
 class LeasedProducer(AIOKafkaProducer):
@@ -36,8 +33,7 @@ class LeasedProducer(AIOKafkaProducer):
     async def _send_if_ours(self, node_id: int, request: Any, **how: Any) -> Any:
         if isinstance(request, ProduceRequest):
             if self._lease is not None:
-                while not (self._lease.held or self.dropped):
-                    await asyncio.sleep(_LOOK_SECONDS)
+                await self._lease.wait(unless=lambda: self.dropped)
             if self.dropped:
                 raise ProducerFenced
         return await self._send_request(node_id, request, **how)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -12,8 +12,13 @@ from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 
 MOST_TICKETS: Final = 100
-"""Ids one call takes."""
-_PAGE: Final = msgspec.json.Decoder(RawTicketsPage)
+"""Ids one call takes: ``show_many`` answers 400 beyond."""
+PAGE: Final = msgspec.json.Decoder(RawTicketsPage)
+
+
+def show_many(ticket_ids: Collection[int]) -> str:
+    """Return the path that asks for these tickets; the answer is a PAGE."""
+    return f"/api/v2/tickets/show_many.json?ids={','.join(map(str, ticket_ids))}"
 
 
 async def fetch_rows(
@@ -27,6 +32,5 @@ async def fetch_rows(
     """
     if not 0 < len(ticket_ids) <= MOST_TICKETS:
         raise ValueError(f"1 to {MOST_TICKETS} tickets can be asked for at once, not {len(ticket_ids)}")
-    ids = ",".join(str(one) for one in ticket_ids)
-    page, _ = await client.get(f"/api/v2/tickets/show_many.json?ids={ids}", _PAGE, "tickets", lane=lane)
+    page, _ = await client.get(show_many(ticket_ids), PAGE, "tickets", lane=lane)
     return page.tickets

@@ -9,13 +9,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.errors import RefusedError
-from schemas.zendesk import RawTicket, RawTicketsPage
+from schemas.zendesk import RawTicket
 from streams.limits import Lane
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.rows import MOST_TICKETS, PAGE, show_many
 
-_MOST_IDS: Final = 100
-"""``show_many`` answers 400 beyond."""
-_TICKETS: Final = msgspec.json.Decoder(RawTicketsPage)
 _TICKET: Final = msgspec.json.Decoder(RawTicket)
 
 
@@ -70,7 +68,7 @@ class TicketRows:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         batch.sending.setdefault(ticket_id, []).append(sending)
-        if len(batch.sending) >= _MOST_IDS:
+        if len(batch.sending) >= MOST_TICKETS:
             del self._open[lane]
         # wait() leaves the future alone when this question is cancelled: others wait for it too.
         await asyncio.wait([batch.done])
@@ -98,12 +96,12 @@ class TicketRows:
             for told in batch.sending.values():
                 for sending in told:
                     sending()
-            return f"/api/v2/tickets/show_many.json?ids={','.join(map(str, batch.sending))}"
+            return show_many(batch.sending)
 
         try:
             await asyncio.sleep(self._gather_seconds)
             try:
-                page, batch.calls = await self._client.get(path, _TICKETS, "tickets", lane=lane)
+                page, batch.calls = await self._client.get(path, PAGE, "tickets", lane=lane)
             except RefusedError:
                 # One of them, or all together, are too much for Zendesk: each is asked for by itself.
                 batch.calls = 1
