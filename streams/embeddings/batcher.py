@@ -12,7 +12,12 @@ import numpy as np
 from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, RetryableError
 from schemas.vectors import Vector
 from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
-from streams.embeddings.provider import EmbeddingProvider, MissingVectorsError, UnansweredError
+from streams.embeddings.provider import (
+    EmbeddingProvider,
+    MissingVectorsError,
+    SomeInvalidError,
+    UnansweredError,
+)
 from streams.limits.daily import TooMuchAtOnceError
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.windows import Failed, Lane, WindowedCalls
@@ -128,7 +133,8 @@ class EmbeddingBatcher:
         """Return the vectors of the texts as documents, in their order.
 
         Raises RefusedError for an empty text, one over the model's limit, or one the provider refuses
-        (other callers in the same call are not touched), InvalidVectorError, UserError, and a
+        (other callers in the same call are not touched), InvalidVectorError (for a vector that cannot be
+        used; the others of its call are), UserError, and a
         RetryableError only when ``retry`` gives up.
         """
         entries = [self._checked(text, lane) for text in texts]
@@ -176,6 +182,12 @@ class EmbeddingBatcher:
         """
         try:
             return list(await self._with_retries(window, made))
+        except SomeInvalidError as error:
+            # The answer is paid: what of it can be used is.
+            return [
+                Failed(InvalidVectorError(error.reasons[number])) if number in error.reasons else vector
+                for number, vector in enumerate(error.vectors)
+            ]
         except (RefusedError, _UncountableError) as error:
             if len(window) == 1:
                 return [Failed(error)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,6 +19,18 @@ class MissingVectorsError(UnavailableError):
 
 class UnansweredError(UnavailableError):
     """No whole answer came, so the call may have been carried out, and paid, all the same."""
+
+
+class SomeInvalidError(InvalidVectorError):
+    """Some vectors of an answer are unusable, and the others are not.
+
+    ``vectors``: shape (texts, dimensions), rows of zeros where ``reasons`` (by row) says what is wrong.
+    """
+
+    def __init__(self, vectors: Vector, reasons: Mapping[int, str]) -> None:
+        super().__init__(next(iter(reasons.values())))
+        self.vectors = vectors
+        self.reasons = reasons
 
 
 class EmbeddingProvider(Protocol):
@@ -48,7 +60,7 @@ class EmbeddingProvider(Protocol):
 
         Raises RateLimitedError and UnavailableError (try again; MissingVectorsError among them, when
         texts and vectors differ in number), RefusedError (these texts never), InvalidVectorError
-        (wrong size) and UserError (credentials or settings).
+        (wrong size; SomeInvalidError where that is so of some only) and UserError (credentials or settings).
         """
 
     def count_tokens(self, text: str) -> int:
@@ -74,18 +86,24 @@ def sendable_texts(texts: Sequence[str], max_texts: int) -> list[str]:
 def checked_vectors(rows: Sequence[Sequence[float]], texts: int, dimensions: int) -> Vector:
     """Return the rows as vectors of length 1, shape (texts, dimensions).
 
-    Raises MissingVectorsError for another number of rows, and InvalidVectorError for a row of another
-    size or with a value that is no finite number.
+    Raises MissingVectorsError for another number of rows, InvalidVectorError where every row has another
+    size or a value that is no finite number, and SomeInvalidError where only some have.
     """
     if len(rows) != texts:
         raise MissingVectorsError(f"the embedding model answered {texts} texts with {len(rows)} vectors")
-    for row in rows:
-        if len(row) != dimensions:
-            raise InvalidVectorError(
-                f"the embedding model sent a vector of {len(row)} dimensions where {dimensions} were asked; "
-                "check TICKETSTREAM_EMBEDDING__DIMENSIONS"
-            )
-    vectors: Vector = np.asarray(rows, dtype=np.float32).reshape(texts, dimensions)
-    if not np.isfinite(vectors).all():
-        raise InvalidVectorError("the embedding model sent a vector with a value that is no number")
+    reasons = {
+        number: f"the embedding model sent a vector of {len(row)} dimensions where {dimensions} were asked; "
+        "check TICKETSTREAM_EMBEDDING__DIMENSIONS"
+        for number, row in enumerate(rows)
+        if len(row) != dimensions
+    }
+    whole = [[0.0] * dimensions if number in reasons else row for number, row in enumerate(rows)]
+    vectors: Vector = np.asarray(whole, dtype=np.float32).reshape(texts, dimensions)
+    for number in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
+        reasons[number] = "the embedding model sent a vector with a value that is no number"
+        vectors[number] = 0.0
+    if reasons and len(reasons) == texts:
+        raise InvalidVectorError(next(iter(reasons.values())))
+    if reasons:
+        raise SomeInvalidError(normalized(vectors), reasons)
     return normalized(vectors)

@@ -19,7 +19,7 @@ from schemas.errors import (
 from schemas.vectors import Vector
 from streams.embeddings.batcher import Embedded, EmbeddingBatcher
 from streams.embeddings.observe import EmbeddingCall
-from streams.embeddings.provider import MissingVectorsError, Purpose, UnansweredError
+from streams.embeddings.provider import MissingVectorsError, Purpose, SomeInvalidError, UnansweredError
 from streams.limits.daily import TooMuchAtOnceError
 from streams.retries import RetryPolicy
 from streams.windows import Lane
@@ -183,6 +183,19 @@ async def test_a_text_that_never_gets_its_vector_fails_alone() -> None:
     (result,) = await bench.embed_all(["a"])
     assert isinstance(result, InvalidVectorError)
     assert "3 times" in str(result)
+
+
+async def test_of_an_answer_with_an_unusable_vector_the_others_are_used() -> None:
+    bench = Bench()
+    good = np.stack([vector_of(text) for text in ("a", "b", "c")])
+    good[1] = 0.0
+    bench.provider.trouble = [SomeInvalidError(good, {1: "size"})]
+    first, second, third = await bench.embed_all(["a"], ["b"], ["c"])
+    check(first, ["a"])
+    check(third, ["c"])
+    assert isinstance(second, InvalidVectorError)
+    assert str(second) == "size"
+    assert len(bench.provider.calls) == 1
 
 
 @pytest.mark.parametrize("error", [CredentialsError("key"), InvalidVectorError("size")])

@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from streams.embeddings.build import build_provider
 from streams.embeddings.gemini import GeminiProvider
 from streams.embeddings.local import LocalProvider, WordLlamaModel
-from streams.embeddings.provider import checked_vectors, sendable_texts
+from streams.embeddings.provider import SomeInvalidError, checked_vectors, sendable_texts
 from streams.embeddings.tokens import estimate_tokens
 
 ORDER = "My parcel has not arrived yet, where is my order?"
@@ -103,10 +103,20 @@ def test_checked_vectors_are_normalised() -> None:
 def test_wrong_vectors_are_told_apart() -> None:
     with pytest.raises(UnavailableError, match="2 texts with 1 vectors"):
         checked_vectors([[1.0, 0.0]], 2, 2)
-    with pytest.raises(InvalidVectorError, match="EMBEDDING__DIMENSIONS"):
-        checked_vectors([[1.0, 0.0], [1.0]], 2, 2)
+    with pytest.raises(InvalidVectorError, match="EMBEDDING__DIMENSIONS") as every:
+        checked_vectors([[1.0], [1.0]], 2, 2)
+    assert type(every.value) is InvalidVectorError
     with pytest.raises(InvalidVectorError, match="no number"):
         checked_vectors([[float("nan"), 0.0]], 1, 2)
+
+
+def test_unusable_vectors_are_told_from_the_others_of_their_answer() -> None:
+    with pytest.raises(SomeInvalidError) as some:
+        checked_vectors([[3.0, 4.0], [1.0], [0.0, 2.0], [float("inf"), 0.0]], 4, 2)
+    assert some.value.vectors[[0, 2]].tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0.0, 1.0]]
+    assert set(some.value.reasons) == {1, 3}
+    assert "1 dimensions where 2" in some.value.reasons[1]
+    assert "no number" in some.value.reasons[3]
 
 
 @pytest.mark.parametrize(
