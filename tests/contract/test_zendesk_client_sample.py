@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas.errors import CredentialsError, RefusedError, UnavailableError
@@ -24,7 +23,6 @@ from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
-from streams.sources.zendesk.transport import SpreadTransport
 from streams.transforms.enrich import enriched_ticket, is_removed
 from streams.transforms.names import Names
 from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
@@ -247,32 +245,6 @@ async def test_an_export_file_says_the_same_as_the_api(
         assert one.change.comments == fetched.comments
         assert one.change.ticket.requester_id == real["requester_id"]
         assert one.change.group == real["group"]["name"]
-
-
-async def test_connections_are_bounded_shared_and_kept(zendesk: SampleZendesk) -> None:
-    transport = SpreadTransport(zendesk.base_url, 5)
-    headers = {"Authorization": f"Bearer {DEFAULT_OAUTH_TOKEN}"}
-    busy = most = 0
-
-    async def call() -> int:
-        nonlocal busy, most
-        request = httpx.Request("GET", f"{zendesk.base_url}/api/v2/users/me.json", headers=headers)
-        response = await transport.handle_async_request(request)
-        busy += 1
-        most = max(most, busy)
-        await asyncio.sleep(0.005)
-        await response.aread()
-        busy -= 1
-        await response.aclose()
-        await response.aclose()  # closing twice gives one place back, not two
-        return response.status_code
-
-    assert set(await asyncio.gather(*(call() for _ in range(40)))) == {200}
-    assert most == len(transport._all) == 5
-    for _ in range(3):
-        await call()
-    assert len(transport._all) == 5
-    await transport.aclose()
 
 
 async def test_a_call_given_up_frees_its_connection(zendesk: SampleZendesk) -> None:

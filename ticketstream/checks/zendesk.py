@@ -14,7 +14,7 @@ from streams.sources.zendesk.answers import Heading, read_heading
 from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.check import Me, whoami
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.transport import SpreadTransport
+from streams.sources.zendesk.transport import PooledTransport
 
 
 class Login(NamedTuple):
@@ -58,7 +58,7 @@ class _Listening(httpx.AsyncBaseTransport):
 
     def __init__(self, base_url: str) -> None:
         self.heading = Heading()
-        self._inner = SpreadTransport(base_url, 1)
+        self._inner = PooledTransport(base_url, 1)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)

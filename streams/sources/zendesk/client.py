@@ -16,7 +16,7 @@ from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
 from streams.sources.zendesk.auth import Login
-from streams.sources.zendesk.transport import SpreadTransport
+from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class ZendeskClient:
         self._timeout = timeout
         self._on_call = on_call
         self._on_retry = on_retry
-        self._transport = transport or SpreadTransport(self._base, connections)
+        self._transport = transport or PooledTransport(self._base, connections)
         self._headers = httpx.Headers(
             {
                 "Authorization": login.authorization,
