@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
 PYTEST_ARGS ?=
+# Test processes side by side: most tests wait for services, so more than there are cores.
+JOBS ?= 3
 BENCH_ARGS ?=
 # Of the fault suite: a seed repeats a run's random choices; TICKETS is the size of each import.
 SEED ?=
@@ -47,7 +49,7 @@ unit: install ## the fast tests only
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 test: stack check ## all checks and all tests
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket
 	@FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)

@@ -16,6 +16,9 @@ from schemas.messages import Origin
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
 from ticketstream.records.reader import TopicReader
 
+COMMIT_SECONDS = 1.5
+"""Offsets are committed every half second (agents.app); with the way to the broker and a busy machine."""
+
 
 class _Value(msgspec.Struct):
     """What messages of all three topics have in common, and the little that some of them have."""
@@ -53,6 +56,10 @@ class Pulse:
         self._next: dict[tuple[str, int], int] = defaultdict(int)
         self._news = asyncio.Event()
         self.sent: list[Sent] = []
+        self.most_in_flight = 0
+        """The most tickets that were between enrich and the end at once: on ``tickets.enriched``, and without
+        a receipt or with one younger than what a commit may lag behind."""
+        self._flying: dict[int, tuple[int, float | None]] = {}
         self.indexed: dict[int, int] = {}
         """For each ticket, the newest version that has a receipt."""
 
@@ -85,9 +92,20 @@ class Pulse:
                 value = self._decoder.decode(raw.value)
                 if value.account == self._account:
                     self.sent.append(Sent(now, raw.topic, raw.partition, raw.offset, value))
+                    if raw.topic == ENRICHED:
+                        self._flying[value.ticket_id] = (value.version, None)
                     if raw.topic == INDEXED:
                         newest = max(value.version, self.indexed.get(value.ticket_id, 0))
                         self.indexed[value.ticket_id] = newest
+                        version, landed = self._flying.get(value.ticket_id, (0, now))
+                        if landed is None and newest >= version:
+                            self._flying[value.ticket_id] = (version, now)
+        self._flying = {
+            ticket: (version, landed)
+            for ticket, (version, landed) in self._flying.items()
+            if landed is None or landed > now - COMMIT_SECONDS
+        }
+        self.most_in_flight = max(self.most_in_flight, len(self._flying))
         if records:
             self._news.set()
 

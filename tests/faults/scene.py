@@ -22,7 +22,6 @@ from form import Form
 from pulse import Pulse
 from report import Row
 
-from agents import pipeline
 from agents.topics import ensure_topics
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
 
@@ -47,12 +46,12 @@ class Scenario(NamedTuple):
 class Scene:
     """An account being imported by workers while it changes.
 
-    The bound on repeated work: a stage holds at most ``pipeline._HELD`` messages between arrival and
-    acknowledgement (enrich as many for each of its two lanes), and what is acknowledged is never done
-    again. So each loss of what a worker holds (it dies or is frozen, or a rebalance makes it drop
-    everything) repeats at most that many messages of a stage. So does each send that Kafka did not
-    confirm: a stage sends again what it releases, which it holds. A message that the stage before has
-    sent twice is worked on twice, too. (See report.Row.within_bounds.)
+    The bound on repeated work: a stage marks a ticket as done, in a table or with its offset, after it was
+    sent on, and what is marked is never done again. So each loss of what a worker has in flight (it dies or
+    is frozen, or a rebalance makes it drop everything) repeats at most the tickets that were in flight
+    then, which is never more than the most that were ever in flight at once. So does each send that Kafka did
+    not confirm. A message that the stage before has sent twice is worked on twice, too. (See
+    report.Row.within_bounds.)
     """
 
     def __init__(self, desk: AccountDesk, pulse: Pulse, scenario: Scenario, form: Form) -> None:
@@ -221,7 +220,7 @@ class Scene:
             texts_twice=pulse.texts_embedded_twice(),
             indexed_twice=pulse.repeated(INDEXED),
             losses=self._losses(),
-            held=pipeline._HELD,
+            in_flight=pulse.most_in_flight,
             dead_letters=len([each for each in await self.desk.dead_letters() if self._is_ours(each.key)]),
             resume_seconds=self.resumed,
             memory_mb=round(self._memory / 1e6),

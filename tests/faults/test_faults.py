@@ -12,7 +12,6 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import local_state
 import pytest
@@ -107,15 +106,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def rows(pytestconfig: pytest.Config) -> Iterator[list[Row]]:
-    """The rows of all scenarios; shown and written at the end."""
+def rows() -> Iterator[list[Row]]:
+    """The rows of all scenarios; written at the end (`make faults-table` shows them)."""
     rows: list[Row] = []
     yield rows
     if rows:
         report.write(rows)
-        reporter: Any = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-        reporter.write_line(f"\n\nseed {FORM.seed} (FAULTS_SEED); figures: {report.results_file()}")
-        reporter.write_line(report.table(rows))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: f"{scenario.number} {scenario.name}")

@@ -8,21 +8,16 @@ kills something has a stack of its own (some five seconds).
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from harness import Desk
-from weaviate_fixture import GRPC_VARIABLE, HTTP_VARIABLE, SERVER_VARIABLE
 
 from schemas.imports import ImportRecord
-from ticketstream.stack.build import ready_parts
 from ticketstream.stack.options import StackOptions
 
-FIRST = "test_pipeline_import.py"
 TICKETS = 300
 OpenDesk = Callable[..., Desk]
 
@@ -30,14 +25,6 @@ OpenDesk = Callable[..., Desk]
 def pytest_sessionstart() -> None:
     """Make a test run that is asked to end (SIGTERM) stop what it has started, as after Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end", returncode=143))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the shared account as it was imported before other tests change it."""
-    here = [number for number, item in enumerate(items) if item.path.parent == Path(__file__).parent]
-    ordered = sorted((items[number] for number in here), key=lambda item: item.path.name != FIRST)
-    for number, item in zip(here, ordered, strict=True):
-        items[number] = item
 
 
 class Imported(NamedTuple):
@@ -57,21 +44,6 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield desk
     finally:
         desk.stop()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def stack_weaviate(shared_desk: Desk) -> Iterator[None]:
-    """Tests that need only Weaviate find the shared one, and its server, in the environment."""
-    server = ready_parts(with_kafka=False, with_weaviate=True, report=lambda *_: None).weaviate_server
-    own = {
-        HTTP_VARIABLE: shared_desk.environment[HTTP_VARIABLE],
-        GRPC_VARIABLE: shared_desk.environment[GRPC_VARIABLE],
-        SERVER_VARIABLE: os.environ.get(SERVER_VARIABLE) or str(server),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in own.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(scope="session")

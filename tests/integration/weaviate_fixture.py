@@ -1,9 +1,8 @@
-"""A real Weaviate for tests: the one the environment names, else one that is started here."""
+"""A real Weaviate for tests: that of the shared stack, or one of a test's own."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from harness import Desk
 
 from schemas.settings import Settings, WeaviateSettings
+from ticketstream.stack.build import ready_parts
 
-SERVER_VARIABLE = "TICKETSTREAM_TEST_WEAVIATE_SERVER"
-HTTP_VARIABLE = "TICKETSTREAM_WEAVIATE__HTTP_URL"
-GRPC_VARIABLE = "TICKETSTREAM_WEAVIATE__GRPC_URL"
 START_SECONDS = 120
 
 
@@ -41,11 +39,9 @@ class WeaviateServer:
 
     def start(self) -> None:
         """Start the server and return when it is ready."""
-        binary = os.environ.get(SERVER_VARIABLE) or shutil.which("weaviate-server")
-        if not binary:
-            pytest.fail(f"no weaviate-server: put it on the PATH, or set {SERVER_VARIABLE} to it")
+        parts = ready_parts(with_kafka=False, with_weaviate=True, report=lambda *_: None)
         port = str(self._ports[0])
-        command = [binary, "--host", "127.0.0.1", "--port", port, "--scheme", "http"]
+        command = [str(parts.weaviate_server), "--host", "127.0.0.1", "--port", port, "--scheme", "http"]
         with (self._folder / "weaviate.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment(), cwd=self._folder, stdout=log, stderr=log
@@ -141,14 +137,10 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def weaviate_settings() -> Iterator[Settings]:
-    """Settings of a Weaviate that all tests share."""
-    http_url, grpc_url = os.environ.get(HTTP_VARIABLE), os.environ.get(GRPC_VARIABLE)
-    if http_url and grpc_url:
-        yield settings_for(http_url, grpc_url)
-        return
-    with own_server() as server:
-        yield server.settings
+def weaviate_settings(shared_desk: Desk) -> Settings:
+    """Settings of the Weaviate that all tests share."""
+    weaviate = shared_desk.settings.weaviate
+    return settings_for(str(weaviate.http_url), str(weaviate.grpc_url))
 
 
 @pytest.fixture(scope="module")
