@@ -49,7 +49,7 @@ unit: install ## the fast tests only
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
 test: stack check ## all checks and all tests
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket
 	@FAULTS_SEED='$(SEED)' FAULTS_TICKETS='$(TICKETS)' $(BIN)/pytest tests/faults $(PYTEST_ARGS)

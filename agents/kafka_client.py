@@ -1,4 +1,4 @@
-"""aiokafka's client, whose knowledge of the brokers is kept up whatever happens."""
+"""What aiokafka's clients need of us to go on, and to end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaConsumer
 
 
 def keep_metadata(client: Any) -> None:
@@ -31,3 +32,13 @@ def keep_metadata(client: Any) -> None:
         return updated
 
     client._metadata_update = kept
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer without a group, whenever it was started.
+
+    aiokafka 0.14: stopped before its own task has begun, such a consumer raises CancelledError, and whoever
+    stops it dies of it.
+    """
+    await asyncio.sleep(0)
+    await consumer.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -11,6 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.kafka_client import stop_consumer
 from schemas.errors import UnavailableError
 
 _FETCH_MS: Final = 500
@@ -50,17 +50,14 @@ class SpanReader:
         try:
             await self._consumer.start()
         except (KafkaError, OSError) as error:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
             raise self._away(error) from error
-        # aiokafka 0.14: stopped before its own task has begun, a consumer without a group raises
-        # CancelledError, and whoever stops it dies of it.
-        await asyncio.sleep(0)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def spans(
         self, topics: Iterable[str], partitions: Iterable[int], since: int = 0

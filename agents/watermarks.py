@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from agents.kafka_client import stop_consumer
 from schemas.errors import UnavailableError
 from schemas.state import APP_ID
 
@@ -41,7 +42,7 @@ class Watermarks:
         await self._close()
 
     async def _close(self) -> None:
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
         await self._admin.close()
 
     async def ends(self, topic: str) -> dict[TopicPartition, int]:

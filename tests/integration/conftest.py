@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
-from harness import Desk
+from harness import Desk, opened_desk
 
 from schemas.imports import ImportRecord
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 300
 OpenDesk = Callable[..., Desk]
@@ -37,13 +37,8 @@ class Imported(NamedTuple):
 @pytest.fixture(scope="session")
 def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """The desk that all tests share, without workers."""
-    options = StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True)
-    desk = Desk(tmp_path_factory.mktemp("shared") / "data", options)
-    try:
-        desk.start()
+    with opened_desk(tmp_path_factory.mktemp("shared"), TICKETS) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(scope="session")
@@ -64,18 +59,9 @@ def desk(shared_desk: Desk, first_import: Imported) -> Desk:
 @pytest.fixture
 def open_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDesk]:
     """Opens desks of a test's own; called with a number of tickets and options of the stack."""
-    desks: list[Desk] = []
+    with ExitStack() as desks:
 
-    def start(tickets: int = TICKETS, **options: object) -> Desk:
-        chosen = {"sample_no_limits": True} | options
-        desk = Desk(
-            tmp_path_factory.mktemp("desk") / "data",
-            StackOptions(sample=True, tickets=tickets, **chosen),  # type: ignore[arg-type]
-        )
-        desks.append(desk)
-        desk.start()
-        return desk
+        def start(tickets: int = TICKETS, **options: object) -> Desk:
+            return desks.enter_context(opened_desk(tmp_path_factory.mktemp("desk"), tickets, **options))
 
-    yield start
-    for desk in desks:
-        desk.stop()
+        yield start

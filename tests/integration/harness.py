@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO
 from unittest import mock
@@ -267,6 +267,18 @@ class Desk:
         """Return how many calls it takes to read the comments of every ticket once."""
         tickets = (each for each in self.zendesk.truth() if not each["removed"])
         return sum(max(1, -(-len(each["comments"]) // COMMENTS_A_PAGE)) for each in tickets)
+
+
+@contextmanager
+def opened_desk(folder: Path, tickets: int, **options: object) -> Iterator[Desk]:
+    """A started desk with data in ``folder``, without workers; options are the stack's, limits are off."""
+    chosen = {"sample_no_limits": True} | options
+    desk = Desk(folder / "data", StackOptions(sample=True, tickets=tickets, **chosen))  # type: ignore[arg-type]
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.stop()
 
 
 def outside_settings() -> dict[str, str]:

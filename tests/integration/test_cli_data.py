@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Desk, until
+from harness import Desk, opened_desk, until
 
 from agents.partitions import partition_of
 from agents.producer import Record
@@ -22,7 +22,6 @@ from schemas.topics import BACKFILL
 from ticketstream.records.commands import command_record, new_import_id
 from ticketstream.records.file_feed import BATCH_LINES, FileFeed
 from ticketstream.records.imports import find_import
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 60
 TIME = "2026-01-01T00:00:00Z"
@@ -31,15 +30,8 @@ TIME = "2026-01-01T00:00:00Z"
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk of this module: its files and poison would spoil the account that other tests compare."""
-    desk = Desk(
-        tmp_path_factory.mktemp("cli") / "data",
-        StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True),
-    )
-    try:
-        desk.start()
+    with opened_desk(tmp_path_factory.mktemp("cli"), TICKETS) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 def asked(desk: Desk, *arguments: str, status: int = 0) -> Any:

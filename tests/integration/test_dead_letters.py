@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from comparison import assert_equal, compare, stored_chunks
-from harness import Desk, until
+from harness import Desk, opened_desk, until
 from msgspec.structs import replace
 
 from agents.dead_letters import dead_letter, dead_letter_record, line_dead_letter
@@ -29,7 +29,6 @@ from ticketstream.records.dead_letter_settle import Settled, retry_letters
 from ticketstream.records.dead_letters import load_dead_letters, originals
 from ticketstream.records.reader import TopicReader
 from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 40
 SECONDS = 90.0
@@ -40,16 +39,9 @@ NOT_OF_THE_ACCOUNT = 900_000
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk of this module: its letters would spoil what other tests count."""
-    desk = Desk(
-        tmp_path_factory.mktemp("letters") / "data",
-        StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True),
-    )
-    try:
-        desk.start()
+    with opened_desk(tmp_path_factory.mktemp("letters"), TICKETS) as desk:
         desk.worker()
         yield desk
-    finally:
-        desk.stop()
 
 
 def asked(desk: Desk, *arguments: str, status: int = 0) -> Any:

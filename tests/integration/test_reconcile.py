@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from comparison import assert_equal, compare, stored_chunks
-from harness import Desk, until
+from harness import Desk, opened_desk, until
 from weaviate.classes.query import Filter
 
 from schemas.ids import chunk_id, collection_name
@@ -20,7 +20,6 @@ from streams.sinks.weaviate.client import connect
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.reconcile.outcome import Outcome
 from ticketstream.reconcile.run import reconcile
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 150
 KINDS = ("missing", "stale", "chunks", "deleted", "merged", "unknown")
@@ -33,17 +32,10 @@ UNKNOWN = 4_711
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A desk of this module, imported, with a worker that follows it."""
-    desk = Desk(
-        tmp_path_factory.mktemp("reconcile") / "data",
-        StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True),
-    )
-    try:
-        desk.start()
+    with opened_desk(tmp_path_factory.mktemp("reconcile"), TICKETS) as desk:
         desk.worker()
         asyncio.run(desk.whole_import())
         yield desk
-    finally:
-        desk.stop()
 
 
 async def looked(desk: Desk, *, fix: bool = False, since: int = 0) -> Outcome:

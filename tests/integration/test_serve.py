@@ -14,13 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from comparison import assert_equal, compare
-from harness import Desk, until
+from harness import Desk, opened_desk, until
 from receiver import SECRET, Server, serving
 
 from agents.watermarks import Watermarks
 from schemas.topics import CHANGES
 from ticketstream.sample.zendesk.webhooks import Hook, sign
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 60
 ARRIVES_SECONDS = 60.0
@@ -73,15 +72,10 @@ async def arrived(desk: Desk, *tickets: int) -> None:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """An imported account whose worker does not look at the export any more; the last test breaks it."""
-    options = StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True)
-    desk = Desk(tmp_path_factory.mktemp("serve") / "data", options)
-    try:
-        desk.start()
+    with opened_desk(tmp_path_factory.mktemp("serve"), TICKETS) as desk:
         desk.worker(**NEVER)
         assert asyncio.run(desk.whole_import()).status == "completed"
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from agents.kafka_client import stop_consumer
 from schemas.errors import UnavailableError
 from schemas.settings import PREFIX
 
@@ -57,10 +58,10 @@ class TopicReader:
                 consumer.assign(self._places)
                 await consumer.seek_to_beginning()
         except (KafkaError, OSError, TimeoutError) as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise unreachable(self._servers, error) from error
         except BaseException:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise
         self._consumer = consumer
         return self
@@ -83,7 +84,7 @@ class TopicReader:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def to_end(self) -> AsyncIterator[Any]:
         """Yield what has not been read yet of what is on the topics now."""
