@@ -106,6 +106,7 @@ class Engine:
         self._may_overtake = may_overtake
         self._retry = retry
         self._tracing = tracing
+        self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
@@ -153,6 +154,7 @@ class Engine:
             with Handling(self.stage, slot.message, self._tracing) as handling:
                 done = as_retried(slot.message, await self._outcome(handling.message))
                 handling.ended(done)
+                self._log.debug("handled", verdict=done.verdict, reason=done.reason)
             self._metrics.seconds.observe(time.perf_counter() - started)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.

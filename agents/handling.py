@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
-import structlog
 
 from agents.outcomes import Done, Incoming
 from agents.producer import Record
@@ -124,7 +123,6 @@ class Handling:
                 fail(span, done.reason)
             own = self._tracing.headers(span)
             done.records = [carrying(record, own) for record in done.records]
-        structlog.get_logger().debug("handled", verdict=done.verdict, reason=done.reason)
 
     def fields(self) -> dict[str, Any]:
         """Return what a log line says of the message."""
