@@ -25,6 +25,9 @@ from schemas.settings import Settings, secrets_of
 _QUIETER: Final = ("aiokafka", "faust", "mode")
 """They report what they mend themselves as warnings."""
 _BLACK: Final = "***"
+_ERRORS: Final = "ticketstream_errors"
+_SHORT: Final = 3
+"""Words of an error that short tell nothing, and are found anywhere."""
 
 
 def configure_logs(
@@ -52,6 +55,7 @@ def configure_logs(
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(_Stderr())
+    handler.addFilter(_keep_errors)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
@@ -93,10 +97,11 @@ class _Common:
         error = _error(event.pop("exc_info", None))
         if error is not None:
             event["traceback"] = place_of(error, whole=self._whole)
-            if not self._whole:
-                # Libraries put it into their message: asyncio, Faust.
-                for words in filter(None, (repr(error), str(error))):
-                    event["event"] = str(event["event"]).replace(words, described(error))
+        if not self._whole:
+            # Libraries put them into their message: asyncio, Faust.
+            for each in [error, *getattr(event.get("_record"), _ERRORS, ())]:
+                if each is not None:
+                    event["event"] = _unquoted(str(event["event"]), each)
         for name, value in event.items():
             if isinstance(value, BaseException):
                 event[name] = described(value, whole=self._whole)
@@ -140,6 +145,20 @@ def _error(told: Any) -> BaseException | None:
     if isinstance(told, tuple):
         return told[1] if isinstance(told[1], BaseException) else None
     return sys.exc_info()[1] if told else None
+
+
+def _keep_errors(record: logging.LogRecord) -> bool:
+    """Keep the errors a library's message is made of; structlog drops them before its processors run."""
+    given = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    setattr(record, _ERRORS, [each for each in given if isinstance(each, BaseException)])
+    return True
+
+
+def _unquoted(text: str, error: BaseException) -> str:
+    """Return a message without what an error in it says."""
+    words = str(error)
+    text = text.replace(repr(error), described(error))
+    return text.replace(words, described(error)) if len(words) > _SHORT else text
 
 
 def _printable(value: Any) -> Any:

@@ -55,7 +55,7 @@ try:
     fail("one")
 except ValueError as error:
     log.error("unforeseen", error=error, exc_info=True)
-    logging.getLogger("asyncio").error("it failed: %r", error, exc_info=True)
+    logging.getLogger("asyncio").error("it failed: %r", error)
 try:
     try:
         fail("two")
