@@ -121,12 +121,13 @@ class LoggingExporter(SpanExporter):
 
 
 class _Words(logging.Filter):
-    """Keeps the last message of the exporter, and lets none pass."""
+    """Keeps the last reason that the exporter gave, and lets no message pass."""
 
     last = ""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name == _EXPORTER:
+        # Its last message, that it gives up, has no reason in it; those of its attempts have.
+        if record.name == _EXPORTER and record.args and not record.msg.endswith("max retries or shutdown."):
             self.last = " ".join(record.getMessage().split())[:300]
         return False
 
