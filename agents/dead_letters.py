@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import time
 
+import structlog
+
 from agents.outcomes import Done, Incoming
 from agents.partitions import partition_of
 from agents.producer import Record
@@ -39,6 +41,13 @@ def dead_letter(
     )
 
 
+def log_dead_letter(letter: DeadLetter, error: BaseException) -> None:
+    """Log that a message became a dead letter, which holds the whole error."""
+    structlog.get_logger().warning(
+        "dead letter", stage=letter.stage, dead_letter=letter.id, error_type=letter.error_type, error=error
+    )
+
+
 def dead_letter_record(letter: DeadLetter, key: bytes | None, partition: int) -> Record:
     """Return the record that carries a dead letter; it stays in its message's partition."""
     return Record(DEAD_LETTERS, partition, key, encode(letter), headers_of(letter))
@@ -57,6 +66,7 @@ def line_dead_letter(
 def failed(stage: str, message: Incoming, error: BaseException, account: str, import_id: str) -> Done:
     """Return the outcome of a message that can never succeed."""
     letter = dead_letter(stage, message, error, import_id)
+    log_dead_letter(letter, error)
     return Done(
         "failed",
         reason=letter.error_type,

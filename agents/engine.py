@@ -18,12 +18,13 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import structlog
 
 from agents.dead_letters import failed
+from agents.handling import Handling
 from agents.lanes import Lane, Slot
 from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Producer, Record
@@ -34,6 +35,9 @@ from schemas.errors import CredentialsError, PermanentError, RetryableError, Tic
 from schemas.replays import replay_of
 from streams.metrics import StageMetrics
 from streams.retries import FOREVER, RetryPolicy, retrying
+
+if TYPE_CHECKING:
+    from streams.tracing import Tracing
 
 Handler = Callable[[Incoming], Awaitable[Done]]
 Locks = defaultdict[int, asyncio.Lock]
@@ -84,6 +88,7 @@ class Engine:
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         retry: RetryPolicy = FOREVER,
+        tracing: Tracing | None = None,
     ) -> None:
         self.stage = stage
         self._handler = handler
@@ -100,6 +105,8 @@ class Engine:
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._may_overtake = may_overtake
         self._retry = retry
+        self._tracing = tracing
+        self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
@@ -144,7 +151,10 @@ class Engine:
             await before.released.wait()
         async with self._working:
             started = time.perf_counter()
-            done = as_retried(slot.message, await self._outcome(slot.message))
+            with Handling(self.stage, slot.message, self._tracing) as handling:
+                done = as_retried(slot.message, await self._outcome(handling.message))
+                handling.ended(done)
+                self._log.debug("handled", verdict=done.verdict, reason=done.reason)
             self._metrics.seconds.observe(time.perf_counter() - started)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.
@@ -168,7 +178,7 @@ class Engine:
                 return failed(self.stage, message, error, *_whose(message))
             except CredentialsError as error:
                 # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
-                structlog.get_logger().error("credentials refused", stage=self.stage, error=str(error))
+                structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
                 self._metrics.retried.inc()
                 await self._retry.sleep(30)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
@@ -178,10 +188,7 @@ class Engine:
                 structlog.get_logger().error(
                     "unforeseen error",
                     stage=self.stage,
-                    topic=message.topic,
-                    partition=message.partition,
-                    offset=message.offset,
-                    error=repr(error),
+                    error=error,
                     exc_info=not isinstance(error, TicketstreamError),
                 )
                 if unforeseen >= _ATTEMPTS_AT_THE_UNFORESEEN:
@@ -249,7 +256,7 @@ class Engine:
     def _on_retry(self, error: RetryableError, attempt: int, wait: float) -> None:
         self._metrics.retried.inc()
         structlog.get_logger().warning(
-            "trying again", stage=self.stage, error=str(error), attempt=attempt, wait_seconds=round(wait, 1)
+            "trying again", stage=self.stage, error=error, attempt=attempt, wait_seconds=round(wait, 1)
         )
 
     async def abandon(self) -> None:

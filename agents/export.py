@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agents.dead_letters import dead_letter, dead_letter_record
+from agents.dead_letters import dead_letter, dead_letter_record, log_dead_letter
 from agents.outcomes import Incoming
 from agents.partitions import partition_of
 from agents.producer import Record
@@ -46,4 +46,5 @@ def _dead_row(raw: bytes, error: DecodeError, account: str, import_id: str, part
     # A row has no offset; its content tells it from others, so that reading it twice is one letter.
     message = Incoming("zendesk:export", 0, int(digest(raw), 16) >> 1, None, raw, ())
     letter = dead_letter("source", message, error, import_id)
+    log_dead_letter(letter, error)
     return dead_letter_record(letter, key, partition_of(key, partitions))

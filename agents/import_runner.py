@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,6 +15,7 @@ from agents.export import page_records
 from agents.producer import Producer
 from agents.rebuild import Rebuild
 from agents.replay import ReplayFeed, waits
+from agents.sourced import sourced
 from agents.watermarks import Watermarks
 from schemas.errors import RefusedError, UserError
 from schemas.imports import ImportRecord
@@ -20,6 +23,9 @@ from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
+
+if TYPE_CHECKING:
+    from streams.tracing import Tracing
 
 _LEAD = 4_000
 """How many tickets an import may be ahead of enrich; what is ahead cannot be cancelled any more."""
@@ -41,6 +47,7 @@ class ImportRunner:
         partitions: int,
         replay: ReplayFeed | None = None,
         rebuild: Rebuild | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._client = client
         self._producer = producer
@@ -48,6 +55,7 @@ class ImportRunner:
         self._partitions = partitions
         self._replay = replay
         self._rebuild = rebuild
+        self._tracing = tracing
 
     async def run(self, record: ImportRecord, save: Save) -> None:
         """Bring an import to its end; ``save`` writes the record to its table.
@@ -72,7 +80,11 @@ class ImportRunner:
             record.errors.append(str(error))
         except Exception as error:
             structlog.get_logger().error(
-                "import failed", import_id=record.id, error=repr(error), exc_info=True
+                "import failed",
+                account=record.account,
+                import_id=record.id,
+                error=error,
+                exc_info=True,
             )
             record.status = "failed"
             record.errors.append(f"{type(error).__name__}: {error}")
@@ -83,6 +95,7 @@ class ImportRunner:
             raise RefusedError("no Zendesk account is connected to the workers: set TICKETSTREAM_ZENDESK__…")
         while not record.source_ended:
             await _room(record)
+            began = time.time()
             page = await export_page(
                 self._client,
                 start_time=None if record.cursor else record.spec.since,
@@ -97,7 +110,8 @@ class ImportRunner:
                 partitions=self._partitions,
                 import_id=record.id,
             )
-            await retrying(partial(self._producer.send, records))
+            with sourced(self._tracing, "import", began, records) as traced:
+                await retrying(partial(self._producer.send, traced))
             record.cursor = page.after_cursor
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from agents.dead_letters import dead_letter, dead_letter_record
+from agents.dead_letters import dead_letter, dead_letter_record, log_dead_letter
 from agents.outcomes import incoming
 from agents.producer import Producer
 from agents.progress import is_older
@@ -59,6 +59,7 @@ class Imports:
                 self._progress(decode(StageProgress, message.value, message.headers))
         except PermanentError as error:
             letter = dead_letter("imports", message, error)
+            log_dead_letter(letter, error)
             record = dead_letter_record(letter, message.key, message.partition)
             await retrying(lambda: self._producer.send([record]))
         self._unacknowledged.append(event)
@@ -153,7 +154,7 @@ class Imports:
             try:
                 await self.flush()
             except Exception as error:
-                structlog.get_logger().error("import records not saved", error=repr(error))
+                structlog.get_logger().error("import records not saved", error=error)
 
     async def revoked(self) -> None:
         """Forget everything: the records belong to whoever owns the partitions next."""

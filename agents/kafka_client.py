@@ -27,7 +27,7 @@ def keep_metadata(client: Any) -> None:
                 raise
             return False  # not we were cancelled, but the request we waited for
         except Exception as error:
-            structlog.get_logger().warning("Kafka's metadata not updated", error=repr(error))
+            structlog.get_logger().warning("Kafka's metadata not updated", error=error)
             return False
         return updated
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
 from agents.export import page_records
 from agents.partitions import account_partition
 from agents.producer import Producer
+from agents.sourced import sourced
 from agents.tables import Tables
 from schemas.errors import CredentialsError, RefusedError
 from schemas.state import LiveCursor
@@ -22,6 +24,9 @@ from schemas.topics import CHANGES
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
+
+if TYPE_CHECKING:
+    from streams.tracing import Tracing
 
 _START_BACK_SECONDS = 120
 """Where a first start begins: Zendesk wants a start at least a minute back."""
@@ -39,6 +44,7 @@ class LiveSource:
         *,
         partitions: int,
         poll_seconds: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self._account = account
         self._client = client
@@ -46,6 +52,7 @@ class LiveSource:
         self._tables = tables
         self._partitions = partitions
         self._poll_seconds = poll_seconds
+        self._tracing = tracing
 
     async def run(self) -> None:
         """Follow the export until cancelled."""
@@ -56,12 +63,13 @@ class LiveSource:
         cursor = known.cursor if known else None
         start = int(time.time()) - _START_BACK_SECONDS
         while True:
+            began = time.time()
             try:
                 page = await export_page(
                     self._client, start_time=None if cursor else start, cursor=cursor, lane="live"
                 )
             except (CredentialsError, RefusedError) as error:
-                log.error("the export cannot be read", error=str(error))
+                log.error("the export cannot be read", error=error)
                 await asyncio.sleep(max(30.0, self._poll_seconds))
                 continue
             records, _ = page_records(
@@ -73,7 +81,8 @@ class LiveSource:
             )
             cursor = page.after_cursor
             entry = LiveCursor(cursor, time.time())
-            await retrying(partial(self._producer.send, records))
+            with sourced(self._tracing, "poll", began, records) as traced:
+                await retrying(partial(self._producer.send, traced))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
             if page.end_of_stream:
                 await asyncio.sleep(self._poll_seconds)

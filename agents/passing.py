@@ -17,7 +17,7 @@ from agents.outcomes import Done, Incoming, Mark
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import SCHEMA_HEADER, SCHEMAS
-from schemas.errors import DecodeError, PermanentError
+from schemas.errors import DecodeError, PermanentError, quoting
 from schemas.ids import ticket_key
 from schemas.messages import EmbeddedTicket, EnrichedTicket
 from schemas.replays import WholeTicket, replay_of
@@ -54,7 +54,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
     try:
         ticket = _DECODER.decode(message.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(f"not a message of {target}: {error}") from error
+        raise quoting(DecodeError(f"not a message of {target}: {error}"), str(error)) from error
     key = ticket_key(ticket.account, ticket.ticket_id)
     if message.key != key:
         raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")

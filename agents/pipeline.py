@@ -27,6 +27,7 @@ from agents.replay import ReplayFeed
 from agents.slots import Slot
 from agents.spending import Spending, caps_of
 from agents.tables import Tables
+from agents.traced_calls import TracedCalls, tracing_of
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
 from schemas.ids import collection_name
@@ -45,7 +46,7 @@ from streams.sinks.weaviate.former import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.vectors import StoredVectors
 from streams.sources.zendesk.auth import login_of
-from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.client import Endpoint, ZendeskClient
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.transforms.chunking import CHUNKER_VERSION
@@ -84,6 +85,8 @@ class Pipeline:
         self._partitions = settings.kafka.partitions
         self._provider = build_provider(settings)
         self._metrics = Metrics()
+        self._tracing = tracing_of(settings, "worker", slot.instance_id)
+        self._traced = TracedCalls(self._tracing)
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
@@ -119,8 +122,11 @@ class Pipeline:
             max_seconds=_BACKFILL_WINDOW_SECONDS,
             budget=self._spending,
             observe=self._observe_embedding,
+            asker=self._traced.asker,
         )
-        self._writer = BatchedWriter(self._open_sink, self._write_again)
+        self._writer = BatchedWriter(
+            self._open_sink, self._write_again, asker=self._traced.asker, wrote=self._traced.weaviate
+        )
         reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = stage.handle
@@ -162,6 +168,7 @@ class Pipeline:
                 bootstrap_servers=settings.bootstrap_servers,
                 partitions=self._partitions,
             ),
+            tracing=self._tracing,
         )
         self.imports = Imports(self._tables, self._producer, runner.run)
         self._tasks = [
@@ -195,7 +202,7 @@ class Pipeline:
         except SettingsError as error:
             structlog.get_logger().warning(
                 "no Zendesk login: live changes are not followed, comments come from files only",
-                reason=str(error),
+                reason=error,
             )
             return None
         return ZendeskClient(
@@ -203,7 +210,7 @@ class Pipeline:
             login,
             general=self._general,
             incremental=self._incremental,
-            on_call=lambda _, status, __: self._metrics.calls.labels("zendesk", str(status)).inc(),
+            on_call=self._observe_zendesk,
             on_retry=lambda *_: self._retried("enrich"),
         )
 
@@ -213,10 +220,15 @@ class Pipeline:
     def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
         self._retried("index")
         structlog.get_logger().warning(
-            "trying again", stage="index", error=str(error), attempt=attempt, wait_seconds=round(wait, 1)
+            "trying again", stage="index", error=error, attempt=attempt, wait_seconds=round(wait, 1)
         )
 
+    def _observe_zendesk(self, endpoint: Endpoint, status: int, seconds: float) -> None:
+        self._metrics.calls.labels("zendesk", str(status)).inc()
+        self._traced.zendesk(endpoint, status, seconds)
+
     def _observe_embedding(self, call: EmbeddingCall) -> None:
+        self._traced.embedding(call)
         self._metrics.calls.labels("embedding", call.outcome).inc()
         self._metrics.limit_wait.labels("embedding").inc(call.waited)
         self._metrics.embedded_texts.inc(call.texts)
@@ -252,6 +264,7 @@ class Pipeline:
             held=held,
             locks=locks,
             may_overtake=may_overtake,
+            tracing=self._tracing,
         )
 
     async def _empty_accounts(self, collection: str) -> frozenset[str]:
@@ -311,6 +324,7 @@ class Pipeline:
                 self._tables,
                 partitions=self._partitions,
                 poll_seconds=self._settings.zendesk.poll_seconds,
+                tracing=self._tracing,
             )
             self._live = asyncio.create_task(_reported(live.run))
 
@@ -360,11 +374,13 @@ class Pipeline:
             await self._zendesk.aclose()
         await self._weaviate.close()
         await self._producer.stop()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
         self._slot.release()
 
 
 def _waits(error: RetryableError, _: int, wait: float) -> None:
-    structlog.get_logger().warning("waiting to start", error=str(error), wait_seconds=round(wait, 1))
+    structlog.get_logger().warning("waiting to start", error=error, wait_seconds=round(wait, 1))
 
 
 async def _reported(run: Callable[[], Any]) -> None:
@@ -373,5 +389,5 @@ async def _reported(run: Callable[[], Any]) -> None:
         try:
             await run()
         except Exception as error:
-            structlog.get_logger().error("a source stopped", error=repr(error), exc_info=True)
+            structlog.get_logger().error("a source stopped", error=error, exc_info=True)
             await asyncio.sleep(5)

@@ -117,7 +117,7 @@ class ProgressLedger:
         except UnavailableError as error:
             # What a rebalance took away meanwhile is somebody else's to publish.
             self._changed |= changed & self._counts.keys()
-            structlog.get_logger().warning("progress not published", error=str(error))
+            structlog.get_logger().warning("progress not published", error=error)
 
     async def run(self) -> None:
         """Publish for ever."""

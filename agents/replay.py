@@ -163,4 +163,4 @@ class ReplayFeed:
 
 def waits(error: RetryableError, _: int, wait: float) -> None:
     """Log what a replay waits for."""
-    structlog.get_logger().warning("a replay waits", error=str(error), wait_seconds=round(wait, 1))
+    structlog.get_logger().warning("a replay waits", error=error, wait_seconds=round(wait, 1))

@@ -18,6 +18,7 @@ from schemas.imports import ImportRecord, ImportSpec
 from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.replays import REPLAY_HEADER, REPLAYED_TOPIC, ReplayFrom, replay_headers, replay_of
 from schemas.topics import BACKFILL, CHANGES
+from schemas.traces import as_former
 
 _SCHEMA: Final[dict[ReplayFrom, bytes]] = {
     "changes": SCHEMAS[TicketChange].encode(),
@@ -81,7 +82,7 @@ class Choice:
 
     def record_of(self, raw: Any) -> Record:
         """Return a message as it goes to the backfill lane: its key and bytes, and this replay's header."""
-        headers = [(name, value) for name, value in raw.headers if name != REPLAY_HEADER]
+        headers = [each for each in as_former(raw.headers) if each[0] != REPLAY_HEADER]
         return Record(BACKFILL, raw.partition, raw.key, raw.value, headers + replay_headers(self._id))
 
 

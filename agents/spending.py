@@ -137,7 +137,7 @@ class Spending:
             try:
                 await self._write(marked)
             except UnavailableError as error:
-                structlog.get_logger().warning("the end of a pause was not noted", error=str(error))
+                structlog.get_logger().warning("the end of a pause was not noted", error=error)
 
     def revoked(self) -> None:
         """Own nothing; call it when the callers of all waiting calls are gone."""

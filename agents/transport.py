@@ -198,7 +198,7 @@ async def _join_again(coordinator: Any, error: BaseException) -> None:
     It waits for a call of the consumer to tell the user; Faust makes none of these, so the worker would
     go on reading without heartbeats or commits for ever.
     """
-    structlog.get_logger().error("the group is joined again", error=repr(error))
+    structlog.get_logger().error("the group is joined again", error=error)
     await asyncio.sleep(_JOIN_AGAIN_SECONDS)
     coordinator.request_rejoin()
 

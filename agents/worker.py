@@ -12,7 +12,7 @@ import structlog
 import uvloop
 
 from agents.app import create_app
-from agents.logs import configure_logs
+from agents.logs import configure_logs, log_uncaught
 from agents.pipeline import Pipeline
 from agents.slots import take_slot
 from agents.topics import ensure_topics
@@ -34,7 +34,8 @@ def main() -> int:
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 20)
-        configure_logs(settings.log_level, slot.number)
+        configure_logs(settings, slot.number)
+        log_uncaught()
         asyncio.run(ensure_topics(settings))
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
@@ -53,7 +54,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        structlog.get_logger().error("the worker ends", error=repr(error), exc_info=True)
+        structlog.get_logger().error("the worker ends", error=error, exc_info=True)
         return 1
     return 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from schemas.errors import RetryableError, TicketstreamError
 from streams.limits import Lane
@@ -11,6 +13,7 @@ from streams.sinks.base import Sink, SinkItem, SinkResult
 from streams.windows import Failed, WindowedCalls
 
 OpenSink = Callable[[str, int], Awaitable[Sink]]
+Wrote = Callable[[Sequence[Any], float, str, int, str], None]
 
 _TICKETS = 100
 _CHUNKS = 300
@@ -18,29 +21,59 @@ _BACKFILL_SECONDS = 0.1
 _LIVE_SECONDS = 0.005
 
 
+class _Asked(NamedTuple):
+    item: SinkItem
+    asker: Any
+
+
 class BatchedWriter:
     """Writes tickets to the collection each one names; ``open_sink`` gives the sink of a collection
-    and the size of its vectors."""
+    and the size of its vectors.
 
-    def __init__(self, open_sink: OpenSink, on_retry: Callable[[RetryableError, int, float], None]) -> None:
+    ``asker`` names whoever asks for a ticket; ``wrote`` is told of each batch whose askers it served, the
+    seconds it took, the collection, the number of chunks, and the name of its error or "".
+    """
+
+    def __init__(
+        self,
+        open_sink: OpenSink,
+        on_retry: Callable[[RetryableError, int, float], None],
+        *,
+        asker: Callable[[], Any] = lambda: None,
+        wrote: Wrote = lambda *_: None,
+    ) -> None:
         self._open_sink = open_sink
         self._on_retry = on_retry
-        self._windows: dict[str, WindowedCalls[SinkItem, SinkResult]] = {}
+        self._asker = asker
+        self._wrote = wrote
+        self._windows: dict[str, WindowedCalls[_Asked, SinkResult]] = {}
 
     async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
         """Write one ticket; a sink that is away is tried until it is back."""
         windows = self._windows.get(collection)
         if windows is None:
             windows = self._windows[collection] = self._open(collection, dimensions)
-        (result,) = await windows.submit([item], lane=lane)
+        (result,) = await windows.submit([_Asked(item, self._asker())], lane=lane)
         return result
 
-    def _open(self, collection: str, dimensions: int) -> WindowedCalls[SinkItem, SinkResult]:
-        async def write(items: list[SinkItem]) -> list[SinkResult]:
+    def _open(self, collection: str, dimensions: int) -> WindowedCalls[_Asked, SinkResult]:
+        async def write(asked: list[_Asked]) -> list[SinkResult]:
             sink = await self._open_sink(collection, dimensions)
-            return await sink.write(items)
+            started = time.perf_counter()
+            error = "cancelled"
+            try:
+                written = await sink.write([each.item for each in asked])
+                error = ""
+                return written
+            except Exception as failure:
+                error = type(failure).__name__
+                raise
+            finally:
+                chunks = sum(len(each.item.upserts) for each in asked)
+                seconds = time.perf_counter() - started
+                self._wrote([each.asker for each in asked], seconds, collection, chunks, error)
 
-        async def call(items: list[SinkItem]) -> list[SinkResult | Failed]:
+        async def call(items: list[_Asked]) -> list[SinkResult | Failed]:
             try:
                 return list(await retrying(lambda: write(items), on_retry=self._on_retry))
             except TicketstreamError:
@@ -60,7 +93,7 @@ class BatchedWriter:
             live_seconds=_LIVE_SECONDS,
             in_flight=2,
             live_in_flight=1,
-            weight=lambda item: max(1, len(item.upserts)),
+            weight=lambda asked: max(1, len(asked.item.upserts)),
         )
 
     async def settle(self, timeout: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from schemas.errors import DecodeError, UnknownSchemaError
+from schemas.errors import DecodeError, UnknownSchemaError, quoting
 from schemas.imports import ImportCommand, ImportRecord
 from schemas.messages import (
     DeadLetter,
@@ -98,5 +98,5 @@ def decode_value(kind: type[T], value: bytes | None) -> T:
     try:
         message: T = _DECODERS[kind].decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last for a deep nesting
-        raise DecodeError(f"not a {SCHEMAS[kind]}: {error}") from error
+        raise quoting(DecodeError(f"not a {SCHEMAS[kind]}: {error}"), str(error)) from error
     return message

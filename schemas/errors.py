@@ -19,9 +19,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+E = TypeVar("E", bound="TicketstreamError")
+
 
 class TicketstreamError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose.
+
+    ``quoted`` is the part of the message that a service has said about what it was sent: it may quote a
+    ticket's text, and is left out of logs.
+    """
+
+    quoted: str = ""
 
 
 class UserError(TicketstreamError):
@@ -81,3 +91,9 @@ class RefusedError(PermanentError):
 
 class InvalidVectorError(PermanentError):
     """An embedding answer whose vectors do not match the texts in number or size."""
+
+
+def quoting(error: E, words: str) -> E:
+    """Return the error, with the part of its message that may quote a ticket's text named as such."""
+    error.quoted = words
+    return error

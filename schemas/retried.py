@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from schemas.traces import as_former
+
 Headers = Iterable[tuple[str, bytes]]
 
 RETRY_OF: Final = "retry-of"
@@ -45,11 +47,11 @@ def retry_headers(headers: Headers) -> list[tuple[str, bytes]]:
 
 
 def with_retry(headers: Headers, letter_id: str, import_id: str = "") -> list[tuple[str, bytes]]:
-    """Return the headers with which a dead letter's original is sent again."""
+    """Return the headers with which a dead letter's original is sent again; its trace is a former one."""
     held = list(headers)
     before = retry_of(held)
     number = 1 if before is None else before.number + 1
     own = [(RETRY_OF, letter_id.encode()), (RETRY_NUMBER, str(number).encode())]
     if import_id:
         own.append((RETRY_IMPORT, import_id.encode()))
-    return [each for each in held if each[0] not in _ALL] + own
+    return [each for each in as_former(held) if each[0] not in _ALL] + own

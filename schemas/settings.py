@@ -19,6 +19,10 @@ from schemas.errors import SettingsError
 PREFIX: Final = "TICKETSTREAM_"
 STACK_ENV: Final = "stack.env"
 """File in the data directory with the settings that reach the local stack."""
+OTLP_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""OpenTelemetry's own variable."""
+_SHORTEST_SECRET: Final = 6
+"""Shorter ones would black out ordinary words."""
 
 
 class _Group(BaseModel):
@@ -102,6 +106,24 @@ class HttpSettings(_Group):
     port: int = Field(8088, ge=0, le=65_535, description="port of `ticketstream serve`; 0: any free one")
 
 
+class TracingSettings(_Group):
+    """Where OpenTelemetry traces go, and how many."""
+
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP collector of traces, as http://host:4318; "
+        "default `OTEL_EXPORTER_OTLP_ENDPOINT`; without both no traces",
+    )
+    sample_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="the part of all traces that is kept, 0 to 1",
+    )
+
+
 class Settings(BaseSettings):
     """All settings; see load_settings."""
 
@@ -115,14 +137,15 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     gemini: GeminiSettings = GeminiSettings()
     http: HttpSettings = HttpSettings()
+    tracing: TracingSettings = TracingSettings()
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("ticketstream"),
         description="where the local stack and the workers keep their data",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="how much the workers log"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+    log_format: Literal["json", "console"] | None = Field(
+        None, description="`json`, or `console` for people; default `console` on a terminal, else `json`"
     )
-
     metrics_port: int = Field(
         0, ge=0, le=65_000, description="port of the first worker's /metrics, the next ones follow; 0: none"
     )
@@ -153,6 +176,11 @@ class Settings(BaseSettings):
         return (self.zendesk.base_url or f"https://{self.account}.zendesk.com").rstrip("/")
 
     @property
+    def tracing_endpoint(self) -> str | None:
+        """Where traces go, by our own setting or OpenTelemetry's variable; None for no traces."""
+        return self.tracing.otlp_endpoint or os.environ.get(OTLP_ENDPOINT) or None
+
+    @property
     def embedding_provider(self) -> Literal["local", "gemini"]:
         """The provider in force."""
         if self.embedding.provider:
@@ -169,6 +197,18 @@ class Settings(BaseSettings):
     def embedding_dimensions(self) -> int:
         """The size of a vector."""
         return self.embedding.dimensions or (256 if self.embedding_provider == "local" else 768)
+
+
+def secrets_of(settings: BaseModel) -> list[str]:
+    """Return the values of all secrets that are set, for whoever must not write one down."""
+    found: list[str] = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            found += secrets_of(value)
+        elif isinstance(value, SecretStr) and len(value.get_secret_value()) >= _SHORTEST_SECRET:
+            found.append(value.get_secret_value())
+    return found
 
 
 def require(value: str | None, variable: str, what: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -298,7 +299,8 @@ class WindowedCalls(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         # A timer may fire up to a millisecond early (uvloop's are that coarse).
         while len(state.calls) < state.slots and (window := state.buffer.take(loop.time() + 0.001)):
-            task = loop.create_task(self._run(window))
+            # A call for many is about none of them: what the caller at hand carries along is left behind.
+            task = loop.create_task(self._run(window), context=contextvars.Context())
             state.calls.add(task)
             task.add_done_callback(lambda done: self._ended(state, done))
         if len(state.buffer) < state.max_queued or self._closed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -67,6 +67,7 @@ class _Text:
     text: str
     tokens: int
     lane: Lane
+    asker: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class EmbeddingBatcher:
     default for ever.
     Each attempt is counted in ``counters`` and told to ``observe``. With a ``budget`` every call is put
     down to it first, in the same units; an attempt that was answered with an error is not paid again.
+    ``asker`` names whoever asks for texts, for ``observe``.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class EmbeddingBatcher:
         live_in_flight: int = 2,
         budget: Budget | None = None,
         observe: Callable[[EmbeddingCall], None] = lambda _: None,
+        asker: Callable[[], Any] = lambda: None,
     ) -> None:
         self.counters = EmbeddingCounters()
         self._provider = provider
@@ -118,6 +121,7 @@ class EmbeddingBatcher:
         self._quota_unit = quota_unit
         self._budget = budget
         self._observe = observe
+        self._asker = asker
         self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
             self._embed_window,
             max_items=min(max_texts or provider.max_texts, provider.max_texts),
@@ -137,7 +141,8 @@ class EmbeddingBatcher:
         used; the others of its call are), UserError, and a
         RetryableError only when ``retry`` gives up.
         """
-        entries = [self._checked(text, lane) for text in texts]
+        asker = self._asker()
+        entries = [self._checked(text, lane, asker) for text in texts]
         answers = await self._calls.submit(entries, lane=lane)
         if not answers:
             return Embedded(np.empty((0, self._provider.dimensions), dtype=np.float32), 0)
@@ -152,7 +157,7 @@ class EmbeddingBatcher:
         """Finish what waits, at most ``timeout`` seconds; the provider stays open."""
         await self._calls.close(timeout=timeout)
 
-    def _checked(self, text: str, lane: Lane) -> _Text:
+    def _checked(self, text: str, lane: Lane, asker: Any) -> _Text:
         if not text.strip():
             raise RefusedError("an empty text cannot be embedded")
         tokens = self._provider.count_tokens(text)
@@ -162,7 +167,7 @@ class EmbeddingBatcher:
             raise RefusedError(
                 f"a text of about {tokens} tokens is over the limit of {self._provider.model}, {limit} tokens"
             )
-        return _Text(text, tokens, lane)
+        return _Text(text, tokens, lane, asker)
 
     async def _embed_window(self, window: list[_Text]) -> list[_Answer | Failed]:
         made = _Tally()
@@ -257,6 +262,7 @@ class EmbeddingBatcher:
                 waited=waited,
                 seconds=time.perf_counter() - started,
                 outcome=outcome,
+                askers=[entry.asker for entry in window if entry.asker is not None],
             )
             self.counters.count(call)
             self._observe(call)

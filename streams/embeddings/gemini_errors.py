@@ -15,6 +15,7 @@ from schemas.errors import (
     SettingsError,
     TicketstreamError,
     UnavailableError,
+    quoting,
 )
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -38,8 +39,8 @@ def translated(error: APIError, model: str) -> TicketstreamError:
     if error.code == 404:
         return SettingsError(f"Gemini has no model {model!r} ({said}): check TICKETSTREAM_EMBEDDING__MODEL")
     if error.code == 408 or error.code >= 500 or error.code < 400:
-        return UnavailableError(f"Gemini is not available ({error.code}: {said})")
-    return RefusedError(f"Gemini refused the texts ({error.code}: {said})", status=error.code)
+        return quoting(UnavailableError(f"Gemini is not available ({error.code}: {said})"), said)
+    return quoting(RefusedError(f"Gemini refused the texts ({error.code}: {said})", error.code), said)
 
 
 def retry_delay(body: Any) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from streams.windows import Lane
 
@@ -15,7 +16,7 @@ class EmbeddingCall:
     """One attempt: its size, the seconds it waited for the quotas, the seconds it took, how it ended.
 
     ``tokens`` is the estimate the quota was charged with. ``failed`` covers wrong vectors, refused
-    credentials and calls that were cancelled.
+    credentials and calls that were cancelled. ``askers`` is what the batcher's ``asker`` gave for each text.
     """
 
     lane: Lane
@@ -24,6 +25,7 @@ class EmbeddingCall:
     waited: float
     seconds: float
     outcome: CallOutcome
+    askers: Sequence[Any] = ()
 
 
 @dataclass(slots=True)

@@ -125,8 +125,11 @@ class Desk:
 
     def worker(self, **settings: object) -> Worker:
         """Start a worker, with these settings (without their prefix) on top of the stack's."""
-        own = {PREFIX + name: str(value) for name, value in settings.items()}
-        worker = Worker(self.environment | own, self.data_dir, self._log)
+        return self.worker_with({PREFIX + name: str(value) for name, value in settings.items()})
+
+    def worker_with(self, variables: Mapping[str, str]) -> Worker:
+        """Start a worker, with these variables on top of the stack's."""
+        worker = Worker(self.environment | variables, self.data_dir, self._log)
         self.workers.append(worker)
         return worker
 

@@ -182,4 +182,4 @@ async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
     assert desk.asked[1:3] == [(None, "c1"), (None, "c1")]
     assert desk.pauses == [60]
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
-    assert (entry["account"], entry["error"]) == ("acme", str(error))
+    assert (entry["account"], entry["error"]) == ("acme", error)

@@ -46,6 +46,7 @@ class Desk:
         self.log: list[str] = []
         self.assignment: set[TP] = set()
         self.pipeline: Any = object.__new__(Pipeline)
+        self.pipeline._tracing = None
         made = self.pipeline
         for name in ("backlog", "ledger", "batcher", "writer", "provider", "weaviate", "producer", "slot"):
             setattr(made, f"_{name}", Part(name, self.log))

@@ -239,7 +239,7 @@ async def test_wrong_topics_are_told_once_and_tried_again(
     sender = HintSender(load_settings())
     sender.start()
     await until(lambda: sender.reachable)
-    assert [entry["reason"] for entry in logs] == ["RuntimeError('?')", "9 partitions"]
+    assert [entry["reason"] for entry in logs] == ["RuntimeError", "9 partitions"]
     await sender.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
 from typing import Any
 
@@ -239,3 +240,22 @@ async def test_close_with_a_timeout_cancels_what_hangs() -> None:
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
     assert service.running == 0
+
+
+async def test_a_call_for_many_carries_nothing_of_one_along() -> None:
+    ticket: contextvars.ContextVar[int] = contextvars.ContextVar("ticket")
+    seen = []
+
+    async def call(items: list[int]) -> list[int]:
+        seen.append(ticket.get(0))
+        return items
+
+    calls: WindowedCalls[int, int] = WindowedCalls(call, max_items=2, max_seconds=0)
+
+    async def submit(number: int) -> None:
+        ticket.set(number)
+        await calls.submit([number])
+
+    await asyncio.gather(submit(1), submit(2))
+    await calls.close()
+    assert set(seen) == {0}

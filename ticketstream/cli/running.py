@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
+
+import structlog
+
+from agents.logs import configure_logs
+from schemas.errors import SettingsError
+from schemas.settings import load_settings
 
 T = TypeVar("T")
 
@@ -17,4 +24,12 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
     """
     for name in ("aiokafka", "weaviate", "httpx", "google_genai", "asyncio", "grpc"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    _log_to_stderr()
     return asyncio.run(work)
+
+
+def _log_to_stderr() -> None:
+    """Keep what the code of the workers logs out of what the command prints."""
+    if not structlog.is_configured():
+        with suppress(SettingsError):
+            configure_logs(load_settings(), libraries=logging.CRITICAL)

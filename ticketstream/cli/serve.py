@@ -22,7 +22,7 @@ def serve(
     ] = None,
 ) -> None:
     """Receive Zendesk's webhooks, so that changes arrive in seconds; runs until SIGTERM or Ctrl-C."""
-    from agents.logs import configure_logs
+    from agents.logs import configure_logs, log_uncaught
     from schemas.settings import load_settings
     from ticketstream.cli.output import note
     from ticketstream.http.server import build_app, listen, run_server
@@ -30,7 +30,8 @@ def serve(
 
     settings = load_settings()
     app = build_app(settings)
-    configure_logs(settings.log_level)
+    configure_logs(settings)
+    log_uncaught()
     chosen = settings.http.host if host is None else host
     with listen(chosen, settings.http.port if port is None else port) as listening:
         name, number = listening.getsockname()[:2]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from agents.log_errors import described
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
+from agents.sourced import sourced
 from agents.topics import ensure_topics
 from schemas.codec import encode, headers_of
 from schemas.errors import SettingsError, UnavailableError
@@ -17,6 +20,9 @@ from schemas.ids import ticket_key
 from schemas.messages import TicketHint
 from schemas.settings import Settings
 from schemas.topics import CHANGES
+
+if TYPE_CHECKING:
+    from streams.tracing import Tracing
 
 _AGAIN_SECONDS: Final = 1.0
 _WRONG_SECONDS: Final = 10.0
@@ -28,9 +34,10 @@ class HintSender:
     It connects in the background, for as long as that takes, and anew when its producer broke.
     """
 
-    def __init__(self, settings: Settings, *, seconds: float = 3.0) -> None:
+    def __init__(self, settings: Settings, *, seconds: float = 3.0, tracing: Tracing | None = None) -> None:
         self._settings = settings
         self._seconds = seconds
+        self._tracing = tracing
         self._producer: Producer | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
@@ -66,9 +73,11 @@ class HintSender:
             raise UnavailableError("Kafka cannot be reached")
         key = ticket_key(hint.account, hint.ticket_id)
         partition = partition_of(key, self._settings.kafka.partitions)
+        record = Record(CHANGES, partition, key, encode(hint), headers_of(hint))
         try:
             async with asyncio.timeout(self._seconds):
-                await producer.send([Record(CHANGES, partition, key, encode(hint), headers_of(hint))])
+                with sourced(self._tracing, "webhook", time.time(), [record]) as traced:
+                    await producer.send(traced)
         except TimeoutError:
             self._failed = True
             raise UnavailableError(f"Kafka did not take the hint within {self._seconds:g} s") from None
@@ -91,11 +100,11 @@ class HintSender:
                 await ensure_topics(self._settings)
                 await producer.start()
             except UnavailableError as error:
-                reason = str(error)
+                reason = described(error)
             except SettingsError as error:
-                reason, wait = str(error), _WRONG_SECONDS
+                reason, wait = described(error), _WRONG_SECONDS
             except Exception as error:  # or nobody would try again
-                reason, wait = repr(error), _WRONG_SECONDS
+                reason, wait = described(error), _WRONG_SECONDS
             else:
                 self._producer, self._failed = producer, False
                 return

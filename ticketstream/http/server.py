@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from agents.traced_calls import tracing_of
 from schemas.errors import SettingsError, UserError
 from schemas.settings import PREFIX, Settings
 from ticketstream.http.app import create_app
@@ -34,7 +36,8 @@ def build_app(settings: Settings) -> FastAPI:
         )
     _ = settings.bootstrap_servers
     registry = CollectorRegistry()
-    sender = HintSender(settings)
+    tracing = tracing_of(settings, "serve")
+    sender = HintSender(settings, tracing=tracing)
     receiver = WebhookReceiver(
         secret=secret.get_secret_value(),
         account=settings.account,
@@ -49,6 +52,8 @@ def build_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await sender.stop()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
 
     routers = (webhooks_router(receiver), health_router(lambda: sender.reachable), metrics_router(registry))
     return create_app(routers, around=around)

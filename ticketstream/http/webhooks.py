@@ -113,7 +113,7 @@ class WebhookReceiver:
         try:
             needed = await self._repeats.once(name, lambda: self._sender.send(hint))
         except UnavailableError as error:
-            structlog.get_logger().debug("a webhook was not taken", reason=str(error))
+            structlog.get_logger().debug("a webhook was not taken", reason=error)
             retry = {"Retry-After": str(RETRY_SECONDS)}
             raise self._refused("kafka", 503, "Kafka did not take it; try again", retry) from None
         (self._metrics.produced if needed else self._metrics.repeated).inc()

@@ -18,6 +18,7 @@ from schemas.errors import (
     RefusedError,
     TicketstreamError,
     UnavailableError,
+    quoting,
 )
 from schemas.settings import PREFIX
 
@@ -73,7 +74,10 @@ def as_error(error: BaseException, doing: str) -> TicketstreamError:
 
 def object_error(text: str, doing: str) -> PermanentError | UnavailableError:
     """Return what Weaviate said about a single object as one of our errors."""
-    text = _short(text)
+    return quoting(_object_error(_short(text), doing), _short(text))
+
+
+def _object_error(text: str, doing: str) -> PermanentError | UnavailableError:
     if _READ_ONLY.search(text) or _FOREIGN.search(text):
         return UnavailableError(_passing(text, doing))
     if _VECTOR.search(text):

@@ -15,6 +15,7 @@ from schemas.errors import (
     SettingsError,
     TicketstreamError,
     UnavailableError,
+    quoting,
 )
 from schemas.settings import PREFIX
 
@@ -103,7 +104,12 @@ def error_of(
     """
     if 200 <= status < 300:
         return None
-    said = f"Zendesk answered {status} to {what}{_excerpt(body)}"
+    excerpt = _excerpt(body)
+    said = f"Zendesk answered {status} to {what}{excerpt}"
+    return quoting(_error(status, heading, said, login_variables), excerpt)
+
+
+def _error(status: int, heading: Heading, said: str, login_variables: str) -> TicketstreamError:
     if status == 429:
         return RateLimitedError(said, heading.retry_after)
     if status >= 500 or status in _RETRYABLE:

@@ -11,7 +11,7 @@ from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 import httpx
 import msgspec
 
-from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError
+from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
@@ -131,8 +131,8 @@ class ZendeskClient:
                 kind = "an HTML page" if heading.content_type == "text/html" else f"no such JSON ({error})"
                 message = f"Zendesk answered 200 to {_name(target)}, but with {kind}"
                 if strange >= _STRANGE_ANSWERS:
-                    raise RefusedError(f"{message}, {strange} times", 200) from None
-                raise UnavailableError(message) from None
+                    raise quoting(RefusedError(f"{message}, {strange} times", 200), str(error)) from None
+                raise quoting(UnavailableError(message), str(error)) from None
 
         def told(error: RetryableError, failed: int, wait: float) -> None:
             if self._on_retry is not None:

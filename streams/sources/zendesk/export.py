@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, quoting
 from schemas.messages import Source, TicketChange
 from schemas.zendesk import RawExportPage, Ticket
 from streams.limits import Lane
@@ -69,7 +69,7 @@ def change_from_row(
     try:
         ticket = _TICKET.decode(row)
     except UNREADABLE as error:
-        raise DecodeError(f"not a ticket of Zendesk: {error}") from error
+        raise quoting(DecodeError(f"not a ticket of Zendesk: {error}"), str(error)) from error
     return change_of(ticket, account=account, source=source, import_id=import_id)
 
 
