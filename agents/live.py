@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -28,7 +29,10 @@ _START_BACK_SECONDS = 120
 
 
 class LiveSource:
-    """Polls the cursor export and puts what changed on ``tickets.changes``."""
+    """Polls the cursor export and puts what changed on ``tickets.changes``.
+
+    ``on_page`` is told of each page how many messages it became, and how many of its rows dead letters.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class LiveSource:
         *,
         partitions: int,
         poll_seconds: float,
+        on_page: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._account = account
         self._client = client
@@ -46,6 +51,7 @@ class LiveSource:
         self._tables = tables
         self._partitions = partitions
         self._poll_seconds = poll_seconds
+        self._on_page = on_page
 
     async def run(self) -> None:
         """Follow the export until cancelled."""
@@ -64,7 +70,7 @@ class LiveSource:
                 log.error("the export cannot be read", error=str(error))
                 await asyncio.sleep(max(30.0, self._poll_seconds))
                 continue
-            records, _ = page_records(
+            records, unreadable = page_records(
                 page.tickets,
                 account=self._account,
                 topic=CHANGES,
@@ -75,5 +81,6 @@ class LiveSource:
             entry = LiveCursor(cursor, time.time())
             await retrying(partial(self._producer.send, records))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
+            self._on_page(len(records) - unreadable, unreadable)
             if page.end_of_stream:
                 await asyncio.sleep(self._poll_seconds)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from prometheus_client import start_http_server
 
 from agents import embed, enrich, index, spending
 from agents.app import TicketApp
@@ -18,6 +17,7 @@ from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
+from agents.measuring import Measuring
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
 from agents.producer import Producer
@@ -34,9 +34,8 @@ from schemas.settings import Settings
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
 from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.build import build_provider
-from streams.embeddings.observe import EmbeddingCall
 from streams.limits import QuotaShare
-from streams.metrics import Metrics, StageMetrics
+from streams.metrics.make import Maker
 from streams.retries import retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
@@ -77,13 +76,14 @@ class Pipeline:
     index: Engine
     imports: Imports
 
-    def __init__(self, app: TicketApp, settings: Settings, slot: Slot) -> None:
+    def __init__(self, app: TicketApp, settings: Settings, slot: Slot, make: Maker | None = None) -> None:
         self._app = app
         self._settings = settings
         self._slot = slot
         self._partitions = settings.kafka.partitions
         self._provider = build_provider(settings)
-        self._metrics = Metrics()
+        self._measuring = Measuring(settings, make)
+        self._metrics = self._measuring.metrics
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
@@ -106,7 +106,9 @@ class Pipeline:
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
-        self._weaviate = await retrying(lambda: connect(settings, self._app.lease.wait), on_retry=_waits)
+        self._weaviate = await retrying(
+            lambda: connect(settings, self._app.lease.wait, self._metrics.services), on_retry=_waits
+        )
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
@@ -118,10 +120,11 @@ class Pipeline:
             quota_unit=settings.embedding.quota_unit,
             max_seconds=_BACKFILL_WINDOW_SECONDS,
             budget=self._spending,
-            observe=self._observe_embedding,
+            observe=self._metrics.services.embedding_called,
         )
         self._writer = BatchedWriter(self._open_sink, self._write_again)
-        reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
+        people = People(self._zendesk) if self._zendesk else None
+        reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = stage.handle
         locks: Locks = defaultdict(asyncio.Lock)
@@ -162,15 +165,28 @@ class Pipeline:
                 bootstrap_servers=settings.bootstrap_servers,
                 partitions=self._partitions,
             ),
+            on_page=self._measuring.import_page,
         )
-        self.imports = Imports(self._tables, self._producer, runner.run)
+        self.imports = Imports(
+            self._tables,
+            self._producer,
+            runner.run,
+            on_end=self._measuring.import_ended,
+            on_dead_letter=self._measuring.unreadable_command,
+        )
+        quotas = {
+            ("zendesk", "general"): self._general,
+            ("zendesk", "incremental"): self._incremental,
+            ("embedding", "requests"): self._requests,
+            ("embedding", "tokens"): self._tokens,
+        }
+        self._measuring.show_services(quotas, people, embedding)
         self._tasks = [
             asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self.imports.run_flushes()),
             asyncio.create_task(self._flush_when_idle()),
+            *self._measuring.start(self._slot.number, self._engines, self._tables, self.imports),
         ]
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port + self._slot.number, "127.0.0.1", self._metrics.registry)
 
     def _daily_caps(self) -> Spending | None:
         """Return the daily caps that are set; a local model costs nothing, and has none."""
@@ -178,7 +194,7 @@ class Pipeline:
         caps = caps_of(settings.embedding, self._partitions)
         if not caps or settings.embedding_provider == "local":
             return None
-        return Spending(caps, self._tables[spending.TABLE], self._partitions, self._metrics)
+        return Spending(caps, self._tables[spending.TABLE], self._partitions, self._metrics.services)
 
     def _embedding_paused(self) -> bool:
         return self._spending is not None and self._spending.paused()
@@ -203,24 +219,15 @@ class Pipeline:
             login,
             general=self._general,
             incremental=self._incremental,
-            on_call=lambda _, status, __: self._metrics.calls.labels("zendesk", str(status)).inc(),
-            on_retry=lambda *_: self._retried("enrich"),
+            on_call=lambda _, status, seconds: self._metrics.services.zendesk_called(status, seconds),
+            on_retry=lambda *_: self._measuring.retried("enrich"),
         )
 
-    def _retried(self, stage: str) -> None:
-        self._metrics.retried.labels(stage).inc()
-
     def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
-        self._retried("index")
+        self._measuring.retried("index")
         structlog.get_logger().warning(
             "trying again", stage="index", error=str(error), attempt=attempt, wait_seconds=round(wait, 1)
         )
-
-    def _observe_embedding(self, call: EmbeddingCall) -> None:
-        self._metrics.calls.labels("embedding", call.outcome).inc()
-        self._metrics.limit_wait.labels("embedding").inc(call.waited)
-        self._metrics.embedded_texts.inc(call.texts)
-        self._metrics.embedded_tokens.inc(call.tokens)
 
     async def _open_sink(self, collection: str, dimensions: int) -> Sink:
         sink = self._sinks.get(collection)
@@ -247,7 +254,7 @@ class Pipeline:
             producer=self._producer,
             tables=self._tables,
             ledger=self._ledger,
-            metrics=StageMetrics(self._metrics, stage),
+            metrics=self._metrics.stage(stage),
             working=working,
             held=held,
             locks=locks,
@@ -270,6 +277,7 @@ class Pipeline:
         return (self.enrich_live, self.enrich_backfill, self.embed, self.index)
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
+        self._measuring.revoked()
         self._own(0)
         await self._stop_live()
         await self.imports.revoked()
@@ -295,6 +303,7 @@ class Pipeline:
         if self._spending is not None:
             await self._spending.assigned(partitions)
         self._own(len(partitions))
+        self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
         self.imports.assigned(partitions)
         await self._stop_live()
@@ -311,6 +320,7 @@ class Pipeline:
                 self._tables,
                 partitions=self._partitions,
                 poll_seconds=self._settings.zendesk.poll_seconds,
+                on_page=self._measuring.live_page,
             )
             self._live = asyncio.create_task(_reported(live.run))
 

@@ -123,6 +123,9 @@ class Settings(BaseSettings):
         "info", description="how much the workers log"
     )
 
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="address that the workers show /metrics at"
+    )
     metrics_port: int = Field(
         0, ge=0, le=65_000, description="port of the first worker's /metrics, the next ones follow; 0: none"
     )
