@@ -18,7 +18,10 @@ BOARD: Final = board(
                     "Calls",
                     "All attempts, by service.",
                     "reqps",
-                    (f"sum by (service) (rate(ticketstream_api_calls_total{{{WORKER}}}[{RATE}]))", "{{service}}"),
+                    (
+                        f"sum by (service) (rate(ticketstream_api_calls_total{{{WORKER}}}[{RATE}]))",
+                        "{{service}}",
+                    ),
                     width=8,
                 ),
                 plot(

@@ -142,7 +142,12 @@ def words(title: str, markdown: str, *, width: int = 24, height: int = 12) -> An
 
 def _choice(name: str, label: str, query: str) -> Any:
     made = dashboard.QueryVariable(name).label(label).query(query).datasource(SOURCE)
-    made = made.multi(True).include_all(True).all_value(".*").refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    made = (
+        made.multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    )
     return made.current(models.VariableOption(text="All", value="$__all"))
 
 

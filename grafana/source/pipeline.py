@@ -42,8 +42,14 @@ def _stage(stage: str, does: str) -> tuple[str, list[Any]]:
                 f"{stage}: duration",
                 "Time of a ticket in the handler, waits included, and of the writing of what finished together.",
                 "s",
-                (f"histogram_quantile(0.5, sum by (le) (rate(ticketstream_{counted})))", "half of the tickets"),
-                (f"histogram_quantile(0.95, sum by (le) (rate(ticketstream_{counted})))", "95 % of the tickets"),
+                (
+                    f"histogram_quantile(0.5, sum by (le) (rate(ticketstream_{counted})))",
+                    "half of the tickets",
+                ),
+                (
+                    f"histogram_quantile(0.95, sum by (le) (rate(ticketstream_{counted})))",
+                    "95 % of the tickets",
+                ),
                 (
                     "histogram_quantile(0.95, sum by (le) "
                     f"(rate(ticketstream_stage_batch_seconds_bucket{{{here}}}[{RATE}])))",

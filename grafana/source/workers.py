@@ -42,7 +42,10 @@ BOARD: Final = board(
                     "Rebalances",
                     "Times that partitions were handed out anew, in the 30 minutes before.",
                     "none",
-                    (f"sum by (instance) (increase(ticketstream_rebalances_total{{{WORKER}}}[30m]))", "{{instance}}"),
+                    (
+                        f"sum by (instance) (increase(ticketstream_rebalances_total{{{WORKER}}}[30m]))",
+                        "{{instance}}",
+                    ),
                     runbook="TicketstreamRebalancesOften",
                     width=8,
                 ),

@@ -16,9 +16,11 @@ from typing import NamedTuple
 
 import pytest
 from harness import Desk
+from prometheus_fixture import free_port
 from weaviate_fixture import GRPC_VARIABLE, HTTP_VARIABLE, SERVER_VARIABLE
 
 from schemas.imports import ImportRecord
+from schemas.settings import PREFIX
 from ticketstream.stack.build import ready_parts
 from ticketstream.stack.options import StackOptions
 
@@ -54,6 +56,8 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     desk = Desk(tmp_path_factory.mktemp("shared") / "data", options)
     try:
         desk.start()
+        # The worker of the first slot shows its metrics here, however often it is started.
+        desk.environment[f"{PREFIX}METRICS_PORT"] = str(free_port())
         yield desk
     finally:
         desk.stop()

@@ -39,11 +39,7 @@ async def publish(outcome: Outcome, bootstrap_servers: str, partitions: int) -> 
     await producer.start()
     try:
         await producer.send(
-            [
-                Record(
-                    RECONCILE_REPORTS, home, outcome.account.encode(), encode(report), headers_of(report)
-                )
-            ]
+            [Record(RECONCILE_REPORTS, home, outcome.account.encode(), encode(report), headers_of(report))]
         )
     finally:
         await producer.stop()
