@@ -65,7 +65,7 @@ def _round(measured: bool, tickets: int, workers: int) -> ImportFigures:
 
 
 def _free_ports(count: int) -> int:
-    """Return the first of so many free ports in a row; from the end, as stacks take theirs anywhere before."""
+    """Return the first of so many free ports in a row."""
     return next(
         port
         for port in range(LAST - count, FIRST, -count)

@@ -1,4 +1,4 @@
-"""A worker whose metrics cost nothing: ``python -m benchmarks.silent``, beside which the real one is measured."""
+"""A worker whose metrics cost nothing, to hold the real one against: ``python -m benchmarks.silent``."""
 
 from __future__ import annotations
 

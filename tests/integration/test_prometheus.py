@@ -121,7 +121,6 @@ async def test_every_expression_returns_series_on_a_running_pipeline(
     assert "TicketstreamDeadLetters" in firing
     assert not firing & {"TicketstreamWorkersGone", "TicketstreamDrift", "TicketstreamServeDown"}
     assert prometheus.value("sum(ticketstream_embedding_tokens_total)") > before
-    assert prometheus.value("sum(ticketstream_embedding_cost_usd_total)") > 0
     assert prometheus.value('sum(ticketstream_imports_ended_total{status="completed"})') >= 1
     assert prometheus.value('sum(ticketstream_stage_skipped_total{reason="duplicate"})') > 0
     assert prometheus.value('sum(ticketstream_table_entries{table="indexed"})') > 100
