@@ -31,9 +31,8 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
     for number in range(_PAIRS):
         # Each is first in turn: whatever drifts hits both.
         for measured in (True, False) if number % 2 == 0 else (False, True):
-            note(
-                f"pipeline {'with' if measured else 'without'} metrics, {tickets:,} tickets, {workers} workers"
-            )
+            how = "with" if measured else "without"
+            note(f"pipeline {how} metrics, {tickets:,} tickets, {workers} workers")
             found[measured].append(_round(measured, tickets, workers))
     rates = {how: [one.tickets_per_second for one in rounds] for how, rounds in found.items()}
     # Processor time tells what noise of the machine hides in the rate.

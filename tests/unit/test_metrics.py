@@ -1,4 +1,4 @@
-"""Metrics: bounded labels, shown from the start, with the account; money; lag in seconds; the last comparison."""
+"""Metrics: bounded labels, shown from the start, with the account; money; lag; the last comparison."""
 
 from __future__ import annotations
 
