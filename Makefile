@@ -16,7 +16,7 @@ BENCH_ARGS ?=
 SEED ?=
 TICKETS ?=
 
-.PHONY: help install needs stack demo test test-faults test-faults-full faults-table check unit bench lock clean
+.PHONY: help install needs test-needs dashboards stack demo test test-faults test-faults-full faults-table check unit bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -48,7 +48,15 @@ check: install ## format, lint, types, import direction, dead code
 unit: install ## the fast tests only
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
-test: stack check ## all checks and all tests
+# What only the tests use: said before the rest of them has run for minutes.
+test-needs:
+	@for program in prometheus promtool; do command -v $$program >/dev/null || \
+		{ echo "error: $$program is missing, the tests need it: apt-get install prometheus" >&2; exit 1; }; done
+
+dashboards: install ## write grafana/dashboards from grafana/source and docs/runbook.md
+	@$(BIN)/python -m grafana.source
+
+test: test-needs stack check ## all checks and all tests
 	@$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket

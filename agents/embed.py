@@ -52,7 +52,8 @@ class Embed:
     """Handles ``tickets.enriched``. A chunk whose text is in Weaviate already keeps its vector.
 
     While ``paused`` (a daily cap lets no backfill be embedded), live changes overtake the backfill's
-    tickets that wait before them in their partition.
+    tickets that wait before them in their partition. ``from_recent``, ``from_stored`` and ``embedded`` count
+    texts by where their vectors came from: another ticket's, Weaviate, or the provider.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Embed:
         self._overtook: LRUCache[bytes, tuple[int, int]] = LRUCache(_OVERTAKING_TICKETS)
         # The same signature or greeting again and again, and a ticket changing twice in a moment.
         self._recent: LRUCache[str, Vector] = LRUCache(_RECENT_BYTES, getsizeof=lambda vector: vector.nbytes)
+        self.from_recent = self.from_stored = self.embedded = 0
 
     def may_overtake(self, message: Incoming) -> bool:
         """Say whether a message need not wait for an earlier one of its ticket: a live change in a pause."""
@@ -100,6 +102,7 @@ class Embed:
             lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
             embedded = await self._batcher.embed([texts[content] for content in missing], lane=lane)
             calls = embedded.calls
+            self.embedded += len(missing)
             for content, vector in zip(missing, embedded.vectors, strict=True):
                 # A row is a view that would keep the whole call's vectors in memory.
                 vectors[content] = self._recent[content] = vector.copy()
@@ -162,6 +165,7 @@ class Embed:
         """Return the vectors of texts that need no embedding, by content hash."""
         contents = {chunk.content_hash for chunk in chunks}
         vectors = {content: self._recent[content] for content in contents if content in self._recent}
+        self.from_recent += len(vectors)
         before: IndexedTicket | None = self._tables["indexed"].get(partition, key)
         if before is None or before.collection != self._collection:
             return vectors
@@ -175,9 +179,11 @@ class Embed:
         ]
         if ids:
             stored = await self._stored.stored_vectors(ticket.account, ids)
-            vectors |= {
+            kept = {
                 content: vector
                 for content, vector in stored.values()
                 if content in wanted and vector.size == self._dimensions
             }
+            self.from_stored += len(kept)
+            vectors |= kept
         return vectors

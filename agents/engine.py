@@ -99,6 +99,7 @@ class Engine:
         self._metrics = metrics
         self._working = asyncio.Semaphore(working)
         self._held_limit = held
+        metrics.held_limit.inc(held)
         self._held = 0
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
@@ -117,6 +118,14 @@ class Engine:
     def held(self) -> int:
         """Messages between arrival and acknowledgement."""
         return self._held
+
+    def oldest(self) -> dict[tuple[str, int], float]:
+        """Return when the oldest held message of each topic and partition was put there (Unix seconds)."""
+        return {
+            place: slot.event.message.timestamp
+            for place, lane in self._lanes.items()
+            if (slot := lane.oldest)
+        }
 
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
@@ -203,6 +212,7 @@ class Engine:
                 # More is on its way: what finishes in a moment shares its calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
                 prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
+            started = time.perf_counter()
             async with self._locks[partition]:
                 _skip_unwanted(prefix)
                 await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
@@ -210,6 +220,8 @@ class Engine:
                 slot.event.ack()
             lane.release(prefix)
             self.released[place] = prefix[-1].message.offset + 1
+            self._metrics.batch_seconds.observe(time.perf_counter() - started)
+            self._metrics.batch_messages.observe(len(prefix))
             await self._let_go(len(prefix))
 
     async def _settle(self, prefix: list[Slot], partition: int) -> None:
@@ -238,7 +250,7 @@ class Engine:
             done = slot.done
             if done is None:
                 continue
-            if done.verdict == "sent":
+            if done.verdict == "sent" and done.reason != "unchanged":
                 self._metrics.sent.inc()
                 if done.changed_at is not None:
                     self._metrics.freshness(max(0.0, now - done.changed_at))

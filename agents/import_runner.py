@@ -36,7 +36,11 @@ Save = Callable[[], Awaitable[None]]
 
 
 class ImportRunner:
-    """Runs imports for one worker."""
+    """Runs imports for one worker.
+
+    ``on_page`` is told of each page of an export how many messages it became, and how many of its rows dead
+    letters.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class ImportRunner:
         replay: ReplayFeed | None = None,
         rebuild: Rebuild | None = None,
         tracing: Tracing | None = None,
+        on_page: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._client = client
         self._producer = producer
@@ -56,6 +61,7 @@ class ImportRunner:
         self._replay = replay
         self._rebuild = rebuild
         self._tracing = tracing
+        self._on_page = on_page
 
     async def run(self, record: ImportRecord, save: Save) -> None:
         """Bring an import to its end; ``save`` writes the record to its table.
@@ -117,6 +123,7 @@ class ImportRunner:
             record.unreadable += unreadable
             record.source_calls += 1
             record.source_ended = page.end_of_stream
+            self._on_page(len(records) - unreadable, unreadable)
             await save()
 
     async def _feed_replay(self, record: ImportRecord, save: Save) -> None:

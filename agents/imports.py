@@ -31,23 +31,35 @@ TABLE = "imports"
 
 
 class Imports:
-    """The records of the partitions at hand, and the tasks that run them."""
+    """The records of the partitions at hand, and the tasks that run them.
+
+    ``on_end`` is told how an import ended, ``on_dead_letter`` the name of an unreadable message's error.
+    """
 
     def __init__(
         self,
         tables: Tables,
         producer: Producer,
         run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
+        *,
+        on_end: Callable[[str], None] = lambda _: None,
+        on_dead_letter: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._tables = tables
         self._producer = producer
         self._run = run
+        self._on_end = on_end
+        self._on_dead_letter = on_dead_letter
         self._records: dict[str, ImportRecord] = {}
         self._homes: dict[str, int] = {}
         self._changed: set[str] = set()
         self._unacknowledged: list[Any] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._saving = asyncio.Lock()
+
+    def running(self) -> list[ImportRecord]:
+        """Return the records of the imports that run; may be called from another thread."""
+        return [record for record in list(self._records.values()) if record.status == "running"]
 
     async def put(self, event: Any) -> None:
         """Apply a command or a count; it is acknowledged once the records are saved."""
@@ -62,6 +74,7 @@ class Imports:
             log_dead_letter(letter, error)
             record = dead_letter_record(letter, message.key, message.partition)
             await retrying(lambda: self._producer.send([record]))
+            self._on_dead_letter(letter.error_type)
         self._unacknowledged.append(event)
 
     def _command(self, command: ImportCommand, partition: int) -> None:
@@ -85,6 +98,7 @@ class Imports:
         elif command.command == "cancel":
             if record.status == "running":
                 record.status = "cancelled"
+                self._on_end(record.status)
                 self._stop(record.id)
         elif command.command == "resume":
             if record.status in ("cancelled", "failed"):
@@ -120,6 +134,7 @@ class Imports:
         async def run() -> None:
             try:
                 await self._run(record, save)
+                self._on_end(record.status)
             finally:
                 # Cancelled and resumed at once, the import has a new task already.
                 if self._tasks.get(record.id) is asyncio.current_task():

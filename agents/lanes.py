@@ -36,6 +36,11 @@ class Lane:
     def __len__(self) -> int:
         return len(self._slots)
 
+    @property
+    def oldest(self) -> Slot | None:
+        """The message that came first of those in the lane."""
+        return self._slots[0] if self._slots else None
+
     def add(self, slot: Slot) -> Slot | None:
         """Append a message; returns the one of the same key that must be released before its work starts."""
         self._slots.append(slot)

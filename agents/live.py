@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,10 @@ _START_BACK_SECONDS = 120
 
 
 class LiveSource:
-    """Polls the cursor export and puts what changed on ``tickets.changes``."""
+    """Polls the cursor export and puts what changed on ``tickets.changes``.
+
+    ``on_page`` is told of each page how many messages it became, and how many of its rows dead letters.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class LiveSource:
         partitions: int,
         poll_seconds: float,
         tracing: Tracing | None = None,
+        on_page: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._account = account
         self._client = client
@@ -53,6 +58,7 @@ class LiveSource:
         self._partitions = partitions
         self._poll_seconds = poll_seconds
         self._tracing = tracing
+        self._on_page = on_page
 
     async def run(self) -> None:
         """Follow the export until cancelled."""
@@ -72,7 +78,7 @@ class LiveSource:
                 log.error("the export cannot be read", error=error)
                 await asyncio.sleep(max(30.0, self._poll_seconds))
                 continue
-            records, _ = page_records(
+            records, unreadable = page_records(
                 page.tickets,
                 account=self._account,
                 topic=CHANGES,
@@ -84,5 +90,6 @@ class LiveSource:
             with sourced(self._tracing, "poll", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
+            self._on_page(len(records) - unreadable, unreadable)
             if page.end_of_stream:
                 await asyncio.sleep(self._poll_seconds)

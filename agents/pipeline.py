@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from prometheus_client import start_http_server
 
 from agents import embed, enrich, index, spending
 from agents.app import TicketApp
@@ -18,6 +17,7 @@ from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
+from agents.measuring import Measuring
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
 from agents.producer import Producer
@@ -37,7 +37,7 @@ from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.build import build_provider
 from streams.embeddings.observe import EmbeddingCall
 from streams.limits import QuotaShare
-from streams.metrics import Metrics, StageMetrics
+from streams.metrics.make import Maker
 from streams.retries import retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
@@ -78,15 +78,16 @@ class Pipeline:
     index: Engine
     imports: Imports
 
-    def __init__(self, app: TicketApp, settings: Settings, slot: Slot) -> None:
+    def __init__(self, app: TicketApp, settings: Settings, slot: Slot, make: Maker | None = None) -> None:
         self._app = app
         self._settings = settings
         self._slot = slot
         self._partitions = settings.kafka.partitions
         self._provider = build_provider(settings)
-        self._metrics = Metrics()
         self._tracing = tracing_of(settings, "worker", slot.instance_id)
         self._traced = TracedCalls(self._tracing)
+        self._measuring = Measuring(settings, make)
+        self._metrics = self._measuring.metrics
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
@@ -109,7 +110,9 @@ class Pipeline:
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
-        self._weaviate = await retrying(lambda: connect(settings, self._app.lease.wait), on_retry=_waits)
+        self._weaviate = await retrying(
+            lambda: connect(settings, self._app.lease.wait, self._metrics.services), on_retry=_waits
+        )
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
@@ -127,7 +130,8 @@ class Pipeline:
         self._writer = BatchedWriter(
             self._open_sink, self._write_again, asker=self._traced.asker, wrote=self._traced.weaviate
         )
-        reader = TicketReader(self._zendesk, People(self._zendesk)) if self._zendesk else None
+        people = People(self._zendesk) if self._zendesk else None
+        reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = stage.handle
         locks: Locks = defaultdict(asyncio.Lock)
@@ -169,15 +173,28 @@ class Pipeline:
                 partitions=self._partitions,
             ),
             tracing=self._tracing,
+            on_page=self._measuring.import_page,
         )
-        self.imports = Imports(self._tables, self._producer, runner.run)
+        self.imports = Imports(
+            self._tables,
+            self._producer,
+            runner.run,
+            on_end=self._measuring.import_ended,
+            on_dead_letter=self._measuring.unreadable_command,
+        )
+        quotas = {
+            ("zendesk", "general"): self._general,
+            ("zendesk", "incremental"): self._incremental,
+            ("embedding", "requests"): self._requests,
+            ("embedding", "tokens"): self._tokens,
+        }
+        self._measuring.show_services(quotas, people, embedding)
         self._tasks = [
             asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self.imports.run_flushes()),
             asyncio.create_task(self._flush_when_idle()),
+            *self._measuring.start(self._slot.number, self._engines, self._tables, self.imports),
         ]
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port + self._slot.number, "127.0.0.1", self._metrics.registry)
 
     def _daily_caps(self) -> Spending | None:
         """Return the daily caps that are set; a local model costs nothing, and has none."""
@@ -185,7 +202,7 @@ class Pipeline:
         caps = caps_of(settings.embedding, self._partitions)
         if not caps or settings.embedding_provider == "local":
             return None
-        return Spending(caps, self._tables[spending.TABLE], self._partitions, self._metrics)
+        return Spending(caps, self._tables[spending.TABLE], self._partitions, self._metrics.services)
 
     def _embedding_paused(self) -> bool:
         return self._spending is not None and self._spending.paused()
@@ -211,28 +228,22 @@ class Pipeline:
             general=self._general,
             incremental=self._incremental,
             on_call=self._observe_zendesk,
-            on_retry=lambda *_: self._retried("enrich"),
+            on_retry=lambda *_: self._measuring.retried("enrich"),
         )
 
-    def _retried(self, stage: str) -> None:
-        self._metrics.retried.labels(stage).inc()
-
     def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
-        self._retried("index")
+        self._measuring.retried("index")
         structlog.get_logger().warning(
             "trying again", stage="index", error=error, attempt=attempt, wait_seconds=round(wait, 1)
         )
 
     def _observe_zendesk(self, endpoint: Endpoint, status: int, seconds: float) -> None:
-        self._metrics.calls.labels("zendesk", str(status)).inc()
+        self._metrics.services.zendesk_called(status, seconds)
         self._traced.zendesk(endpoint, status, seconds)
 
     def _observe_embedding(self, call: EmbeddingCall) -> None:
         self._traced.embedding(call)
-        self._metrics.calls.labels("embedding", call.outcome).inc()
-        self._metrics.limit_wait.labels("embedding").inc(call.waited)
-        self._metrics.embedded_texts.inc(call.texts)
-        self._metrics.embedded_tokens.inc(call.tokens)
+        self._metrics.services.embedding_called(call)
 
     async def _open_sink(self, collection: str, dimensions: int) -> Sink:
         sink = self._sinks.get(collection)
@@ -259,7 +270,7 @@ class Pipeline:
             producer=self._producer,
             tables=self._tables,
             ledger=self._ledger,
-            metrics=StageMetrics(self._metrics, stage),
+            metrics=self._metrics.stage(stage),
             working=working,
             held=held,
             locks=locks,
@@ -283,6 +294,7 @@ class Pipeline:
         return (self.enrich_live, self.enrich_backfill, self.embed, self.index)
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
+        self._measuring.revoked()
         self._own(0)
         await self._stop_live()
         await self.imports.revoked()
@@ -308,6 +320,7 @@ class Pipeline:
         if self._spending is not None:
             await self._spending.assigned(partitions)
         self._own(len(partitions))
+        self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
         self.imports.assigned(partitions)
         await self._stop_live()
@@ -325,6 +338,7 @@ class Pipeline:
                 partitions=self._partitions,
                 poll_seconds=self._settings.zendesk.poll_seconds,
                 tracing=self._tracing,
+                on_page=self._measuring.live_page,
             )
             self._live = asyncio.create_task(_reported(live.run))
 

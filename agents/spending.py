@@ -23,7 +23,7 @@ from schemas.settings import PREFIX, EmbeddingSettings
 from schemas.state import SPENDING_KEY, EmbeddingSpent
 from streams.limits.daily import LIVE_RESERVE, DailyShare, TooMuchAtOnceError
 from streams.limits.share import Lane
-from streams.metrics import Metrics
+from streams.metrics.services import ServiceMetrics
 from streams.transforms.chunking import MAX_BYTES
 
 Unit = Literal["requests", "tokens"]
@@ -85,7 +85,7 @@ class Spending:
         caps: Mapping[Unit, int],
         table: _Table,
         partitions: int,
-        metrics: Metrics,
+        metrics: ServiceMetrics,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -274,6 +274,7 @@ class Spending:
 
     def _show(self) -> None:
         for unit, share in self._shares.items():
-            self._metrics.embedding_spent.labels(unit).set(share.spent)
+            self._metrics.spent.labels(unit).set(share.spent)
+            self._metrics.cap.labels(unit).set(share.most("live"))
         for lane in ("live", "backfill"):
-            self._metrics.embedding_paused.labels(lane).set(lane in self._paused)
+            self._metrics.paused.labels(lane).set(lane in self._paused)

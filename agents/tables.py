@@ -22,6 +22,12 @@ from agents.stores import give_up
 from schemas.codec import encode
 from schemas.state import TABLES, changelog_topic
 
+_SIZES: Final = (
+    "rocksdb.estimate-num-keys",
+    "rocksdb.total-sst-files-size",
+    "rocksdb.cur-size-all-mem-tables",
+)
+
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R")
 
@@ -85,6 +91,16 @@ class StateTable(Generic[T]):
         store = self._table.data
         pairs = self._guarded(lambda: list(store._visible_items(store._db_for_partition(partition))))
         return [(bytes(key), self._decoder.decode(raw)) for key, raw in pairs]
+
+    def size(self, partition: int) -> tuple[int, int]:
+        """Return about how many entries a partition has, and the bytes of its files and buffers."""
+
+        def read() -> tuple[int, int]:
+            db = self._table.data._db_for_partition(partition)
+            entries, files, buffers = (int(db.property_int_value(name) or 0) for name in _SIZES)
+            return entries, files + buffers
+
+        return self._guarded(read)
 
     async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
         """Write entries (None deletes): the changelog first, and when it is acknowledged the store.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +16,18 @@ from schemas.errors import UnavailableError
 from schemas.state import APP_ID
 
 _LOOK_AGAIN_SECONDS = 0.3
+
+
+class Waiting(NamedTuple):
+    """A partition's messages that are not acknowledged: from an offset to before another."""
+
+    acknowledged: int
+    end: int
+
+    @property
+    def messages(self) -> int:
+        """How many they are; a compacted topic may hold fewer."""
+        return max(0, self.end - self.acknowledged)
 
 
 class Watermarks:
@@ -62,6 +74,29 @@ class Watermarks:
         except KafkaError as error:
             raise UnavailableError(f"Kafka does not tell what was acknowledged: {error!r}") from error
         return all(place in committed and committed[place].offset >= end for place, end in ends.items())
+
+    async def unacknowledged(self, places: Collection[TopicPartition]) -> dict[TopicPartition, Waiting]:
+        """Return what the pipeline has not acknowledged of these partitions."""
+        wanted = list(places)
+        try:
+            # Committed first: what comes in between makes the lag larger, never negative.
+            committed = await self._admin.list_consumer_group_offsets(APP_ID, partitions=wanted)
+            begins = await self._consumer.beginning_offsets(wanted)
+            ends = await self._consumer.end_offsets(wanted)
+        except (KafkaError, OSError) as error:
+            raise UnavailableError(f"Kafka does not tell how far the pipeline is: {error!r}") from error
+        return {
+            place: Waiting(max(begins[place], committed[place].offset if place in committed else 0), end)
+            for place, end in ends.items()
+        }
+
+    async def end(self, place: TopicPartition) -> int:
+        """Return the offset after the last message of a partition."""
+        try:
+            ends = await self._consumer.end_offsets([place])
+        except (KafkaError, OSError) as error:
+            raise UnavailableError(f"Kafka does not tell the end of {place.topic}: {error!r}") from error
+        return int(ends[place])
 
     async def wait_for(self, topic: str) -> None:
         """Wait until everything that is on a topic now has been acknowledged."""

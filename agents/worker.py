@@ -18,14 +18,15 @@ from agents.slots import take_slot
 from agents.topics import ensure_topics
 from schemas.errors import RetryableError, UserError
 from schemas.settings import load_settings
+from streams.metrics.make import Maker
 
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK = 256 * 1024
 
 
-def main() -> int:
-    """Run a worker until SIGTERM or SIGINT; returns the exit status."""
+def main(make: Maker | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit status. ``make`` makes its metrics."""
     try:
         settings = load_settings()
         slot = take_slot(settings.data_dir)
@@ -40,7 +41,7 @@ def main() -> int:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
         app = create_app(settings, slot.folder, slot.instance_id)
-        app.stages = Pipeline(app, settings, slot)
+        app.stages = Pipeline(app, settings, slot, make)
     except (UserError, RetryableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

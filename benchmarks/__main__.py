@@ -13,12 +13,12 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, memory, quota, replay, throughput
+from benchmarks import freshness, instrumentation, memory, quota, replay, throughput
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
 
-_ALL: Final = (*throughput.SCENARIOS, "quota", "replay", "freshness", "memory")
+_ALL: Final = (*throughput.SCENARIOS, "quota", "replay", "freshness", "memory", "instrumentation")
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
 _QUOTA_TICKETS: Final = 4_000
 _LARGE: Final = 5
@@ -67,6 +67,8 @@ def main() -> int:
             found.append(replay.run(tickets=tickets, workers=workers, note=note))
         if "memory" in wanted:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
+        if "instrumentation" in wanted:
+            found.append(instrumentation.run(tickets=tickets, workers=workers, note=note))
         path = write(arguments.output, about, found)
     except (UserError, RetryableError, OSError) as error:
         errors.print(f"error: {error}", highlight=False, markup=False)

@@ -66,11 +66,13 @@ class BenchStack:
     ) -> None:
         self._stop()
 
-    def start_workers(self) -> None:
-        """Start the workers and wait until all partitions are served."""
+    def start_workers(self, module: str | None = None) -> None:
+        """Start the workers and wait until all partitions are served; ``module`` runs in place of theirs."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._log = self._log_path.open("wb")
         self._pool = WorkerPool(self.workers, environment=own | self.environment, output=self._log)
+        if module is not None:
+            self._pool.module = module
         self._pool.start()
         self._await_workers()
 

@@ -15,6 +15,7 @@ from schemas.messages import (
     EmbeddedTicket,
     EnrichedTicket,
     Receipt,
+    ReconcileReport,
     StageProgress,
     TicketChange,
     TicketHint,
@@ -32,6 +33,7 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     DeadLetter: "dead-letter/1",
     DeadLetterVerdict: "dead-letter-verdict/1",
     StageProgress: "stage-progress/1",
+    ReconcileReport: "reconcile-report/1",
     ImportCommand: "import-command/1",
     ImportRecord: "import-record/1",
 }

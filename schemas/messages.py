@@ -187,6 +187,19 @@ class DeadLetterVerdict(msgspec.Struct, kw_only=True):
     at: float
 
 
+class ReconcileReport(msgspec.Struct, kw_only=True):
+    """What a whole comparison of account and index found at its end, on ``reconcile.reports``.
+
+    Its key is the account. ``drift`` counts tickets that differ, by kind; ``account`` and ``indexed`` all
+    tickets of either side.
+    """
+
+    at: float
+    account: int
+    indexed: int
+    drift: dict[str, int]
+
+
 class StageCounts(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How far one partition of one stage has come with an import; each offset is counted once."""
 

@@ -104,6 +104,9 @@ class HttpSettings(_Group):
 
     host: str = Field("127.0.0.1", min_length=1, description="address that `ticketstream serve` listens at")
     port: int = Field(8088, ge=0, le=65_535, description="port of `ticketstream serve`; 0: any free one")
+    api_key: SecretStr | None = Field(
+        None, min_length=16, description="key of the HTTP API; default: one is made in DATA_DIR/api-key"
+    )
 
 
 class TracingSettings(_Group):
@@ -145,6 +148,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
     log_format: Literal["json", "console"] | None = Field(
         None, description="`json`, or `console` for people; default `console` on a terminal, else `json`"
+    )
+
+    metrics_host: str = Field(
+        "127.0.0.1", min_length=1, description="address that the workers show /metrics at"
     )
     metrics_port: int = Field(
         0, ge=0, le=65_000, description="port of the first worker's /metrics, the next ones follow; 0: none"

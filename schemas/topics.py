@@ -12,6 +12,7 @@ INDEXED: Final = "tickets.indexed"
 DEAD_LETTERS: Final = "tickets.dead-letters"
 IMPORT_COMMANDS: Final = "imports.commands"
 IMPORT_PROGRESS: Final = "imports.progress"
+RECONCILE_REPORTS: Final = "reconcile.reports"
 
 COMPACTED: Final = frozenset({ENRICHED, EMBEDDED})
 """Topics that hold the newest state of each ticket for ever."""
@@ -25,5 +26,6 @@ PIPELINE: Final = (
     DEAD_LETTERS,
     IMPORT_COMMANDS,
     IMPORT_PROGRESS,
+    RECONCILE_REPORTS,
 )
 """Every topic of the pipeline; all have the same number of partitions."""

@@ -50,7 +50,8 @@ class QuotaShare:
     waiting; otherwise it may use everything.
 
     One event loop only. ``clock`` gives seconds that never go back; ``sleep`` waits that many.
-    Plain counters: ``acquired_total`` (sum of the amounts) and ``waited_seconds_total``.
+    Plain figures: ``acquired_total`` (sum of the amounts), ``waited_seconds_total``, and ``remaining``, what
+    the service said last is left (at first: all).
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class QuotaShare:
         self.owned = 0
         self.acquired_total = 0.0
         self.waited_seconds_total = 0.0
+        self.remaining = float(per_minute)
         self._reserve = reserve
         self._burst_seconds = burst_seconds
         self._live_memory = live_memory_seconds
@@ -156,6 +158,7 @@ class QuotaShare:
         Nothing left means waiting for the reset; less than expected (somebody else uses the
         account too) means spreading this worker's part of it over the time that is left.
         """
+        self.remaining = max(remaining, 0.0)
         if remaining <= 0:
             self.pause(reset_seconds)
             return

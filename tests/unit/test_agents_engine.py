@@ -24,7 +24,7 @@ from schemas.messages import DeadLetter, Origin
 from schemas.retried import Retry, retry_of, with_retry
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
-from streams.metrics import Metrics, StageMetrics
+from streams.metrics import Metrics
 from streams.retries import RetryPolicy
 from tests.agents_fixtures import QUICK, FakeEvent, FakeProducer, FakeTables, a_change, logs, settle, until
 
@@ -58,7 +58,7 @@ class Desk:
             producer=self.producer,  # type: ignore[arg-type]
             tables=self.tables,  # type: ignore[arg-type]
             ledger=ProgressLedger(self.producer, self.tables, 4),  # type: ignore[arg-type]
-            metrics=StageMetrics(self.metrics, "enrich"),
+            metrics=self.metrics.stage("enrich"),
             working=working,
             held=held,
             locks=self.locks,

@@ -54,6 +54,7 @@ class Desk:
             setattr(made, f"_{name}", Part(name, self.log))
         for name in ("enrich_live", "enrich_backfill", "embed", "index", "imports"):
             setattr(made, name, Part(name, self.log))
+        made._measuring = Part("measuring", [])
         made._zendesk = Part("zendesk", self.log)
         made._tables = None
         made._tasks = []

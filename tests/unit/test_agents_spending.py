@@ -15,6 +15,7 @@ from schemas.state import SPENDING_KEY, EmbeddingSpent
 from streams.limits.daily import TooMuchAtOnceError
 from streams.limits.share import Lane
 from streams.metrics import Metrics
+from streams.metrics.make import Maker
 from tests.agents_fixtures import FakeTables, logs, settle
 from tests.fake_clock import FakeClock
 
@@ -39,7 +40,7 @@ class Desk:
             self.caps,
             self.table,
             self.partitions,
-            Metrics(self.registry),
+            Metrics(Maker(self.registry)).services,
             clock=self.clock.clock,
             sleep=self.clock.sleep,
         )
@@ -150,7 +151,9 @@ async def test_what_partitions_have_spent_goes_along_with_them() -> None:
     first = await desk.restart()
     for _ in range(20):
         assert await desk.call()
-    second = Spending(desk.caps, desk.table, 4, Metrics(), clock=desk.clock.clock, sleep=desk.clock.sleep)
+    second = Spending(
+        desk.caps, desk.table, 4, Metrics().services, clock=desk.clock.clock, sleep=desk.clock.sleep
+    )
     await first.assigned([0, 1])
     await second.assigned([2, 3])
     made = 20

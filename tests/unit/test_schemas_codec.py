@@ -19,6 +19,7 @@ from schemas.messages import (
     Origin,
     Passage,
     Receipt,
+    ReconcileReport,
     StageCounts,
     StageProgress,
     TicketChange,
@@ -84,6 +85,7 @@ EVERY = [
         failed_at=1.0,
         line=7,
     ),
+    ReconcileReport(at=1.5, account=3, indexed=2, drift={"missing": 1}),
     DeadLetterVerdict(dead_letter_id="ab", verdict="retried", at=1.5),
     StageProgress(
         account="acme",

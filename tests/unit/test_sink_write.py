@@ -17,6 +17,7 @@ from schemas.ids import chunk_id
 from schemas.messages import TicketFacts
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 from streams.sinks.weaviate.client import WeaviateConnection
+from streams.sinks.weaviate.observe import Unobserved
 from streams.sinks.weaviate.sink import WeaviateSink
 
 FACTS = TicketFacts(
@@ -32,6 +33,7 @@ class FakeWeaviate:
     def __init__(self, refuse: Callable[[str, int], str | None] = lambda text, times: None) -> None:
         self._refuse = refuse
         self._times: dict[str, int] = {}
+        self.observer = Unobserved()
         self.calls: list[tuple[str, int]] = []
         self.running: set[str] = set()
         self.held: list[UUID] = []

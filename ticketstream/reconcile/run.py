@@ -29,6 +29,7 @@ from ticketstream.reconcile.index import IndexReader
 from ticketstream.reconcile.ledger import LedgerReader
 from ticketstream.reconcile.mend import Mender
 from ticketstream.reconcile.outcome import Mended, Outcome, drift_of
+from ticketstream.reconcile.report import publish
 from ticketstream.reconcile.settling import settled
 from ticketstream.reconcile.states import IndexTable, Ints, Presence, Statuses
 from ticketstream.records.commands import new_import_id
@@ -80,7 +81,9 @@ async def reconcile(
                 told=told,
                 hidden=hidden_seconds,
             )
-            return await run.run(fix=fix)
+            outcome = await run.run(fix=fix)
+    await publish(outcome, settings.bootstrap_servers, settings.kafka.partitions)
+    return outcome
 
 
 def incremental_share(settings: Settings) -> float:

@@ -36,7 +36,7 @@ class WorkerPool:
     """Runs ``count`` workers until ``stop``; ``environment`` replaces the process's own when given.
 
     ``note`` is told in words when a worker dies. ``output`` takes the workers' standard error. ``cwd``
-    is where they run, and look for ``.env``; None is here.
+    is where they run, and look for ``.env``; None is here. ``module`` is what each process runs.
     """
 
     count: int
@@ -44,6 +44,7 @@ class WorkerPool:
     note: Callable[[str], None] = lambda _: None
     output: IO[bytes] | None = None
     cwd: Path | None = None
+    module: str = "agents.worker"
     _children: list[_Child] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -58,7 +59,7 @@ class WorkerPool:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "agents.worker"],
+            [sys.executable, "-m", self.module],
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=self.output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +19,7 @@ from weaviate.proto.v1 import weaviate_pb2_grpc
 from schemas.errors import SettingsError, UnavailableError, UserError
 from schemas.settings import PREFIX, Settings
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.observe import Observer, Unobserved
 
 OLDEST_SERVER: Final = (1, 32)
 """The first Weaviate with collection aliases."""
@@ -50,7 +52,7 @@ async def _always() -> None:
 class WeaviateConnection:
     """An open connection, for one event loop; made by connect. Survives restarts of the server.
 
-    ``permit`` is awaited before each write.
+    ``permit`` is awaited before each write; ``observer`` is told of each gRPC call.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class WeaviateConnection:
         channel: grpc.aio.Channel,
         api_key: str | None,
         permit: Permit = _always,
+        observer: Observer | None = None,
     ) -> None:
+        self.observer = observer or Unobserved()
         self._permit = permit
         self.client = client
         self._channel = channel
@@ -70,7 +74,14 @@ class WeaviateConnection:
         """Return the answer of a gRPC method of Weaviate; raises grpc.aio.AioRpcError."""
         if method in _WRITES:
             await self._permit()
-        return await getattr(self._stub, method)(request, timeout=timeout, metadata=self._metadata)
+        started = time.perf_counter()
+        ok = False
+        try:
+            answer = await getattr(self._stub, method)(request, timeout=timeout, metadata=self._metadata)
+            ok = True
+            return answer
+        finally:
+            self.observer.called(ok, time.perf_counter() - started)
 
     async def close(self) -> None:
         """Close both ways to the server."""
@@ -89,8 +100,10 @@ class WeaviateConnection:
         await self.close()
 
 
-async def connect(settings: Settings, permit: Permit = _always) -> WeaviateConnection:
-    """Return an open connection to the Weaviate of the settings; ``permit`` is awaited before each write.
+async def connect(
+    settings: Settings, permit: Permit = _always, observer: Observer | None = None
+) -> WeaviateConnection:
+    """Return an open connection to the Weaviate of the settings; see WeaviateConnection for the rest.
 
     Raises SettingsError when an address is missing or wrong, CredentialsError when the key is refused,
     UnavailableError when nothing answers (naming the address and its variable), UserError when the
@@ -131,7 +144,7 @@ async def connect(settings: Settings, permit: Permit = _always) -> WeaviateConne
         await channel.close()
         await client.close()
         raise
-    return WeaviateConnection(client, channel, key, permit)
+    return WeaviateConnection(client, channel, key, permit, observer)
 
 
 async def _open(client: weaviate.WeaviateAsyncClient, settings: Settings) -> None:

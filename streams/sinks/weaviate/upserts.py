@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -41,8 +42,12 @@ class Upserts:
         self, start: int, batch: Sequence[batch_pb2.BatchObject]
     ) -> dict[int, PermanentError]:
         errors: dict[int, PermanentError] = {}
+        observer = self._connection.observer
         async with self._slots:
-            for index in sorted(await self._send(batch)):
+            started = time.perf_counter()
+            not_taken = sorted(await self._send(batch))
+            observer.wrote(len(batch), time.perf_counter() - started)
+            for index in not_taken:
                 again = await self._send([batch[index]])
                 if not again:
                     continue
@@ -50,6 +55,7 @@ class Upserts:
                 if not isinstance(error, PermanentError):
                     raise error
                 errors[start + index] = error
+        observer.not_taken(len(not_taken), len(errors))
         return errors
 
     async def _send(self, batch: Sequence[batch_pb2.BatchObject]) -> dict[int, str]:

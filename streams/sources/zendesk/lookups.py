@@ -28,7 +28,7 @@ class Lookups:
     ``backfill_seconds``, as calls are scarcer there than time), and after that for as long as its call
     waits for its turn at the rate limit, up to ``most`` ids. An id on
     its way is not asked for again. A live look-up never waits for a backfill's call. Ids that the
-    answer lacks have the name ``""``, and are remembered like others.
+    answer lacks have the name ``""``, and are remembered like others. ``hits`` and ``misses`` count ids.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Lookups:
         self._open: dict[Lane, _Batch] = {}
         self._on_their_way: dict[Lane, dict[int, _Batch]] = {"live": {}, "backfill": {}}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.hits = self.misses = 0
 
     async def names(self, ids: Iterable[int], lane: Lane) -> tuple[dict[int, str], int]:
         """Return the names of the ids, and how many calls were made on behalf of this look-up.
@@ -70,6 +71,8 @@ class Lookups:
                 if is_new:
                     opened.append(batch)
             batches.setdefault(batch, []).append(one)
+        self.hits += len(found)
+        self.misses += sum(len(wanted) for wanted in batches.values())
         if batches:
             # wait() leaves the futures alone when this look-up is cancelled: others wait for them too.
             await asyncio.wait([batch.done for batch in batches])

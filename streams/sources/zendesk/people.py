@@ -59,6 +59,11 @@ class People:
         self._organization_names = lookups(self._fetch_organizations, organizations)
         # One call lists all groups, however many are asked for.
         self._group_names = lookups(self._fetch_groups, groups, size)
+        self.lookups = {
+            "users": self._user_names,
+            "organizations": self._organization_names,
+            "groups": self._group_names,
+        }
 
     def remember(self, users: Iterable[User]) -> None:
         """Take in people that came along with something else."""

@@ -1,0 +1,1 @@
+"""The dashboards, written down once: ``python -m grafana.source`` writes grafana/dashboards/."""
