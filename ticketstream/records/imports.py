@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from agents.partitions import account_partition
 from schemas.codec import decode, decode_value
-from schemas.errors import PermanentError, UserError
+from schemas.errors import NotFoundError, PermanentError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec, apply_feed
 from schemas.state import changelog_topic
 from schemas.topics import IMPORT_COMMANDS
@@ -47,11 +47,11 @@ async def load_imports(bootstrap_servers: str) -> list[KnownImport]:
 
 
 async def find_import(bootstrap_servers: str, import_id: str) -> KnownImport:
-    """Return one import; raises UserError when there is none of this id."""
+    """Return one import; raises NotFoundError when there is none of this id."""
     for known in await load_imports(bootstrap_servers):
         if known.record.id == import_id:
             return known
-    raise UserError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
+    raise NotFoundError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
 
 
 def new_record(command: ImportCommand) -> ImportRecord:
