@@ -99,8 +99,9 @@ class Book:
         )
 
     def close(self) -> DeadLetterList:
-        """Return the letters as they stand, newest first."""
+        """Return the letters as they stand, newest first; more may be added, and this asked again."""
         for letter_id, known in self._letters.items():
+            known.state, known.settled_at, known.failed_again_as = "open", None, []
             if verdict := self._verdicts.get(letter_id):
                 known.state, known.settled_at = verdict.verdict, verdict.at
         for letter_id, known in self._letters.items():
