@@ -8,12 +8,32 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from schemas.settings import PREFIX, load_settings
 from tests.http_fixtures import BEARER, KEY, assert_problem
 from ticketstream.http.server import build_app
 
+ALL_CALLS = """
+get /healthz
+get /readyz
+get /metrics
+post /webhooks/zendesk
+post /api/v1/session
+delete /api/v1/session
+get /api/v1/overview
+get /api/v1/history
+get /api/v1/events
+get /api/v1/imports
+post /api/v1/imports
+get /api/v1/imports/{import_id}
+post /api/v1/imports/{import_id}/resume
+post /api/v1/imports/{import_id}/cancel
+get /api/v1/imports/{import_id}/events
+get /api/v1/search
+get /api/v1/dead-letters
+get /api/v1/dead-letters/{letter_id}
+post /api/v1/dead-letters/retry
+""".strip().splitlines()
 OPEN_CALLS = {("/healthz", "get"), ("/readyz", "get"), ("/webhooks/zendesk", "post")} | {
     ("/api/v1/session", method) for method in ("post", "delete")
 }
@@ -43,9 +63,7 @@ def test_every_route_is_described_with_its_problems_and_what_lets_in(app: FastAP
     document = app.openapi()
     assert document["security"] == [{"key": []}, {"session": []}]
     assert set(document["components"]["securitySchemes"]) == {"key", "session"}
-    described = {(path, method) for path, method, _ in operations(app)}
-    routes = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
-    assert described >= {(route.path, method.lower()) for route in routes for method in route.methods}
+    assert {f"{method} {path}" for path, method, _ in operations(app)} == set(ALL_CALLS)
     for path, method, operation in operations(app):
         is_open = (path, method) in OPEN_CALLS
         assert (operation.get("security") == []) is is_open, path

@@ -57,8 +57,9 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    install_problems(app)
-    for router in routers:
+    included = tuple(routers)
+    install_problems(app, [*app.routes, *(route for router in included for route in router.routes)])
+    for router in included:
         app.include_router(router)
     app.openapi = describe(app, OPEN_PATHS)  # type: ignore[method-assign]
     # The last one added is the first to see a request.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from schemas.errors import (
     CredentialsError,
@@ -67,19 +67,22 @@ def of_error(error: TicketstreamError) -> Response:
     return problem(409, str(error))
 
 
-def _allowed(app: FastAPI, request: Request) -> list[str]:
+def _allowed(routes: Sequence[BaseRoute], request: Request) -> list[str]:
     """Return what can be done with a path: the framework names the methods of one of its routes only."""
     found = [
         route
-        for route in app.routes
+        for route in routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     ]
     exact = [route for route in found if route.path == request.scope["path"]]
     return sorted({method for route in exact or found for method in route.methods or ()})
 
 
-def install_problems(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document, also those of the framework."""
+def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error of the app with a problem document, also those of the framework.
+
+    ``routes`` are all that the app has.
+    """
 
     @app.exception_handler(ProblemError)
     async def known(_: Request, error: ProblemError) -> Response:
@@ -93,7 +96,7 @@ def install_problems(app: FastAPI) -> None:
     async def of_the_framework(request: Request, error: HTTPException) -> Response:
         headers = error.headers
         if error.status_code == 405:
-            headers = {"Allow": ", ".join(_allowed(app, request))}
+            headers = {"Allow": ", ".join(_allowed(routes, request))}
         return problem(error.status_code, error.detail, headers)
 
     @app.exception_handler(RequestValidationError)
