@@ -40,6 +40,9 @@ from ticketstream.watch.verdict import Stage
 
 EVERY_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 2.0
+_STALE_SECONDS: Final = 15.0
+"""Offsets older than this are nobody's present state, whatever holds the next look up."""
 _WORKERS_EVERY: Final = 2
 """Looks at the offsets for one look at the workers."""
 _LETTERS_SECONDS: Final = 2.0
@@ -65,7 +68,7 @@ class Follower:
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self.away = "Kafka has not been reached yet"
+        self._away = "Kafka has not been reached yet"
         self.workers: int | None = None
         self.open_letters: int | None = None
         self.receipts = Receipts()
@@ -83,6 +86,15 @@ class Follower:
         self._cursor = msgspec.json.Decoder(LiveCursor)
         self._caught_up = False
         self._new_points: list[Point] = []
+
+    @property
+    def away(self) -> str:
+        """Why the state is not known now."""
+        if not self._away and self.looked_at is not None:
+            seconds = self._clock() - self.looked_at
+            if seconds > _STALE_SECONDS:
+                return f"Kafka has not answered for {seconds:.0f} s"
+        return self._away
 
     @property
     def paused(self) -> str | None:
@@ -112,6 +124,7 @@ class Follower:
     async def run(self) -> None:
         """Follow for ever, whatever becomes of Kafka."""
         log = structlog.get_logger()
+        told = ""
         while True:
             try:
                 await self._follow()
@@ -120,13 +133,17 @@ class Follower:
             except Exception as error:  # or nobody would look again
                 log.exception("the pipeline is not followed")
                 reason = f"the server cannot follow the pipeline ({type(error).__name__}): see its log"
-            if reason != self.away:
+            if reason != told:
                 log.warning("the pipeline is not followed", reason=reason)
-            self.away = reason
-            self.workers = None
-            self.flows = {}
-            self._caught_up = False
+                told = reason
+            self._lose(reason)
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _lose(self, reason: str) -> None:
+        self._away = reason
+        self.workers = None
+        self.flows = {}
+        self._caught_up = False
 
     async def _follow(self) -> None:
         session = KafkaSession(
@@ -142,10 +159,14 @@ class Follower:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            except TicketstreamError as error:
+                # Said before anything is closed, which may take its time.
+                self._lose(str(error))
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
     async def _read(self, session: KafkaSession) -> None:
         ends = await session.ends()
@@ -199,7 +220,7 @@ class Follower:
                 flow.look(now, offsets.ends[topic], offsets.done[topic])
             self.flows = flows
             self.looked_at = now
-            self.away = ""
+            self._away = ""
             self.receipts.note_backlog(now, self.backlog)
             self.imports.look(time.monotonic())
             looks += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -133,8 +133,7 @@ class KafkaSession:
     async def _close(self) -> None:
         for client in (self._reader.stop, self._asker.stop, self._admin.close):
             with suppress(Exception):
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await client()
+                await bounded(client(), _STOP_SECONDS)
 
     async def read(self) -> list[Any]:
         """Return what has come, waiting half a second for something to come."""
@@ -200,7 +199,28 @@ class KafkaSession:
 
     async def _called(self, call: Any) -> Any:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                return await call
+            return await bounded(call, CALL_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._servers, error) from error
+
+
+async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
+    """Return what the work returns; raises TimeoutError after so many seconds, whatever the work does.
+
+    aiokafka swallows a cancellation now and then, and what waited for it with a limit would wait for ever.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_looked_at)
+    if not task.done():
+        raise TimeoutError
+    return task.result()
+
+
+def _looked_at(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # or asyncio says that nobody has asked for it

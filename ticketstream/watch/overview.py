@@ -68,7 +68,7 @@ def overview(
         "account": settings.account,
         "state": state,
         "reason": reason,
-        "workers": follower.workers,
+        "workers": follower.workers if known else None,
         "freshness": {
             "p50": freshness.p50,
             "p95": freshness.p95,
@@ -97,7 +97,7 @@ def history(follower: Follower) -> dict[str, Any]:
 def _stages(follower: Follower, now: float) -> list[dict[str, Any]]:
     found = []
     for stage, topics in STAGE_TOPICS.items():
-        flows = [follower.flows[topic] for topic in topics if topic in follower.flows]
+        flows = [] if follower.away else [follower.flows[topic] for topic in topics]
         ages = [age for flow in flows if (age := flow.oldest_seconds(now)) is not None]
         found.append(
             {
