@@ -13,12 +13,20 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput
+from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, watchers
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
 
-_ALL: Final = (*throughput.SCENARIOS, "quota", "replay", "freshness", "memory", "instrumentation")
+_ALL: Final = (
+    *throughput.SCENARIOS,
+    "quota",
+    "replay",
+    "freshness",
+    "memory",
+    "instrumentation",
+    "watchers",
+)
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
 _QUOTA_TICKETS: Final = 4_000
 _LARGE: Final = 5
@@ -65,6 +73,8 @@ def main() -> int:
             found.append(freshness.run(tickets=tickets * _LARGE, workers=workers, note=note))
         if "replay" in wanted:
             found.append(replay.run(tickets=tickets, workers=workers, note=note))
+        if "watchers" in wanted:
+            found.append(watchers.run(tickets=tickets, workers=workers, note=note))
         if "memory" in wanted:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
         if "instrumentation" in wanted:

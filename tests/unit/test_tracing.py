@@ -33,7 +33,7 @@ from schemas.retried import with_retry
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from schemas.traces import FORMER, TRACEPARENT, as_former, without_trace
 from streams.embeddings.observe import EmbeddingCall
-from streams.metrics import Metrics, StageMetrics
+from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
 from tests.agents_fixtures import (
     AT_ONCE,
@@ -213,7 +213,7 @@ class Stage:
             producer=self.producer,  # type: ignore[arg-type]
             tables=tables,  # type: ignore[arg-type]
             ledger=ProgressLedger(self.producer, tables, 4),  # type: ignore[arg-type]
-            metrics=StageMetrics(Metrics(), "enrich"),
+            metrics=Metrics().stage("enrich"),
             working=5,
             held=5,
             locks=defaultdict(asyncio.Lock),

@@ -38,7 +38,9 @@ def metrics_router(registry: CollectorRegistry) -> APIRouter:
     """Return the route of ``/metrics``, in Prometheus' text format."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/metrics")
+    text = {"text/plain": {"schema": {"type": "string"}}}
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": text}})
     async def metrics() -> Response:
         """Metrics for Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

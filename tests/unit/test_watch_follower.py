@@ -1,0 +1,46 @@
+"""The follower without Kafka: a state that is old is no state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from schemas.settings import Settings
+from ticketstream.watch.flow import Flow
+from ticketstream.watch.follower import _MEASURED, Follower
+from ticketstream.watch.kafka_session import bounded
+from ticketstream.watch.overview import overview
+
+SETTINGS = Settings.model_validate({"zendesk": {"subdomain": "acme"}})
+
+
+def test_what_was_seen_a_while_ago_is_not_called_in_step() -> None:
+    now = 1_000.0
+    follower = Follower(SETTINGS, clock=lambda at=at: at)
+    follower.flows = {topic: Flow() for topic in _MEASURED}
+    follower.workers, follower.looked_at, follower._away = 1, now, ""
+    for at, state in ((1_000.0, "in_step"), (1_014.0, "in_step"), (1_016.0, "unknown")):
+        now = at
+        seen = overview(follower, SETTINGS, chunks=1, away={}, clock=lambda at=at: at)
+        assert seen["state"] == state
+    assert "16 s" in seen["reason"]
+    assert seen["workers"] is None
+
+
+async def test_a_call_that_does_not_let_itself_be_cancelled_is_left() -> None:
+    released = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not released.is_set():
+            try:
+                await released.wait()
+            except asyncio.CancelledError:
+                continue
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await bounded(stubborn(), 0.05)
+    assert time.monotonic() - began < 5
+    released.set()
