@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -51,8 +51,8 @@ class _Kind(msgspec.Struct):
 class Embed:
     """Handles ``tickets.enriched``. A chunk whose text is in Weaviate already keeps its vector.
 
-    While ``paused`` (a daily cap lets no backfill be embedded), live changes overtake the backfill's
-    tickets that wait before them in their partition. ``from_recent``, ``from_stored`` and ``embedded`` count
+    Live changes overtake the backfill's tickets before them in their partition, which wait for company in
+    a call, for quota, or for the next day's cap. ``from_recent``, ``from_stored`` and ``embedded`` count
     texts by where their vectors came from: another ticket's, Weaviate, or the provider.
     """
 
@@ -64,22 +64,20 @@ class Embed:
         *,
         collection: str,
         dimensions: int,
-        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._tables = tables
         self._batcher = batcher
         self._stored = stored
         self._collection = collection
         self._dimensions = dimensions
-        self._paused = paused
         self._overtook: LRUCache[bytes, tuple[int, int]] = LRUCache(_OVERTAKING_TICKETS)
         # The same signature or greeting again and again, and a ticket changing twice in a moment.
         self._recent: LRUCache[str, Vector] = LRUCache(_RECENT_BYTES, getsizeof=lambda vector: vector.nbytes)
         self.from_recent = self.from_stored = self.embedded = 0
 
     def may_overtake(self, message: Incoming) -> bool:
-        """Say whether a message need not wait for an earlier one of its ticket: a live change in a pause."""
-        if not self._paused() or replay_of(message.headers):
+        """Say whether a message need not wait for an earlier one of its ticket: a live change."""
+        if replay_of(message.headers):
             return False
         try:
             return msgspec.json.decode(message.value or b"", type=_Kind).source == "live"
@@ -132,7 +130,7 @@ class Embed:
             texts_embedded=len(missing),
             embedding_calls=calls,
         )
-        overtakes = ticket.source == "live" and not replay and self._paused()
+        overtakes = ticket.source == "live" and not replay
         place = (ticket.version, message.offset)
         if overtakes:
             self._overtook[key] = max(place, self._overtook.get(key, place))

@@ -54,7 +54,9 @@ from streams.transforms.chunking import CHUNKER_VERSION
 _WORKING: Final = 50
 """Tickets in flight at Zendesk, for each lane."""
 _HELD: Final = 400
-_BACKLOG: Final = 800
+_BACKLOG: Final = _HELD
+"""No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
+is taken in at once; it then overtakes them in embed."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 1,200 tickets, more when other workers' partitions come."""
@@ -144,7 +146,6 @@ class Pipeline:
             StoredVectors(self._weaviate, collection),
             collection=collection,
             dimensions=settings.embedding_dimensions,
-            paused=self._embedding_paused,
         )
         held = _HELD if self._spending is None else _HELD_IN_A_PAUSE
         self.embed = self._engine(

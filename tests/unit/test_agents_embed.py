@@ -56,7 +56,6 @@ class Desk:
         self.tables = FakeTables()
         self.batcher = FakeBatcher()
         self.store = FakeStore()
-        self.paused = False
         self.fresh()
 
     def fresh(self) -> None:
@@ -67,7 +66,6 @@ class Desk:
             self.store,
             collection=COLLECTION,
             dimensions=4,
-            paused=lambda: self.paused,
         )
 
     async def indexed(self, done: Done, collection: str = COLLECTION) -> None:
@@ -241,13 +239,11 @@ async def test_kept_vectors_do_not_keep_a_whole_call_in_memory() -> None:
     assert all(vector.base is None for vector in desk.stage._recent.values())
 
 
-async def test_in_a_pause_live_changes_overtake_a_backfill_and_the_newest_stays_the_last() -> None:
+async def test_live_changes_overtake_a_backfill_and_the_newest_stays_the_last() -> None:
     desk = Desk()
     waiting = a_message(an_enriched(version=5, source="import", passages=[NOTE]), offset=7)
     live = a_message(an_enriched(version=6, source="live", passages=LONG), offset=8)
     again = a_message(an_enriched(version=6, source="live", passages=[NOTE]), offset=9)
-    assert not desk.stage.may_overtake(live)
-    desk.paused = True
     assert desk.stage.may_overtake(live)
     assert not desk.stage.may_overtake(waiting)
     assert not desk.stage.may_overtake(live._replace(value=b"\xff{"))
@@ -256,6 +252,3 @@ async def test_in_a_pause_live_changes_overtake_a_backfill_and_the_newest_stays_
     assert [done.overtakes for done in (old, new, newer)] == [False, True, True]
     wanted = [done.still_wanted() for done in (old, new, newer) if done.still_wanted is not None]
     assert wanted == [False, False, True]
-    desk.paused = False
-    done = await desk.stage.handle(live)
-    assert not done.overtakes

@@ -40,7 +40,7 @@ class People:
         client: ZendeskClient,
         *,
         ttl_seconds: float = 1800.0,
-        size: int = 100_000,
+        size: int = 10_000,
         gather_seconds: float = 0.005,
         backfill_seconds: float = 0.1,
         timer: Callable[[], float] = time.monotonic,
