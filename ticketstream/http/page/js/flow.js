@@ -79,7 +79,7 @@ function makePicture(layout) {
 }
 
 function makeNode({ x, y, w, h }, { key, name, does }, vertical) {
-  const figure = svg("text", { class: "flow-figure", ...(vertical ? { x: x + w - 14, y: y + 24, "text-anchor": "end" } : { x: x + w / 2, y: y + 56, "text-anchor": "middle" }) });
+  const figure = svg("text", { class: "flow-figure", ...(vertical ? { x: x + w - 14, y: y + 34, "text-anchor": "end" } : { x: x + w / 2, y: y + 56, "text-anchor": "middle" }) });
   const tag = vertical ? { x: x + 92, y: y + 9, w: 104, h: 20 } : { x: x + w / 2 - 56, y: y - 26, w: 112, h: 20 };
   const group = svg(
     "g",

@@ -19,12 +19,18 @@ export function setUpHeadline() {
       byId("state-icon").replaceChildren(...paths.map((d) => svg("path", { d })));
     }
     setText(byId("state"), word);
-    setText(byId("reason"), reason);
+    explain(reason);
     if (said !== name) {
       if (said) announce(`${word}. ${reason}`);
       said = name;
     }
     return word;
+  }
+
+  function explain(text) {
+    if (byId("reason").dataset.text === text) return;
+    byId("reason").dataset.text = text;
+    byId("reason").replaceChildren(...withCommands(text));
   }
 
   function figure(key, name, value, note = "", tone = "") {
@@ -52,7 +58,7 @@ export function setUpHeadline() {
         "Freshness",
         p50 === null ? "–" : duration(p50),
         p95 === null ? `no change in 5 min · goal ${duration(objective)}` : `95 %: ${duration(p95)} · goal ${duration(objective)}`,
-        late ? "warn" : "",
+        late ? "late" : "",
       );
       figures.title = `Freshness: from the change in Zendesk to being searchable; ${count(changes)} changes in 5 minutes`;
       const backlog = overview.stages.reduce((sum, stage) => sum + stage.backlog, 0);
@@ -69,8 +75,11 @@ export function setUpHeadline() {
       state("unknown", reason);
     },
     /** Change the reason's words without having them said. */
-    reason(text) {
-      setText(byId("reason"), text);
-    },
+    reason: explain,
   };
+}
+
+/** Return a line's parts, what stands between back-ticks as code: commands to type. */
+function withCommands(text) {
+  return text.split("`").map((part, n) => (n % 2 ? el("code", {}, part) : part));
 }

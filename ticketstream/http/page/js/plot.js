@@ -8,15 +8,15 @@ const HEIGHT = 168;
 const MARGIN = { top: 10, right: 12, bottom: 24, left: 46 };
 
 /**
- * Return a plot: `root` is its figure, `show(points, span, goal)` draws. `points` are {at, …} in Unix
- * seconds, oldest first, `span` is [from, to], `goal` a value to mark, or null.
+ * Return a plot: `root` is its figure, and `show(points, span, goal, step)` draws. `points` are {at, …} in
+ * Unix seconds, oldest first, some `step` seconds apart; `span` is [from, to]; `goal` a value to mark, or null.
  *
- * Of the options, `series` are [{key, name, kind: "line"|"area"}], `format` makes a value a text, `ticks`
- * chooses the axis' values for the largest one, and `step` is how far apart (s) points are at most.
+ * Of the options, `series` are [{key, name, kind: "line"|"area"}], `format` makes a value a text, and
+ * `ticks` chooses the axis' values for the largest one.
  */
 export function makePlot({ id, title, explained, series, format, ticks, goalName }) {
   const now = el("p", { class: "plot-now" });
-  const said = el("p", { class: "plot-said" });
+  const said = el("p", { class: "plot-said", hidden: true });
   const frame = el("div", { class: "plot-frame", id: `${id}-plot`, tabindex: 0, role: "slider", "aria-label": `${title}: move along the last half hour`, "aria-valuemin": 0 });
   const table = makeTable(id, title, series, format);
   const legend = series.length > 1 ? el("ul", { class: "legend" }, ...series.map(({ key, name }) => el("li", { "data-series": key }, name))) : null;
@@ -36,11 +36,18 @@ export function makePlot({ id, title, explained, series, format, ticks, goalName
     const chosen = at === null ? points.length - 1 : points.findIndex((point) => point.at === at);
     const point = points[chosen];
     set(frame, { "aria-valuemax": Math.max(0, points.length - 1), "aria-valuenow": Math.max(0, chosen), "aria-valuetext": point ? `${clockSeconds(point.at)}: ${inWords(point)}` : "no point yet" });
-    setText(said, at === null || !point ? "" : `${clockSeconds(point.at)} · ${inWords(point)}`);
+    const reading = at !== null && point !== undefined;
+    said.hidden = !reading;
+    if (legend) legend.hidden = reading;
+    if (reading) said.replaceChildren(clockSeconds(point.at), ...series.map(({ key }) => el("span", { "data-series": key }, worded(point[key]))));
   }
 
   function inWords(point) {
-    return series.map(({ key, name }) => `${series.length > 1 ? `${name} ` : ""}${point[key] === null ? "none" : format(point[key])}`).join(", ");
+    return series.map(({ key, name }) => `${series.length > 1 ? `${name} ` : ""}${worded(point[key])}`).join(", ");
+  }
+
+  function worded(value) {
+    return value === null ? "none" : format(value);
   }
 
   function move(index) {
