@@ -1,7 +1,7 @@
 // Freshness, throughput and backlog of the last half hour.
 
 import { byId } from "./dom.js";
-import { duration, rate, shortCount } from "./format.js";
+import { duration, rate, shortCount, sum } from "./format.js";
 import { makePlot } from "./plot.js";
 import { roundTicks, spanTicks } from "./scale.js";
 
@@ -57,9 +57,9 @@ export function setUpCharts() {
       const first = overview === null;
       overview = told;
       const { p50 } = told.freshness;
-      freshness.now(p50 === null ? "–" : duration(p50));
+      freshness.now(duration(p50));
       throughput.now(rate(told.sink.rate));
-      backlog.now(shortCount(told.stages.reduce((sum, stage) => sum + stage.backlog, 0)));
+      backlog.now(shortCount(sum(told.stages.map((stage) => stage.backlog))));
       if (first) draw();
     },
     /** Show a history, oldest point first. */

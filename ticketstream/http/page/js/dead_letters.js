@@ -74,9 +74,9 @@ export function setUpDeadLetters() {
   return {
     /** Show what an overview says; the groups are asked for when their number has changed. */
     show({ dead_letters: letters }) {
-      badge.hidden = letters.open === 0;
+      badge.hidden = !letters.open;
       setText(badge, `${count(letters.open)} open`);
-      if (letters.open !== open) {
+      if (letters.open !== null && letters.open !== open) {
         open = letters.open;
         refresh();
       }
@@ -86,18 +86,17 @@ export function setUpDeadLetters() {
 }
 
 function groupItem(group, unfolded, retry) {
-  const name = `${group.stage}/${group.error_type}`;
-  const button = el("button", { type: "button", class: "quiet", "aria-label": `Retry ${counted(group.count, "dead letter")} of ${name}`, onclick: () => retry({ reason: name }, group.count, `${counted(group.count, "dead letter")} of ${name}`) }, "Retry");
+  const button = el("button", { type: "button", class: "quiet", "aria-label": `Retry ${counted(group.count, "dead letter")} of ${group.reason}`, onclick: () => retry({ reason: group.reason }, group.count, `${counted(group.count, "dead letter")} of ${group.reason}`) }, "Retry");
   const details = el("details", { class: "letter-details", "data-reason": group.reason, open: unfolded }, el("summary", {}, "Look at the newest"), el("div", { class: "letter-one" }));
   details.addEventListener("toggle", () => {
     if (details.open) fill(details.querySelector(".letter-one"), group.ids[0]);
   });
   return el(
     "li",
-    { class: "letter", "data-reason": name },
-    el("div", { class: "letter-head" }, el("span", { class: "letter-count" }, count(group.count)), el("div", { class: "letter-what" }, el("p", { class: "letter-name" }, el("code", {}, name)), el("p", { class: "letter-when" }, `newest ${ago(group.newest_at, Date.now() / 1000)}`)), button),
-    group.reason === name ? null : el("p", { class: "letter-reason", dir: "auto" }, group.reason),
-    group.ids.length ? details : null,
+    { class: "letter", "data-reason": group.reason },
+    el("div", { class: "letter-head" }, el("span", { class: "letter-count" }, count(group.count)), el("div", { class: "letter-what" }, el("p", { class: "letter-name" }, el("code", {}, group.reason)), el("p", { class: "letter-when" }, `newest ${ago(group.newest_at, Date.now() / 1000)}`)), button),
+    el("p", { class: "letter-message", dir: "auto" }, group.message),
+    details,
   );
 }
 

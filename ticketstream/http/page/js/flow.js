@@ -48,11 +48,11 @@ function described(overview) {
   const stages = new Map(overview.stages.map((stage) => [stage.stage, stage]));
   const figures = {
     zendesk: { figure: rate(overview.source.rate), flows: overview.source.rate },
-    weaviate: { figure: overview.sink.chunks === null ? "–" : shortCount(overview.sink.chunks), flows: overview.sink.rate },
+    weaviate: { figure: shortCount(overview.sink.chunks), flows: overview.sink.rate },
   };
   const places = PLACES.map(({ key, name, does }) => {
     const stage = stages.get(key);
-    const own = figures[key] ?? { figure: stage ? rate(stage.rate) : "–", flows: stage?.rate ?? 0 };
+    const own = figures[key] ?? { figure: rate(stage?.rate ?? null), flows: stage?.rate ?? 0 };
     return { key, name, does, ...own, stage, holds: key === holding };
   });
   return { places, sink: overview.sink.rate, letters: overview.dead_letters.open, stopped: overview.state === "stopped" };
@@ -122,12 +122,12 @@ function makePipe({ x, y, w, h, text }, topic, vertical) {
       if (vertical) set(fill, { x, width: w, y: y + h * (1 - full), height: h * full });
       else set(fill, { y, height: h, x: x + w * (1 - full), width: w * full });
       const age = backlog && stage.oldest_seconds !== null ? `oldest ${duration(stage.oldest_seconds)}` : "";
-      const said = last ? `${rateNumber(sink)} tickets/s` : `${count(backlog)} waiting`;
+      const said = last ? `${rateNumber(sink)} tickets/s` : `${count(stage?.backlog ?? null)} waiting`;
       setText(waiting, vertical && age ? `${said} · ${age}` : said);
       setText(oldest, age);
       group.classList.toggle("flow-empty", !last && !backlog);
       group.classList.toggle("flow-holds", holds);
-      const speed = last ? sink : flows;
+      const speed = (last ? sink : flows) ?? 0;
       const pace = speed <= 0 ? "none" : speed < 1 ? "slow" : speed < 20 ? "steady" : "fast";
       set(moving, { "data-pace": pace });
     },
@@ -169,7 +169,7 @@ function tableOf(details) {
             el("th", { scope: "row" }, holds ? `${name} (holds things up)` : name),
             el("td", {}, stage.topics.join(", ")),
             el("td", { class: "number" }, count(stage.backlog)),
-            el("td", { class: "number" }, stage.oldest_seconds === null ? "–" : duration(stage.oldest_seconds)),
+            el("td", { class: "number" }, duration(stage.oldest_seconds)),
             el("td", { class: "number" }, figure),
           ),
         );

@@ -1,5 +1,6 @@
-// Numbers, spans and moments for people.
+// Numbers, spans and moments for people; what nobody knows (null) is a dash.
 
+const UNKNOWN = "–";
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const CLOCK_SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -7,11 +8,12 @@ const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", y
 
 /** 12345 → "12,345". */
 export function count(number) {
-  return WHOLE.format(number);
+  return number === null ? UNKNOWN : WHOLE.format(number);
 }
 
 /** 12345678 → "12.3 M"; below ten thousand as it is. */
 export function shortCount(number) {
+  if (number === null) return UNKNOWN;
   if (number >= 1e6) return `${trimmed(number / 1e6)} M`;
   if (number >= 1e4) return `${trimmed(number / 1e3)} k`;
   return count(Math.round(number));
@@ -19,11 +21,12 @@ export function shortCount(number) {
 
 /** A rate: 0 → "0/s", 0.42 → "0.4/s", 57.3 → "57/s". */
 export function rate(perSecond) {
-  return `${rateNumber(perSecond)}/s`;
+  return perSecond === null ? UNKNOWN : `${rateNumber(perSecond)}/s`;
 }
 
 /** The number of a rate, without its unit. */
 export function rateNumber(perSecond) {
+  if (perSecond === null) return UNKNOWN;
   if (perSecond <= 0) return "0";
   if (perSecond < 0.1) return "<0.1";
   return perSecond < 10 ? trimmed(perSecond) : count(perSecond);
@@ -31,6 +34,7 @@ export function rateNumber(perSecond) {
 
 /** A span in seconds: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min", "3 d 4 h". */
 export function duration(seconds) {
+  if (seconds === null) return UNKNOWN;
   if (seconds < 9.95) return `${trimmed(Math.max(0, seconds))} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -65,6 +69,11 @@ export function day(iso) {
 /** "1 ticket", "2 tickets". */
 export function counted(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+/** The sum of some numbers; not known where one of them is not. */
+export function sum(numbers) {
+  return numbers.includes(null) ? null : numbers.reduce((all, each) => all + each, 0);
 }
 
 function trimmed(number) {

@@ -2,7 +2,7 @@
 
 import { announce } from "./announce.js";
 import { byId, el, setText, svg } from "./dom.js";
-import { count, duration, rate, shortCount } from "./format.js";
+import { count, duration, rate, shortCount, sum } from "./format.js";
 import { stateOf } from "./states.js";
 
 /** Return what shows the headline. */
@@ -56,18 +56,18 @@ export function setUpHeadline() {
       figure(
         "freshness",
         "Freshness",
-        p50 === null ? "–" : duration(p50),
+        duration(p50),
         p95 === null ? `no change in 5 min · goal ${duration(objective)}` : `95 %: ${duration(p95)} · goal ${duration(objective)}`,
         late ? "late" : "",
       );
       figures.title = `Freshness: from the change in Zendesk to being searchable; ${count(changes)} changes in 5 minutes`;
-      const backlog = overview.stages.reduce((sum, stage) => sum + stage.backlog, 0);
+      const backlog = sum(overview.stages.map((stage) => stage.backlog));
       const oldest = Math.max(0, ...overview.stages.map((stage) => stage.oldest_seconds ?? 0));
-      figure("waiting", "Waiting", shortCount(backlog), backlog ? `oldest ${duration(oldest)}` : "nothing waits");
+      figure("waiting", "Waiting", shortCount(backlog), backlog ? `oldest ${duration(oldest)}` : backlog === 0 ? "nothing waits" : "not known");
       figure("indexed", "Indexed", rate(overview.sink.rate), overview.sink.chunks === null ? "" : `${shortCount(overview.sink.chunks)} chunks`);
-      figure("workers", "Workers", count(overview.workers), overview.workers ? "running" : "none runs", overview.workers ? "" : "bad");
+      figure("workers", "Workers", count(overview.workers), overview.workers ? "running" : overview.workers === 0 ? "none runs" : "not known", overview.workers === 0 ? "bad" : "");
       const open = overview.dead_letters.open;
-      figure("letters", "Dead letters", count(open), open ? "open" : "none open", open ? "warn" : "");
+      figure("letters", "Dead letters", count(open), open ? "open" : open === 0 ? "none open" : "not known", open ? "warn" : "");
     },
     /** Say that the server does not answer. */
     lost(reason) {

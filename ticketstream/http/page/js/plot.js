@@ -186,7 +186,7 @@ function makeTable(id, title, series, format) {
     if (!root.open) return;
     body.replaceChildren(
       ...latest.toReversed().map((point) =>
-        el("tr", {}, el("th", { scope: "row" }, clockSeconds(point.at)), ...series.map(({ key }) => el("td", { class: "number" }, point[key] === null ? "–" : format(point[key])))),
+        el("tr", {}, el("th", { scope: "row" }, clockSeconds(point.at)), ...series.map(({ key }) => el("td", { class: "number" }, format(point[key])))),
       ),
     );
   }
