@@ -4,6 +4,8 @@
 
     TicketstreamError
     ├── UserError                  one clear line for a person; what to do is part of it
+    │   ├── NotFoundError          what was named is not there
+    │   ├── ConflictError          what was asked does not fit the state things are in
     │   ├── SettingsError          a setting is missing or wrong (names its variable)
     │   ├── CredentialsError       a service refused the login
     │   └── StackError             the local stack cannot be started or stopped
@@ -26,6 +28,14 @@ class TicketstreamError(Exception):
 
 class UserError(TicketstreamError):
     """Shown to a person as one line that says what, where and how to mend it."""
+
+
+class NotFoundError(UserError):
+    """What was named is not there."""
+
+
+class ConflictError(UserError):
+    """What was asked for does not fit the state things are in."""
 
 
 class SettingsError(UserError):

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.errors import UnavailableError
 from schemas.messages import TicketHint
+from ticketstream.http.api_key import ApiKey
 from ticketstream.http.app import create_app
 from ticketstream.http.health import health_router
 from ticketstream.http.metrics import WebhookMetrics, metrics_router
@@ -83,6 +84,11 @@ def ticket_event(ticket_id: Any = "35436", name: str = "comment_added", **fields
     }
 
 
+API_KEY = "a key of the tests"
+KEY = ApiKey(API_KEY)
+BEARER = {"Authorization": f"Bearer {API_KEY}"}
+
+
 class Receiver:
     """The app, and a client of it."""
 
@@ -105,9 +111,11 @@ class Receiver:
             health_router(lambda: not self.sender.away),
             metrics_router(self.registry),
         )
-        self.app: FastAPI = create_app(routers)
+        self.app: FastAPI = create_app(routers, key=KEY)
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url="http://test"
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            base_url="http://test",
+            headers=BEARER,
         )
 
     async def post(self, content: Any, **options: Any) -> httpx.Response:

@@ -23,6 +23,7 @@ from ticketstream.sample.zendesk.webhooks import sign
 from ticketstream.stack.processes import dies_with_parent
 
 SECRET = "a secret of the tests"
+KEY = "an API key of the tests"
 
 
 class Server:
@@ -33,7 +34,8 @@ class Server:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ticketstream", "serve", "--port", "0"],
-                env=desk.environment | {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET},
+                env=desk.environment
+                | {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET, f"{PREFIX}HTTP__API_KEY": KEY},
                 cwd=desk.data_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -45,7 +47,9 @@ class Server:
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.05)
-        self.client = httpx.Client(base_url=found[1], timeout=30, trust_env=False)
+        self.client = httpx.Client(
+            base_url=found[1], timeout=30, trust_env=False, headers={"Authorization": f"Bearer {KEY}"}
+        )
         self.hook_url = f"{found[1]}/webhooks/zendesk"
 
     def log(self) -> str:

@@ -20,8 +20,8 @@ from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.search import Hit, Search
-from ticketstream.cli.search import query_vector
 from ticketstream.records.reader import TopicReader
+from ticketstream.records.searching import query_vector
 from ticketstream.sample.zendesk.changes import SCRUBBED
 
 ARRIVES_SECONDS = 90.0

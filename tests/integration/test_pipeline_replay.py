@@ -23,7 +23,7 @@ from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.search import Hit
 from streams.transforms.chunking import CHUNKER_VERSION
-from ticketstream.cli.search import find
+from ticketstream.records.searching import find
 
 TICKETS = 300
 ARRIVES_SECONDS = 90.0

@@ -19,10 +19,9 @@ from ticketstream import cli
 from ticketstream.checks import everything
 from ticketstream.checks.data_dir import check_data_dir
 from ticketstream.checks.finding import Finding, run_check
-from ticketstream.cli import search
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.import_run import Attempt
-from ticketstream.records import imports, spending
+from ticketstream.records import imports, searching, spending
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import KnownImport
 
@@ -238,7 +237,7 @@ def test_hits_are_shown_without_markup_or_escapes(
         created_at="",
         updated_at="",
     )
-    returns(monkeypatch, search, "find", [hit])
+    returns(monkeypatch, searching, "find", [hit])
     assert cli.run(["search", "kangaroo"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == "  1. #7  0.88  internal  open  [red]Boo[/red]\\x1b[2J"
@@ -246,7 +245,7 @@ def test_hits_are_shown_without_markup_or_escapes(
     assert len(second) < 260
     assert cli.run(["search", "kangaroo", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["text"] == hit.text
-    returns(monkeypatch, search, "find", [])
+    returns(monkeypatch, searching, "find", [])
     assert cli.run(["search", "kangaroo"]) == 0
     assert capsys.readouterr().out == "nothing found\n"
 

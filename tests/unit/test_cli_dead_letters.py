@@ -16,8 +16,8 @@ from schemas.topics import BACKFILL
 from tests.agents_fixtures import FakeProducer
 from tests.dead_letter_fixtures import a_letter, a_retry, a_verdict, b64, book_of
 from ticketstream import cli
-from ticketstream.cli import import_sender, import_wait
-from ticketstream.records import dead_letters
+from ticketstream.cli import import_wait
+from ticketstream.records import dead_letter_work, dead_letters
 from ticketstream.records.dead_letters import DeadLetterList, KnownLetter
 
 
@@ -54,7 +54,7 @@ def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
     desk = Desk()
 
     class Sender:
-        def __init__(self, *_: Any) -> None: ...
+        def __init__(self, *_: Any, **__: Any) -> None: ...
 
         async def __aenter__(self) -> Sender:
             return self
@@ -71,11 +71,12 @@ def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
     async def warn(_: Any) -> bool:
         return True
 
-    monkeypatch.setattr(dead_letters, "load_dead_letters", desk.load)
-    monkeypatch.setattr(dead_letters, "originals", desk.originals)
-    monkeypatch.setattr(import_sender, "Sender", Sender)
+    for module in (dead_letters, dead_letter_work):
+        monkeypatch.setattr(module, "load_dead_letters", desk.load)
+        monkeypatch.setattr(module, "originals", desk.originals)
+    monkeypatch.setattr(dead_letter_work, "Sender", Sender)
     monkeypatch.setattr(import_wait, "warn_without_workers", warn)
-    monkeypatch.setattr("agents.topics.ensure_topics", topics)
+    monkeypatch.setattr(dead_letter_work, "ensure_topics", topics)
     return desk
 
 

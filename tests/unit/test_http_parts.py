@@ -19,7 +19,7 @@ from schemas.messages import TicketHint
 from schemas.settings import PREFIX, load_settings
 from schemas.topics import CHANGES
 from tests.agents_fixtures import logs, until
-from tests.http_fixtures import assert_problem
+from tests.http_fixtures import BEARER, KEY, assert_problem
 from ticketstream import cli
 from ticketstream.checks.webhooks import check_webhooks
 from ticketstream.http import hints
@@ -88,7 +88,7 @@ async def test_whoever_came_first_may_go_away() -> None:
 
 async def answers(app: Any, path: str = "/x") -> httpx.Response:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=BEARER) as client:
         return await client.get(path)
 
 
@@ -104,7 +104,7 @@ def router_of(work: Any) -> APIRouter:
 
 
 async def test_a_request_that_takes_too_long_is_ended() -> None:
-    answer = await answers(create_app([router_of(asyncio.Event().wait)], request_seconds=0.01))
+    answer = await answers(create_app([router_of(asyncio.Event().wait)], key=KEY, request_seconds=0.01))
     assert_problem(answer, 503)
     assert "retry-after" in answer.headers
 
@@ -113,10 +113,10 @@ async def test_whatever_goes_wrong_is_a_problem_document_without_details() -> No
     async def breaks() -> None:
         raise TimeoutError("of something else, with secrets")
 
-    answer = await answers(create_app([router_of(breaks)]))
+    answer = await answers(create_app([router_of(breaks)], key=KEY))
     assert_problem(answer, 500)
     assert "secrets" not in answer.text
-    fine = create_app([router_of(lambda: asyncio.sleep(0))])
+    fine = create_app([router_of(lambda: asyncio.sleep(0))], key=KEY)
     assert_problem(await answers(fine, "/x?number=no"), 422)
     assert_problem(await answers(fine, "/docs"), 404)
     assert (await answers(fine, "/x?number=3")).json() == {"number": 3}
@@ -249,7 +249,6 @@ async def test_wrong_topics_are_told_once_and_tried_again(
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        ("ZENDESK__WEBHOOK_SECRET", "the webhook's signing secret is not set: set TICKETSTREAM_"),
         ("ZENDESK__SUBDOMAIN", "the Zendesk account is not set"),
         ("KAFKA__BOOTSTRAP_SERVERS", "Kafka's address is not set"),
     ],
@@ -295,7 +294,7 @@ async def test_the_whole_app_has_its_routes_and_lives_without_kafka(monkeypatch:
         ("KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9"),
     ):
         monkeypatch.setenv(PREFIX + name, value)
-    app = build_app(load_settings())
+    app = build_app(load_settings(), KEY)
     async with app.router.lifespan_context(app):
         assert (await answers(app, "/healthz")).json() == {"status": "ok", "kafka": "away"}
         assert "/webhooks/zendesk" in (await answers(app, "/openapi.json")).json()["paths"]

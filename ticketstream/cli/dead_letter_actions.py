@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
     from ticketstream.records.dead_letter_choice import Filters
     from ticketstream.records.dead_letter_settle import Settled
+    from ticketstream.records.dead_letter_work import Choice
     from ticketstream.records.dead_letters import KnownLetter
 
-_ATTEMPTS: Final = 5
 _NAMED: Final = 10
 
 Ids = Annotated[
@@ -105,34 +105,18 @@ def _settle(
 
 async def _work(
     settings: Settings, verdict: Verdict, ids: Sequence[str], filters: Filters, settled: Settled
-) -> tuple[list[KnownLetter], list[KnownLetter]]:
+) -> Choice:
     """Choose the letters, and settle those that are open; returns all that were meant, and these."""
-    from agents.topics import ensure_topics
-    from streams.retries import RetryPolicy
-    from ticketstream.cli.import_sender import Sender
     from ticketstream.cli.import_wait import warn_without_workers
-    from ticketstream.records.dead_letter_choice import to_settle
-    from ticketstream.records.dead_letter_settle import discard_letters, retry_letters
-    from ticketstream.records.dead_letters import load_dead_letters, originals
+    from ticketstream.records.dead_letter_work import choose, settle
 
-    servers = settings.bootstrap_servers
-    chosen = to_settle(await load_dead_letters(servers), ids, filters)
-    # Named by its id, a letter that was discarded may be retried after all.
-    reopened = bool(ids) and verdict == "retried"
-    open_ = [known for known in chosen if known.state == "open" or (reopened and known.state == "discarded")]
-    if not open_:
-        return chosen, open_
-    await ensure_topics(settings)
-    note(f"{_letters(len(open_))} to be {verdict}")
-    if verdict == "retried":
-        await warn_without_workers(settings)
-    async with Sender(settings, RetryPolicy(attempts=_ATTEMPTS)) as sender:
+    choice = await choose(settings, verdict, ids, filters)
+    if choice.open:
+        note(f"{_letters(len(choice.open))} to be {verdict}")
         if verdict == "retried":
-            found = originals(servers, open_)
-            await retry_letters(found, sender.send, settled, partitions=settings.kafka.partitions)
-        else:
-            await discard_letters(open_, sender.send, settled)
-    return chosen, open_
+            await warn_without_workers(settings)
+        await settle(settings, verdict, choice.open, settled, told=note)
+    return choice
 
 
 def _report(
@@ -142,7 +126,7 @@ def _report(
     settled: Settled,
     as_json: bool,
 ) -> None:
-    from ticketstream.cli.untrusted import one_line
+    from ticketstream.untrusted import one_line
 
     before = len(chosen) - len(open_)
     if as_json:

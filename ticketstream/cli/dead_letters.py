@@ -109,9 +109,9 @@ def _print_document(
 
 
 def _print_reasons(letters: Sequence[KnownLetter]) -> None:
-    from ticketstream.cli.untrusted import one_line, shortened
     from ticketstream.records.dead_letter_choice import by_reason
     from ticketstream.records.summary import moment
+    from ticketstream.untrusted import one_line, shortened
 
     table(
         ["reason", "count", "oldest", "newest", "example", "its message"],
@@ -130,8 +130,8 @@ def _print_reasons(letters: Sequence[KnownLetter]) -> None:
 
 
 def _print_flat(letters: Sequence[KnownLetter]) -> None:
-    from ticketstream.cli.untrusted import one_line, shortened
     from ticketstream.records.summary import moment
+    from ticketstream.untrusted import one_line, shortened
 
     table(
         ["id", "when", "stage", "ticket", "where", "state", "reason"],
@@ -158,10 +158,10 @@ def show(
     from schemas.settings import load_settings
     from ticketstream.cli.originals import as_text
     from ticketstream.cli.running import run_async
-    from ticketstream.cli.untrusted import one_line
     from ticketstream.records.dead_letter_document import whole
     from ticketstream.records.dead_letters import find_dead_letter, original, original_headers
     from ticketstream.records.summary import moment
+    from ticketstream.untrusted import one_line
 
     known, letter = run_async(find_dead_letter(load_settings().bootstrap_servers, letter_id))
     if as_json:

@@ -49,7 +49,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from ticketstream.cli.untrusted import one_line
+    from ticketstream.untrusted import one_line
 
     console = out()
     width = max(len(finding.check) for finding in findings)

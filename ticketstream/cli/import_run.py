@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,24 @@ import msgspec
 
 from agents.topics import ensure_topics
 from schemas.errors import UserError
-from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.imports import ImportRecord, ImportSpec
 from schemas.settings import Settings
 from streams.sources.export_file import count_lines
 from ticketstream.checks.zendesk import check_login
-from ticketstream.cli.import_sender import Sender
-from ticketstream.cli.import_wait import NO_WORKER, follow, warn_without_workers
+from ticketstream.cli.import_wait import follow, warn_without_workers
 from ticketstream.cli.output import note
-from ticketstream.records.commands import new_import_id
 from ticketstream.records.file_feed import FileFeed
-from ticketstream.records.imports import ImportWatch, KnownImport, find_import, new_record
+from ticketstream.records.imports import ImportWatch, KnownImport, find_import
+from ticketstream.records.sender import Sender
+from ticketstream.records.steering import (
+    NO_WORKER,
+    needs_login,
+    send_cancel,
+    send_resume,
+    send_start,
+    stopped,
+)
 from ticketstream.records.summary import kind_of
-
-_CANCEL_SECONDS = 15.0
 
 
 @dataclass
@@ -64,18 +68,10 @@ async def start_import(
     if file is None:
         await check_login(settings)
     await warn_without_workers(settings)
-    command = ImportCommand(
-        command="start",
-        account=account,
-        import_id=new_import_id(),
-        issued_at=time.time(),
-        spec=ImportSpec(since=since, file=str(file) if file else ""),
-        total=total,
-    )
-    async with Sender(settings) as sender:
-        await sender.command(command)
+    spec = ImportSpec(since=since, file=str(file) if file else "")
+    async with Sender(settings, told=note) as sender:
         # A Ctrl-C from here on leaves an import behind.
-        attempt.record = record = new_record(command)
+        attempt.record = record = await send_start(sender, account, spec, total=total)
         note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
         return await see_through(settings, sender, attempt, record, wait=wait)
 
@@ -89,13 +85,13 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
         note(f"{kind_of(record)} {import_id} has already ended")
         return known
     reads_file = bool(record.spec.file) and not record.source_ended
-    stopped = record.status in ("cancelled", "failed")
-    if stopped and not record.spec.file and record.spec.replay in ("", "changes"):
+    has_stopped = record.status in ("cancelled", "failed")
+    if has_stopped and needs_login(record):
         await check_login(settings)
     await warn_without_workers(settings)
-    async with Sender(settings) as sender:
-        if stopped:
-            await sender.command(_command("resume", record))
+    async with Sender(settings, told=note) as sender:
+        if has_stopped:
+            await send_resume(sender, record)
             note(
                 f"{kind_of(record)} {import_id} resumed"
                 + (f" after line {record.cursor or 0}" if reads_file else "")
@@ -110,7 +106,7 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
             attempt,
             msgspec.structs.replace(record, status="running"),
             wait=wait,
-            before=record if stopped else None,
+            before=record if has_stopped else None,
             waiting=known.waiting,
         )
 
@@ -159,27 +155,10 @@ async def cancel_import(settings: Settings, import_id: str) -> KnownImport:
     record = known.record
     if record.status == "cancelled":
         return known
-    if record.status != "running":
-        raise UserError(f"import {import_id} has already ended: it is {record.status}")
-    async with Sender(settings) as sender:
-        await sender.command(_command("cancel", record))
-    watch = ImportWatch(settings.bootstrap_servers, record.account, import_id, settings.kafka.partitions)
-    try:
-        async with watch, asyncio.timeout(_CANCEL_SECONDS):
-            async for state in watch.states():
-                if state is not None and state.status != "running":
-                    return KnownImport(state)
-    except TimeoutError:
-        pass
+    async with Sender(settings, told=note) as sender:
+        await send_cancel(sender, record)
+    if (state := await stopped(settings, record)) is not None:
+        return KnownImport(state)
     if await warn_without_workers(settings):
         raise UserError(f"no worker has confirmed yet that import {import_id} is cancelled: look again later")
     raise UserError(f"import {import_id} will be cancelled when a worker runs; {NO_WORKER}")
-
-
-def _command(kind: str, record: ImportRecord) -> ImportCommand:
-    return ImportCommand(
-        command="cancel" if kind == "cancel" else "resume",
-        account=record.account,
-        import_id=record.id,
-        issued_at=time.time(),
-    )

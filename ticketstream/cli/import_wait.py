@@ -13,13 +13,13 @@ from schemas.imports import ImportRecord
 from schemas.settings import Settings
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.output import err, note, print_error, print_json
-from ticketstream.cli.untrusted import one_line
 from ticketstream.records.imports import ImportWatch, KnownImport
 from ticketstream.records.spending import SpendingWatch
+from ticketstream.records.steering import NO_WORKER
 from ticketstream.records.summary import done_of, duration, import_fields, is_success, kind_of
 from ticketstream.records.workers import active_workers
+from ticketstream.untrusted import one_line
 
-NO_WORKER: Final = "no worker is running: start one with `ticketstream worker`"
 _STILL_SECONDS: Final = 15.0
 
 

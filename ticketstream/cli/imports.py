@@ -185,10 +185,10 @@ def show(import_id: ImportId, as_json: JsonOption = False) -> None:
     """Show all that is known of one import."""
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
-    from ticketstream.cli.untrusted import one_line
     from ticketstream.records.imports import find_import
     from ticketstream.records.spending import pause_words
     from ticketstream.records.summary import import_fields
+    from ticketstream.untrusted import one_line
 
     settings = load_settings()
     known = run_async(find_import(settings.bootstrap_servers, import_id))

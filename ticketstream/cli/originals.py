@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ticketstream.cli.untrusted import printable
+from ticketstream.untrusted import printable
 
 _BYTES_A_ROW: Final = 16
 _HEX_BYTES: Final = 4096

@@ -92,7 +92,7 @@ def _examples(ids: list[int], number: int) -> str:
 
 def _conclude(outcome: Outcome, *, fix: bool) -> None:
     """Say how it stands; ends the command with 1 when account and index differ."""
-    from ticketstream.cli.import_wait import NO_WORKER
+    from ticketstream.records.steering import NO_WORKER
 
     if outcome.fix is not None:
         note(f"{outcome.fix.sent:,} tickets sent through the pipeline, {outcome.fix.mended:,} of them mended")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.padding import Padding
@@ -15,15 +15,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from schemas.settings import Settings
-    from schemas.vectors import Vector
-    from streams.sinks.weaviate.client import WeaviateConnection
     from streams.sinks.weaviate.search import Hit
 
 _PASSAGE_CHARACTERS = 240
 _SUBJECT_CHARACTERS = 80
-_QUERY_CHARACTERS = 4_000
-_ATTEMPTS = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +38,7 @@ def search(
     from schemas.errors import UserError
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
+    from ticketstream.records.searching import find, plain_hit
 
     if not text.strip():
         raise UserError("there is nothing to search for: give some words")
@@ -54,74 +50,9 @@ def search(
         print_hits(hits, text)
 
 
-async def find(
-    settings: Settings,
-    text: str,
-    *,
-    limit: int,
-    status: str | None = None,
-    tag: str | None = None,
-    public_only: bool = False,
-) -> Sequence[Hit]:
-    """Return the tickets that answer a text, best first.
-
-    The question is embedded with the model of the collection that readers read, whatever the settings name.
-    Raises UserError when nothing was imported or that model is not to be had, SettingsError,
-    CredentialsError, UnavailableError, RateLimitedError and RefusedError.
-    """
-    from schemas.ids import ALIAS
-    from streams.embeddings.behind import settings_behind
-    from streams.sinks.weaviate.client import connect
-    from streams.sinks.weaviate.search import Search
-
-    account = settings.account
-    async with await connect(settings) as connection:
-        # The collection itself, not its alias: should that be switched meanwhile, the question would have
-        # the vector of another model.
-        collection = await _read_collection(connection)
-        if collection != ALIAS:
-            settings = settings_behind(settings, collection)
-        vector = await query_vector(settings, text[:_QUERY_CHARACTERS])
-        return await Search(connection, collection).search(
-            account, text, vector, limit=limit, status=status, tag=tag, public_only=public_only
-        )
-
-
-async def _read_collection(connection: WeaviateConnection) -> str:
-    """Return the collection readers read, the alias's own name when it stands for none yet."""
-    from schemas.ids import ALIAS
-    from streams.sinks.weaviate.collection import alias_target
-    from streams.sinks.weaviate.failures import translated
-
-    with translated("looking for the collection"):
-        return await alias_target(connection.client) or ALIAS
-
-
-async def query_vector(settings: Settings, text: str) -> Vector:
-    """Return the vector of a question, from the provider the settings name; raises what ``find`` does."""
-    from streams.embeddings.build import build_provider
-    from streams.retries import RetryPolicy, retrying
-
-    provider = build_provider(settings, timeout=20)
-    try:
-        vectors = await retrying(lambda: provider.embed([text], "query"), RetryPolicy(attempts=_ATTEMPTS))
-    finally:
-        await provider.close()
-    vector: Vector = vectors[0]
-    return vector
-
-
-def plain_hit(hit: Hit) -> dict[str, Any]:
-    """Return a hit as ``--json`` shows it."""
-    import msgspec
-
-    plain: dict[str, Any] = msgspec.structs.asdict(hit)
-    return plain
-
-
 def print_hits(hits: Sequence[Hit], text: str, console: Console | None = None) -> None:
     """Print the hits of a search for ``text`` on stdout, or on the console given."""
-    from ticketstream.cli.untrusted import one_line, shortened
+    from ticketstream.untrusted import one_line, shortened
 
     console = console or out()
     if not hits:

@@ -1,4 +1,4 @@
-"""``ticketstream serve``: receives webhooks."""
+"""``ticketstream serve``: the HTTP API, the page, and Zendesk's webhooks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ def serve(
         typer.Option(min=0, max=65_535, help="Port; 0 is any free one [default: HTTP__PORT, 8088]."),
     ] = None,
 ) -> None:
-    """Receive Zendesk's webhooks, so that changes arrive in seconds; runs until SIGTERM or Ctrl-C."""
+    """Serve the page and the HTTP API, and receive Zendesk's webhooks; runs until SIGTERM or Ctrl-C."""
     from agents.logs import configure_logs
     from schemas.settings import load_settings
     from ticketstream.cli.output import note
+    from ticketstream.http.api_key import find_key
     from ticketstream.http.server import build_app, listen, run_server
     from ticketstream.http.webhooks import PATH
 
     settings = load_settings()
-    app = build_app(settings)
+    key, where = find_key(settings)
+    app = build_app(settings, key)
     configure_logs(settings.log_level)
     chosen = settings.http.host if host is None else host
     with listen(chosen, settings.http.port if port is None else port) as listening:
         name, number = listening.getsockname()[:2]
         shown = f"[{name}]" if ":" in name else name
+        if where is not None:
+            note(f"the API key lies in {where}")
         note(f"listening at http://{shown}:{number}; webhooks go to {PATH}; stop with Ctrl-C")
         run_server(app, listening)

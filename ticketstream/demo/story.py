@@ -13,7 +13,6 @@ from schemas.errors import UserError
 from schemas.imports import ImportRecord
 from schemas.settings import Settings
 from ticketstream.cli.import_run import Attempt, start_import
-from ticketstream.cli.search import find, query_vector
 from ticketstream.demo.changes import SENTENCE, Arrival, changeable, follow_changes
 from ticketstream.demo.figures import (
     EmbeddingUse,
@@ -30,6 +29,7 @@ from ticketstream.demo.questions import HITS, QUESTIONS
 from ticketstream.demo.screen import Screen
 from ticketstream.demo.summary import second_words
 from ticketstream.records.dead_letters import load_dead_letters
+from ticketstream.records.searching import find, query_vector
 from ticketstream.sample.gemini.control import SampleGeminiControl
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 

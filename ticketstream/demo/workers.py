@@ -14,10 +14,10 @@ from typing import IO, Final
 import msgspec
 
 from schemas.errors import StackError
-from ticketstream.cli.untrusted import one_line, shortened
 from ticketstream.records.workers import active_workers
 from ticketstream.stack.build import Report, log_tail
 from ticketstream.stack.processes import clean_environment
+from ticketstream.untrusted import one_line, shortened
 from ticketstream.workers.pool import WorkerPool
 
 READY_SECONDS: Final = 90.0

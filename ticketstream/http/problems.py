@@ -12,7 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from schemas.errors import (
+    CredentialsError,
+    NotFoundError,
+    PermanentError,
+    RetryableError,
+    SettingsError,
+    StackError,
+    TicketstreamError,
+)
+
 MEDIA_TYPE: Final = "application/problem+json"
+_RETRY: Final = {"Retry-After": "5"}
+_LONGEST_DETAIL: Final = 2_000
 
 
 class ProblemError(Exception):
@@ -31,10 +43,27 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
         title = HTTPStatus(status).phrase
     except ValueError:
         title = "Error"
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    # What a request named may be in it, and JSON cannot carry a lone surrogate.
+    told = detail[:_LONGEST_DETAIL].encode("utf-8", "replace").decode()
+    body = {"type": "about:blank", "title": title, "status": status, "detail": told}
     return Response(
         orjson.dumps(body), status, headers=dict(headers) if headers else None, media_type=MEDIA_TYPE
     )
+
+
+def of_error(error: TicketstreamError) -> Response:
+    """Return the problem document of an error raised on purpose."""
+    if isinstance(error, NotFoundError):
+        return problem(404, str(error))
+    if isinstance(error, RetryableError):
+        wait = {"Retry-After": str(max(1, round(error.retry_after)))} if error.retry_after else _RETRY
+        return problem(503, str(error), wait)
+    if isinstance(error, SettingsError | CredentialsError | StackError):
+        return problem(503, str(error))
+    if isinstance(error, PermanentError):
+        return problem(502, str(error))
+    # A ConflictError, or another thing that a person has to mend first.
+    return problem(409, str(error))
 
 
 def install_problems(app: FastAPI) -> None:
@@ -43,6 +72,10 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     async def known(_: Request, error: ProblemError) -> Response:
         return problem(error.status, error.detail, error.headers)
+
+    @app.exception_handler(TicketstreamError)
+    async def foreseen(_: Request, error: TicketstreamError) -> Response:
+        return of_error(error)
 
     @app.exception_handler(HTTPException)
     async def of_the_framework(_: Request, error: HTTPException) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,46 +13,64 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from schemas.errors import SettingsError, UserError
+from schemas.errors import UserError
 from schemas.settings import PREFIX, Settings
+from ticketstream.http.api_key import ApiKey
 from ticketstream.http.app import create_app
+from ticketstream.http.dead_letters import RETRY_PATH, RETRY_SECONDS, dead_letters_router
 from ticketstream.http.health import health_router
 from ticketstream.http.hints import HintSender
+from ticketstream.http.imports import imports_router
+from ticketstream.http.live import live_router
 from ticketstream.http.metrics import WebhookMetrics, metrics_router
+from ticketstream.http.search import search_router
+from ticketstream.http.session import session_router
 from ticketstream.http.webhooks import WebhookReceiver, webhooks_router
+from ticketstream.records.searching import Searcher
+from ticketstream.watch.watch import Watch
 
 _MOST_AT_ONCE: Final = 512
 _STOP_SECONDS: Final = 5
+_HEARD_BYTES: Final = 4_096
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """Return the app; raises SettingsError when account, Kafka or the webhook's secret is not set."""
-    secret = settings.zendesk.webhook_secret
-    if secret is None:
-        raise SettingsError(
-            f"the webhook's signing secret is not set: set {PREFIX}ZENDESK__WEBHOOK_SECRET to what Zendesk "
-            "shows for the webhook under “Signing secret”"
-        )
-    _ = settings.bootstrap_servers
+def build_app(settings: Settings, key: ApiKey) -> FastAPI:
+    """Return the app; raises SettingsError when account or Kafka is not set."""
+    account, _ = settings.account, settings.bootstrap_servers
     registry = CollectorRegistry()
     sender = HintSender(settings)
-    receiver = WebhookReceiver(
-        secret=secret.get_secret_value(),
-        account=settings.account,
-        sender=sender,
-        metrics=WebhookMetrics(registry),
-    )
+    secret = settings.zendesk.webhook_secret
+    receiver = None
+    if secret is not None:
+        receiver = WebhookReceiver(
+            secret=secret.get_secret_value(), account=account, sender=sender, metrics=WebhookMetrics(registry)
+        )
+    searcher = Searcher(settings, attempts=2)
+    watch = Watch(settings, searcher)
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:
         sender.start()
+        watching = asyncio.create_task(watch.run())
         try:
-            yield
+            async with searcher:
+                yield
         finally:
+            watching.cancel()
+            await asyncio.wait([watching])
             await sender.stop()
 
-    routers = (webhooks_router(receiver), health_router(lambda: sender.reachable), metrics_router(registry))
-    return create_app(routers, around=around)
+    routers = (
+        health_router(lambda: sender.reachable, watch.dependencies),
+        metrics_router(registry),
+        webhooks_router(receiver),
+        session_router(key),
+        live_router(watch),
+        imports_router(settings, watch),
+        search_router(searcher),
+        dead_letters_router(settings, watch),
+    )
+    return create_app(routers, key=key, around=around, longer={RETRY_PATH: RETRY_SECONDS})
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -78,7 +97,10 @@ def run_server(app: FastAPI, listening: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        # Watchers have nothing to say; and a message compressed for each would cost more than all the rest.
+        ws_max_size=_HEARD_BYTES,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

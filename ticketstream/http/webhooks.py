@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request
 
 from schemas.errors import DecodeError, UnavailableError
 from schemas.messages import TicketHint
+from schemas.settings import PREFIX
 from ticketstream.http.bodies import BodyCutError, BodyTooLargeError, BodyTooSlowError, read_body
 from ticketstream.http.metrics import WebhookMetrics
 from ticketstream.http.payloads import Told, read_payload
@@ -30,6 +31,10 @@ BODY_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 5
 LOG_AGAIN_SECONDS: Final = 60.0
 """Refusals for one reason are logged at most this often; the metrics count all."""
+NO_SECRET: Final = (
+    f"webhooks are not taken: set {PREFIX}ZENDESK__WEBHOOK_SECRET to what Zendesk shows for the webhook "
+    "under “Signing secret”"
+)
 _CLOSE: Final = {"Connection": "close"}
 
 Result = Literal["produced", "repeated", "ignored"]
@@ -130,8 +135,8 @@ class WebhookReceiver:
         return ProblemError(status, detail, headers)
 
 
-def webhooks_router(receiver: WebhookReceiver) -> APIRouter:
-    """Return the route of the webhooks."""
+def webhooks_router(receiver: WebhookReceiver | None) -> APIRouter:
+    """Return the route of the webhooks; without a receiver it says which setting is missing."""
     router = APIRouter(tags=["webhooks"])
     problems = {400: "malformed", 401: "forged or stale", 408: "slow", 413: "oversized", 503: "Kafka is away"}
 
@@ -140,6 +145,8 @@ def webhooks_router(receiver: WebhookReceiver) -> APIRouter:
     )
     async def zendesk(request: Request) -> dict[str, str]:
         """Take a webhook of Zendesk."""
+        if receiver is None:
+            raise ProblemError(503, NO_SECRET)
         return {"result": await receiver.take(request)}
 
     return router

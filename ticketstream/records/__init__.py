@@ -1,1 +1,1 @@
-"""What the command line reads from and writes to Kafka: import records, commands, dead letters."""
+"""What the command line and the HTTP API read and write: import records, commands, dead letters, searches."""

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.errors import UserError
+from schemas.errors import NotFoundError, UserError
 from schemas.messages import DeadLetter
-from ticketstream.cli.untrusted import one_line
 from ticketstream.records.dead_letters import DeadLetterList, KnownLetter
 from ticketstream.records.since import parse_moment
+from ticketstream.untrusted import one_line
 
 _REASONS_NAMED = 10
 _MOST_DIGITS = 19
@@ -95,10 +95,10 @@ def by_reason(letters: Iterable[KnownLetter]) -> list[Reason]:
 
 
 def filtered(found: DeadLetterList, filters: Filters) -> list[KnownLetter]:
-    """Return the letters meant, whatever became of them; raises UserError when no letter is."""
+    """Return the letters meant, whatever became of them; raises NotFoundError when no letter is."""
     chosen = [known for known in found.letters if filters.match(known)]
     if filters and not chosen:
-        raise UserError(_no_match(found))
+        raise NotFoundError(_no_match(found))
     return chosen
 
 
@@ -111,7 +111,7 @@ def to_settle(found: DeadLetterList, ids: Sequence[str], filters: Filters) -> li
     if not ids:
         chosen = filtered(found, filters)
         if not chosen:
-            raise UserError("there are no dead letters")
+            raise NotFoundError("there are no dead letters")
         return chosen
     by_id = {known.letter.id: known for known in found.letters}
     meant: dict[str, KnownLetter] = {}

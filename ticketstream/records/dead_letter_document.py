@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from schemas.messages import DeadLetter
-from ticketstream.cli.untrusted import printable
 from ticketstream.records.dead_letters import KnownLetter, original, original_headers
 from ticketstream.records.summary import moment
+from ticketstream.untrusted import printable
 
 
 def summary(known: KnownLetter) -> dict[str, Any]:

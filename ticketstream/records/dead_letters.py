@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from schemas.codec import decode, schema_header
-from schemas.errors import PermanentError, UserError
+from schemas.errors import NotFoundError, PermanentError
 from schemas.messages import DeadLetter, DeadLetterVerdict
 from schemas.retried import Retry, retry_of
 from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, IMPORT_PROGRESS, PIPELINE
@@ -49,11 +49,11 @@ class DeadLetterList(msgspec.Struct):
     unreadable: int = 0
 
     def find(self, letter_id: str) -> KnownLetter:
-        """Return one letter; raises UserError when there is none of this id."""
+        """Return one letter; raises NotFoundError when there is none of this id."""
         for known in self.letters:
             if known.letter.id == letter_id:
                 return known
-        raise UserError(
+        raise NotFoundError(
             f"no dead letter has the id {letter_id!r}: see `ticketstream dead-letters list --flat`"
         )
 
@@ -99,8 +99,9 @@ class Book:
         )
 
     def close(self) -> DeadLetterList:
-        """Return the letters as they stand, newest first."""
+        """Return the letters as they stand, newest first; more may be added, and this asked again."""
         for letter_id, known in self._letters.items():
+            known.state, known.settled_at, known.failed_again_as = "open", None, []
             if verdict := self._verdicts.get(letter_id):
                 known.state, known.settled_at = verdict.verdict, verdict.at
         for letter_id, known in self._letters.items():
@@ -125,11 +126,11 @@ async def load_dead_letters(bootstrap_servers: str) -> DeadLetterList:
 
 
 async def find_dead_letter(bootstrap_servers: str, letter_id: str) -> tuple[KnownLetter, DeadLetter]:
-    """Return one dead letter, with its original bytes; raises UserError when there is none of this id."""
+    """Return one dead letter, with its original bytes; raises NotFoundError when there is none of this id."""
     known = (await load_dead_letters(bootstrap_servers)).find(letter_id)
     async for found in originals(bootstrap_servers, [known]):
         return found
-    raise UserError(f"dead letter {letter_id!r} is no longer on its topic")
+    raise NotFoundError(f"dead letter {letter_id!r} is no longer on its topic")
 
 
 async def originals(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from agents.partitions import account_partition
 from schemas.codec import decode, decode_value
-from schemas.errors import PermanentError, UserError
+from schemas.errors import NotFoundError, PermanentError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec, apply_feed
 from schemas.state import changelog_topic
 from schemas.topics import IMPORT_COMMANDS
@@ -24,34 +25,50 @@ class KnownImport:
     waiting: bool = False
 
 
+class ImportBook:
+    """Puts together the workers' records and the commands, in the order in which partitions hold them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, ImportRecord] = {}
+        self._asked: dict[str, ImportRecord] = {}
+
+    def add(self, raw: Any) -> None:
+        """Take in a message of one of the topics (``topic``, ``key``, ``value``, ``headers``)."""
+        if raw.topic == CHANGELOG:
+            import_id = bytes(raw.key or b"").decode("utf-8", "replace")
+            if (record := _record(raw.value)) is not None:
+                self._kept[import_id] = record
+            else:
+                self._kept.pop(import_id, None)
+            return
+        try:
+            fold(self._asked, decode(ImportCommand, raw.value, raw.headers))
+        except PermanentError:
+            return  # a dead letter of the worker's; nothing can be shown of it
+
+    def imports(self) -> list[KnownImport]:
+        """Return every import, newest first."""
+        kept = self._kept
+        known = [KnownImport(record) for record in kept.values()]
+        known += [KnownImport(record, waiting=True) for key, record in self._asked.items() if key not in kept]
+        return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
+
+
 async def load_imports(bootstrap_servers: str) -> list[KnownImport]:
     """Return every import of every account, newest first; raises UnavailableError."""
-    kept: dict[str, ImportRecord] = {}
-    asked: dict[str, ImportRecord] = {}
+    book = ImportBook()
     async with TopicReader(bootstrap_servers, [CHANGELOG, IMPORT_COMMANDS]) as reader:
         async for raw in reader.to_end():
-            if raw.topic == CHANGELOG:
-                import_id = bytes(raw.key or b"").decode("utf-8", "replace")
-                if (record := _record(raw.value)) is not None:
-                    kept[import_id] = record
-                else:
-                    kept.pop(import_id, None)
-            else:
-                try:
-                    fold(asked, decode(ImportCommand, raw.value, raw.headers))
-                except PermanentError:
-                    continue  # a dead letter of the worker's; nothing can be shown of it
-    known = [KnownImport(record) for record in kept.values()]
-    known += [KnownImport(record, waiting=True) for key, record in asked.items() if key not in kept]
-    return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
+            book.add(raw)
+    return book.imports()
 
 
 async def find_import(bootstrap_servers: str, import_id: str) -> KnownImport:
-    """Return one import; raises UserError when there is none of this id."""
+    """Return one import; raises NotFoundError when there is none of this id."""
     for known in await load_imports(bootstrap_servers):
         if known.record.id == import_id:
             return known
-    raise UserError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
+    raise NotFoundError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
 
 
 def new_record(command: ImportCommand) -> ImportRecord:

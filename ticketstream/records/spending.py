@@ -17,20 +17,38 @@ CHANGELOG = changelog_topic("spending")
 _ENTRY = msgspec.json.Decoder(EmbeddingSpent)
 
 
+class SpendingBook:
+    """What each partition's newest entry says."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._entries: dict[int, EmbeddingSpent] = {}
+
+    def add(self, raw: Any) -> None:
+        """Take in a message of the table's changelog (``partition``, ``value``)."""
+        try:
+            self._entries[raw.partition] = _ENTRY.decode(raw.value or b"")
+        except msgspec.DecodeError:
+            self._entries.pop(raw.partition, None)
+
+    def words(self, now: float) -> str | None:
+        """Return why embedding waits at a moment (Unix seconds); None when it does not."""
+        return words_of(self._entries, self._partitions, now)
+
+
 class SpendingWatch:
     """Follows the table; an async context manager. Raises UnavailableError."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self._partitions = settings.kafka.partitions
         self._clock = clock
         self._reader = TopicReader(settings.bootstrap_servers, [CHANGELOG])
-        self._entries: dict[int, EmbeddingSpent] = {}
+        self._book = SpendingBook(settings.kafka.partitions)
 
     async def __aenter__(self) -> SpendingWatch:
         await self._reader.__aenter__()
         try:
             async for raw in self._reader.to_end():
-                self._take(raw)
+                self._book.add(raw)
         except BaseException:
             await self._reader.__aexit__(None, None, None)
             raise
@@ -42,14 +60,8 @@ class SpendingWatch:
     async def words(self) -> str | None:
         """Return why embedding waits now, and until when; None when it does not."""
         for raw in await self._reader.next_batch(0):
-            self._take(raw)
-        return words_of(self._entries, self._partitions, self._clock())
-
-    def _take(self, raw: Any) -> None:
-        try:
-            self._entries[raw.partition] = _ENTRY.decode(raw.value or b"")
-        except msgspec.DecodeError:
-            self._entries.pop(raw.partition, None)
+            self._book.add(raw)
+        return self._book.words(self._clock())
 
 
 async def pause_words(settings: Settings) -> str | None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ticketstream.cli.originals import as_text
-from ticketstream.cli.untrusted import one_line, printable, shortened
+from ticketstream.untrusted import one_line, printable, shortened
 
 
 @pytest.mark.parametrize(

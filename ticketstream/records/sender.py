@@ -1,8 +1,8 @@
-"""Sends commands and a file's tickets to Kafka, and says so when it has to wait."""
+"""Sends commands, a file's tickets and dead letters to Kafka, and says so when it has to wait."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,18 +11,22 @@ from schemas.errors import RetryableError
 from schemas.imports import ImportCommand
 from schemas.settings import Settings
 from streams.retries import FOREVER, RetryPolicy, retrying
-from ticketstream.cli.output import note
 from ticketstream.records.commands import command_record
+
+Told = Callable[[str], None]
 
 
 class Sender:
     """A producer that waits for Kafka when it is away for a while; an async context manager.
 
-    ``policy`` says for how long; the default never gives up.
+    ``policy`` says for how long; the default never gives up. ``told`` gets a line when it waits.
     """
 
-    def __init__(self, settings: Settings, policy: RetryPolicy = FOREVER) -> None:
+    def __init__(
+        self, settings: Settings, policy: RetryPolicy = FOREVER, *, told: Told = lambda _: None
+    ) -> None:
         self._policy = policy
+        self._told = told
         self._producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
         self._partitions = settings.kafka.partitions
 
@@ -37,13 +41,12 @@ class Sender:
 
     async def send(self, records: Sequence[Record]) -> None:
         """Return when Kafka has acknowledged all; raises UnavailableError when the policy gives up."""
-        await retrying(lambda: self._producer.send(records), self._policy, on_retry=_told)
+        await retrying(lambda: self._producer.send(records), self._policy, on_retry=self._waits)
 
     async def command(self, command: ImportCommand) -> None:
         """Send one command; raises UnavailableError when Kafka does not take it."""
         await self._producer.send([command_record(command, self._partitions)])
 
-
-def _told(error: RetryableError, attempt: int, wait: float) -> None:
-    if attempt in (1, 5, 25):
-        note(f"{error}; trying again")
+    def _waits(self, error: RetryableError, attempt: int, _: float) -> None:
+        if attempt in (1, 5, 25):
+            self._told(f"{error}; trying again")

@@ -1,0 +1,216 @@
+"""Follows the pipeline through Kafka: one for a server, however many watch.
+
+Once a second it asks for the offsets of the pipeline's topics; the small topics (receipts, import
+records and commands, dead letters, what was spent, the live cursor) it reads as they grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+
+from schemas.errors import TicketstreamError
+from schemas.objectives import FRESHNESS_SECONDS
+from schemas.settings import Settings
+from schemas.state import LiveCursor, changelog_topic
+from schemas.topics import (
+    BACKFILL,
+    CHANGES,
+    DEAD_LETTERS,
+    EMBEDDED,
+    ENRICHED,
+    IMPORT_COMMANDS,
+    INDEXED,
+)
+from ticketstream.records.dead_letters import Book
+from ticketstream.records.imports import CHANGELOG as IMPORTS
+from ticketstream.records.spending import CHANGELOG as SPENDING
+from ticketstream.records.spending import SpendingBook
+from ticketstream.watch.flow import Flow
+from ticketstream.watch.imports import Imports
+from ticketstream.watch.kafka_session import KafkaSession
+from ticketstream.watch.receipts import HISTORY_SECONDS, Point, Receipts
+from ticketstream.watch.verdict import Stage
+
+EVERY_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 1.0
+_WORKERS_EVERY: Final = 2
+"""Looks at the offsets for one look at the workers."""
+_LETTERS_SECONDS: Final = 2.0
+"""The letters are counted at most this often: there may be many."""
+_SETTLED_SECONDS: Final = 2.0
+"""A receipt may be read so much later than the broker took it."""
+_CURSORS: Final = changelog_topic("cursors")
+_MEASURED: Final = (CHANGES, BACKFILL, ENRICHED, EMBEDDED, INDEXED)
+_FOLLOWED: Final = (INDEXED, IMPORTS, IMPORT_COMMANDS, DEAD_LETTERS, SPENDING, _CURSORS)
+
+STAGE_TOPICS: Final[dict[Stage, tuple[str, ...]]] = {
+    "enrich": (CHANGES, BACKFILL),
+    "embed": (ENRICHED,),
+    "index": (EMBEDDED,),
+}
+"""What each stage reads, in the order of the way of a ticket."""
+
+
+class Follower:
+    """What is known of the pipeline now; ``run`` keeps it up to date.
+
+    ``away`` says why Kafka is not reached, ``""`` when it is. ``workers`` is None until it is known.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self.away = "Kafka has not been reached yet"
+        self.workers: int | None = None
+        self.open_letters: int | None = None
+        self.receipts = Receipts()
+        self.imports = Imports()
+        self.flows: dict[str, Flow] = {}
+        self.looked_at: float | None = None
+        self._settings = settings
+        self._clock = clock
+        self._spending = SpendingBook(settings.kafka.partitions)
+        self._book = Book()
+        self._letters_changed = True
+        self._letters_at = 0.0
+        self._source_read_at: float | None = None
+        self._positions: dict[TopicPartition, int] = {}
+        self._cursor = msgspec.json.Decoder(LiveCursor)
+        self._caught_up = False
+        self._new_points: list[Point] = []
+
+    @property
+    def paused(self) -> str | None:
+        """Why embedding waits, None when it does not or nobody can tell."""
+        return self._spending.words(self._clock())
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all has been read that had to be read at the start."""
+        return self._caught_up
+
+    @property
+    def source_seconds(self) -> float | None:
+        """How long ago Zendesk's export was last read; None where no worker has written it down."""
+        return None if self._source_read_at is None else max(0.0, self._clock() - self._source_read_at)
+
+    def take_points(self) -> list[Point]:
+        """Return the history's points that have become complete since the last call."""
+        taken, self._new_points = self._new_points, []
+        return taken
+
+    def still_seconds(self, now: float) -> float:
+        """Return for how long nothing has moved on the topics that hold work; 0 without work."""
+        moved = [flow.moved_at for topic, flow in self.flows.items() if flow.backlog and topic != INDEXED]
+        return max(0.0, now - max(filter(None, moved), default=now)) if moved else 0.0
+
+    async def run(self) -> None:
+        """Follow for ever, whatever becomes of Kafka."""
+        log = structlog.get_logger()
+        while True:
+            try:
+                await self._follow()
+            except TicketstreamError as error:
+                reason = str(error)
+            except Exception as error:  # or nobody would look again
+                log.exception("the pipeline is not followed")
+                reason = f"the server cannot follow the pipeline ({type(error).__name__}): see its log"
+            if reason != self.away:
+                log.warning("the pipeline is not followed", reason=reason)
+            self.away = reason
+            self.workers = None
+            self.flows = {}
+            self._caught_up = False
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _follow(self) -> None:
+        session = KafkaSession(
+            self._settings.bootstrap_servers,
+            followed=_FOLLOWED,
+            measured=_MEASURED,
+            positions=self._positions,
+            since={INDEXED: HISTORY_SECONDS},
+        )
+        async with session:
+            tasks = [asyncio.create_task(work) for work in (self._read(session), self._measure(session))]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, session: KafkaSession) -> None:
+        ends = await session.ends()
+        while True:
+            begun = self._clock()
+            for raw in await session.read():
+                self._take(raw)
+            if not self._caught_up:
+                self._caught_up = await session.has_read(ends)
+            if self._caught_up:
+                self._new_points += self.receipts.complete(begun - _SETTLED_SECONDS)
+                self._count_letters()
+            await asyncio.sleep(0)
+
+    def _take(self, raw: Any) -> None:
+        if raw.topic == INDEXED:
+            self.receipts.add(raw, self._clock())
+        elif raw.topic in (IMPORTS, IMPORT_COMMANDS):
+            self.imports.add(raw)
+        elif raw.topic == DEAD_LETTERS:
+            self._book.add(raw)
+            self._letters_changed = True
+        elif raw.topic == SPENDING:
+            self._spending.add(raw)
+        elif raw.key == self._settings.account.encode():
+            try:
+                self._source_read_at = self._cursor.decode(raw.value or b"").updated_at
+            except msgspec.MsgspecError:
+                self._source_read_at = None
+
+    def _count_letters(self) -> None:
+        if self._letters_changed and time.monotonic() - self._letters_at >= _LETTERS_SECONDS:
+            self._letters_at = time.monotonic()
+            self._letters_changed = False
+            self.open_letters = self._book.close().states["open"]
+
+    async def _measure(self, session: KafkaSession) -> None:
+        now = self._clock()
+        flows = {topic: Flow() for topic in _MEASURED}
+        for topic, partitions in (await session.earlier(now)).items():
+            for partition, moments in partitions.items():
+                flows[topic].before(partition, moments)
+        looks = 0
+        while True:
+            next_look = time.monotonic() + EVERY_SECONDS
+            if looks % _WORKERS_EVERY == 0:
+                self.workers = await session.workers()
+            offsets = await session.offsets()
+            now = self._clock()
+            for topic, flow in flows.items():
+                flow.look(now, offsets.ends[topic], offsets.done[topic])
+            self.flows = flows
+            self.looked_at = now
+            self.away = ""
+            self.receipts.note_backlog(now, self.backlog)
+            self.imports.look(time.monotonic())
+            looks += 1
+            await asyncio.sleep(max(0.1, next_look - time.monotonic()))
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for a stage."""
+        return sum(self.flows[topic].backlog for topics in STAGE_TOPICS.values() for topic in topics)
+
+    @property
+    def objective(self) -> float:
+        """Seconds within which a change should be searchable."""
+        return float(FRESHNESS_SECONDS)

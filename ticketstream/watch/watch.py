@@ -1,0 +1,56 @@
+"""The follower, the looks at services and the broadcast, run together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+
+from schemas.settings import Settings
+from ticketstream.records.searching import Searcher
+from ticketstream.records.steering import NO_WORKER
+from ticketstream.watch.broadcast import Broadcast
+from ticketstream.watch.follower import EVERY_SECONDS, Follower
+from ticketstream.watch.overview import overview
+from ticketstream.watch.services import Services
+
+
+class Watch:
+    """Makes the overview once a second and tells all watchers; ``run`` goes on until it is cancelled."""
+
+    def __init__(self, settings: Settings, searcher: Searcher) -> None:
+        self.follower = Follower(settings)
+        self.services = Services(settings, searcher)
+        self.broadcast = Broadcast()
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Follow, look and tell for ever."""
+        await asyncio.gather(self.follower.run(), self.services.run(), self._tell())
+
+    def overview(self) -> dict[str, Any]:
+        """Return the overview as it is now."""
+        services = self.services
+        return overview(self.follower, self._settings, chunks=services.chunks, away=services.away)
+
+    def dependencies(self) -> dict[str, str | None]:
+        """Return each thing the pipeline stands on, with why it is not ready, or None."""
+        follower = self.follower
+        workers = None if follower.workers else NO_WORKER
+        return {
+            "kafka": follower.away or None,
+            "workers": "not known while Kafka is away" if follower.away else workers,
+            **self.services.reasons,
+        }
+
+    async def _tell(self) -> None:
+        log = structlog.get_logger()
+        while True:
+            try:
+                points = [msgspec.structs.asdict(point) for point in self.follower.take_points()]
+                self.broadcast.publish(self.overview(), points)
+            except Exception:  # or nobody would be told any more
+                log.exception("the overview cannot be made")
+            await asyncio.sleep(EVERY_SECONDS)
