@@ -73,7 +73,9 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def rate(value: float) -> str:
+def rate(value: float | None) -> str:
+    if value is None:
+        return "–"
     if value <= 0:
         return "0/s"
     if value < 0.1:
@@ -93,7 +95,8 @@ def assert_told(shown: dict[str, Any], overview: dict[str, Any]) -> None:
     assert shown["figures"]["letters"] == str(overview["dead_letters"]["open"])
     assert shown["figures"]["indexed"] == rate(overview["sink"]["rate"])
     assert shown["places"]["zendesk"] == rate(overview["source"]["rate"])
-    assert shown["places"]["weaviate"] == f"{overview['sink']['chunks']:,}"
+    chunks = overview["sink"]["chunks"]
+    assert shown["places"]["weaviate"] == ("–" if chunks is None else f"{chunks:,}")
     assert [row[0] for row in shown["stages"]] == ["enrich", "embed", "index"]
     for stage, row, waiting in zip(stages, shown["stages"], shown["waiting"], strict=False):
         assert row[:3] == [stage["stage"], ", ".join(stage["topics"]), f"{stage['backlog']:,}"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from ticketstream.http.api_key import ApiKey
 from ticketstream.http.app import create_app
 from ticketstream.http.page_files import FOLDER, POLICY, TYPES, page_router, read_files
 
@@ -23,7 +24,7 @@ def text_of(name: str) -> str:
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app([page_router()])) as client:
+    with TestClient(create_app([page_router()], key=ApiKey("a key"))) as client:
         yield client
 
 
@@ -106,7 +107,7 @@ def test_only_known_kinds_of_files_are_served(tmp_path: Path) -> None:
 
 
 def test_the_page_is_no_part_of_the_api_document() -> None:
-    assert create_app([page_router()]).openapi()["paths"] == {}
+    assert create_app([page_router()], key=ApiKey("a key")).openapi()["paths"] == {}
 
 
 def test_everything_the_page_names_is_there() -> None:

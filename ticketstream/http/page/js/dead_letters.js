@@ -51,9 +51,8 @@ export function setUpDeadLetters() {
     if (!sure) return;
     say("Sending…", "");
     try {
-      const { sent, skipped } = await post("/dead-letters/retry", what);
-      const left = skipped ? `, ${count(skipped)} skipped` : "";
-      say(`${counted(sent, "dead letter")} sent once more${left}.`, "good");
+      const told = await post("/dead-letters/retry", what);
+      say(outcomeOf(told), told.impossible.length ? "bad" : "good");
     } catch (error) {
       say(`Nothing was sent: ${error.message}`, "bad");
     }
@@ -83,6 +82,14 @@ export function setUpDeadLetters() {
     },
     refresh,
   };
+}
+
+function outcomeOf({ sent, skipped, impossible, workers }) {
+  const parts = [`${counted(sent, "dead letter")} sent once more.`];
+  if (skipped) parts.push(`${count(skipped)} skipped: no longer open.`);
+  if (impossible.length) parts.push(`${count(impossible.length)} cannot be sent: ${impossible[0].message}`);
+  if (sent && workers === 0) parts.push("No worker runs that would take them up.");
+  return parts.join(" ");
 }
 
 function groupItem(group, unfolded, retry) {

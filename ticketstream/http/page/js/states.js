@@ -17,11 +17,13 @@ export function stateOf(name) {
 
 /**
  * Return the stage that holds things up, or null: of those with something waiting, the one whose oldest
- * message has waited longest; when that is not known, the one with the most.
+ * message has waited longest; when that is not known, the one with the most. What is behind is so because
+ * something waits longer than the goal, or because the source is not read, which no stage can help.
  */
 export function holdingUp(overview) {
   if (!["catching_up", "behind", "stopped"].includes(overview.state)) return null;
-  const waiting = overview.stages.filter((stage) => stage.backlog > 0);
+  const late = overview.state === "behind" ? overview.freshness.objective : 0;
+  const waiting = overview.stages.filter((stage) => stage.backlog > 0 && (stage.oldest_seconds ?? 0) >= late);
   if (!waiting.length) return null;
   return waiting.reduce((worst, stage) => (isWorse(stage, worst) ? stage : worst)).stage;
 }
