@@ -12,7 +12,7 @@ export class ApiError extends Error {
 
   /** Whether the key is missing or wrong. */
   get signedOut() {
-    return this.status === 401 || this.status === 403;
+    return this.status === 401;
   }
 }
 

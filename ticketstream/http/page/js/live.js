@@ -9,8 +9,9 @@ const SILENT_SECONDS = 5;
 
 /**
  * Keeps one connection. Events: "message" (`detail` is the message), and "lost" (`detail.seconds` until the
- * next attempt). `before` is awaited ahead of each new attempt; when it throws, the attempt has failed, and
- * when it returns false, no more are made.
+ * next attempt; `detail.answers` says whether the server does answer, and only live messages do not come).
+ * `before` is awaited ahead of each new attempt; when it throws, the attempt has failed, and when it returns
+ * false, no more are made.
  */
 export class Live extends EventTarget {
   #before;
@@ -20,6 +21,7 @@ export class Live extends EventTarget {
   #failures = 0;
   #runs = false;
   #trying = false;
+  #answers = false;
 
   constructor(before) {
     super();
@@ -30,9 +32,10 @@ export class Live extends EventTarget {
     });
   }
 
-  /** Connect. */
-  start() {
+  /** Connect; `answers` says whether the server has just answered. */
+  start(answers) {
     this.#runs = true;
+    this.#answers = answers;
     this.#failures = 0;
     this.#connect();
   }
@@ -52,6 +55,7 @@ export class Live extends EventTarget {
     socket.addEventListener("message", (event) => {
       if (socket !== this.#socket) return;
       this.#failures = 0;
+      this.#answers = false;
       this.#listen();
       this.dispatchEvent(new CustomEvent("message", { detail: JSON.parse(event.data) }));
     });
@@ -80,7 +84,7 @@ export class Live extends EventTarget {
     this.#failures += 1;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#again(), seconds * 1000);
-    this.dispatchEvent(new CustomEvent("lost", { detail: { seconds } }));
+    this.dispatchEvent(new CustomEvent("lost", { detail: { seconds, answers: this.#answers } }));
   }
 
   #hurry() {
@@ -94,7 +98,9 @@ export class Live extends EventTarget {
     this.#trying = true;
     try {
       go = await this.#before();
+      this.#answers = true;
     } catch {
+      this.#answers = false;
       this.#lost();
       return;
     } finally {
