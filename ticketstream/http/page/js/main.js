@@ -39,7 +39,7 @@ live.addEventListener("message", ({ detail }) => {
   if (detail.type === "overview") show(detail.overview);
   if (detail.type === "point") charts.add(detail.point);
 });
-live.addEventListener("lost", ({ detail }) => lost(detail.seconds));
+live.addEventListener("lost", ({ detail }) => (detail.answers ? notLive(detail.seconds) : lost(detail.seconds)));
 
 byId("sign-out").addEventListener("click", async () => {
   live.stop();
@@ -47,7 +47,7 @@ byId("sign-out").addEventListener("click", async () => {
     await signOut();
   } catch (error) {
     announce(`Signing out did not work: ${error.message}`);
-    live.start();
+    live.start(true);
     return;
   }
   rememberSession(false);
@@ -59,12 +59,12 @@ byId("sign-out").addEventListener("click", async () => {
 async function begin() {
   form.hide();
   try {
-    if (!(await load())) return;
+    if (await load()) live.start(true);
   } catch (error) {
     showDesk();
     headline.lost(error.message);
+    live.start(false);
   }
-  live.start();
 }
 
 /** Ask for all of it; returns false when a key is needed. Raises ApiError when there is no answer. */
@@ -113,6 +113,12 @@ function lost(seconds) {
   setText(byId("pulse-text"), "not connected");
   clearInterval(countdown);
   countdown = setInterval(() => headline.reason(words()), 500);
+}
+
+/** Say that the server answers, but sends nothing by itself: a proxy in between, or too many who look. */
+function notLive(seconds) {
+  pulse.dataset.state = "lost";
+  setText(byId("pulse-text"), `not live · ${clockSeconds(latest.at)}, again in ${Math.ceil(seconds)} s`);
 }
 
 function showDesk() {
