@@ -30,7 +30,7 @@ from ticketstream.stack.processes import clean_environment, dies_with_parent
 from ticketstream.stack.tools import CHROMIUM, check
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-TICKETS = 4000
+TICKETS = 3000
 KEY = secrets.token_urlsafe(24)
 QUESTION = "customers who cannot log in"
 DESKTOP = {"width": 1280, "height": 900}

@@ -172,9 +172,12 @@ class Watcher:
         await self.page.wait_for_selector("#desk[data-at]")
 
     async def shown(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what the page shows of the next overview, and that overview as it was received."""
-        shown = await self.page.evaluate(SHOWN)
-        return shown, self.overviews[shown["at"]]
+        """Return what the page shows of the next live overview, and that overview as it was received."""
+        while True:
+            shown = await self.page.evaluate(SHOWN)
+            # One that the page asked for itself, as after a restart, was no live message.
+            if overview := self.overviews.get(shown["at"]):
+                return shown, overview
 
     async def text(self, selector: str) -> str:
         """Return an element's text."""
