@@ -97,6 +97,12 @@ class Server:
         )
         return int(float(found))
 
+    def until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while not (answer := self.client.get("/readyz").json())["ready"]:
+            assert time.monotonic() < deadline, (answer, self.log())
+            time.sleep(0.05)
+
     def until_kafka_is(self, state: str) -> None:
         deadline = time.monotonic() + 60
         while self.client.get("/healthz").json() != {"status": "ok", "kafka": state}:

@@ -9,7 +9,9 @@ from typing import Final
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ticketstream.http.answers import described, json_answer
 from ticketstream.http.models import History, Overview
@@ -88,9 +90,14 @@ def event_stream(broadcast: Broadcast, events: AsyncIterator[bytes]) -> EventSou
             async for event in events:
                 yield event
 
-    return EventSourceResponse(
-        seated(), ping=PING_SECONDS, send_timeout=SEND_SECONDS, headers=dict(EVENT_HEADERS)
-    )
+    return _Events(seated(), ping=PING_SECONDS, send_timeout=SEND_SECONDS, headers=dict(EVENT_HEADERS))
+
+
+class _Events(EventSourceResponse):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A watcher that takes nothing any more is no failure of the server.
+        with suppress(SendTimeoutError):
+            await super().__call__(scope, receive, send)
 
 
 async def _events(broadcast: Broadcast) -> AsyncIterator[bytes]:

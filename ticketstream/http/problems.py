@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from schemas.errors import (
     CredentialsError,
@@ -66,6 +67,17 @@ def of_error(error: TicketstreamError) -> Response:
     return problem(409, str(error))
 
 
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """Return what can be done with a path: the framework names the methods of one of its routes only."""
+    found = [
+        route
+        for route in app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    exact = [route for route in found if route.path == request.scope["path"]]
+    return sorted({method for route in exact or found for method in route.methods or ()})
+
+
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the app with a problem document, also those of the framework."""
 
@@ -78,8 +90,11 @@ def install_problems(app: FastAPI) -> None:
         return of_error(error)
 
     @app.exception_handler(HTTPException)
-    async def of_the_framework(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, error.detail, error.headers)
+    async def of_the_framework(request: Request, error: HTTPException) -> Response:
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(_allowed(app, request))}
+        return problem(error.status_code, error.detail, headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:

@@ -28,7 +28,12 @@ def session_router(key: ApiKey, *, clock: Callable[[], float] = time.time) -> AP
         secure = request.url.scheme == "https"
         return {"key": COOKIE, "path": "/", "httponly": True, "samesite": "strict", "secure": secure}
 
-    @router.post(PATH, status_code=204, response_class=Response)
+    @router.post(
+        PATH,
+        status_code=204,
+        response_class=Response,
+        responses={401: {"description": "It is not the API key."}},
+    )
     async def begin(request: Request, login: Login) -> Response:
         """Begin a session of a week: the key, once, for a cookie."""
         if not key.matches(login.key):

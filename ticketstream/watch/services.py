@@ -49,10 +49,12 @@ class Services:
 
     async def run(self) -> None:
         """Look for ever."""
-        checks = [self._watch("weaviate", self._weaviate, WEAVIATE_SECONDS, _AWAY_SECONDS)]
-        if "zendesk" in self.reasons:
-            checks.append(self._watch("zendesk", self._zendesk, ZENDESK_SECONDS, _ZENDESK_AWAY_SECONDS))
-        await asyncio.gather(*checks)
+        async with asyncio.TaskGroup() as group:
+            weaviate = self._watch("weaviate", self._weaviate, WEAVIATE_SECONDS, _AWAY_SECONDS)
+            group.create_task(weaviate)
+            if "zendesk" in self.reasons:
+                zendesk = self._watch("zendesk", self._zendesk, ZENDESK_SECONDS, _ZENDESK_AWAY_SECONDS)
+                group.create_task(zendesk)
 
     async def _watch(self, name: str, check: Callable[[], Awaitable[Any]], well: float, away: float) -> None:
         log = structlog.get_logger()

@@ -28,7 +28,10 @@ class Watch:
 
     async def run(self) -> None:
         """Follow, look and tell for ever."""
-        await asyncio.gather(self.follower.run(), self.services.run(), self._tell())
+        # A group waits until all have let go of what they hold; a gather does not.
+        async with asyncio.TaskGroup() as group:
+            for work in (self.follower.run(), self.services.run(), self._tell()):
+                group.create_task(work)
 
     def overview(self) -> dict[str, Any]:
         """Return the overview as it is now."""

@@ -1,0 +1,78 @@
+"""The verdict: in step or not, what holds it up, what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ticketstream.watch.verdict import Look, StageLook, judge
+
+DOCTOR = "ticketstream doctor"
+
+
+def look(
+    enrich: tuple[int, float | None] = (0, None),
+    embed: tuple[int, float | None] = (0, None),
+    index: tuple[int, float | None] = (0, None),
+    **fields: Any,
+) -> Look:
+    stages = [
+        StageLook(stage="enrich", backlog=enrich[0], oldest_seconds=enrich[1]),
+        StageLook(stage="embed", backlog=embed[0], oldest_seconds=embed[1]),
+        StageLook(stage="index", backlog=index[0], oldest_seconds=index[1]),
+    ]
+    return Look(**{"stages": stages, "workers": 2, "objective": 300.0, "source_seconds": 10.0} | fields)
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "told"),
+    [
+        (look(), "in_step", "searchable"),
+        (look(source_seconds=None), "in_step", "searchable"),
+        (look(enrich=(3, 20.0), live_seconds=20.0), "in_step", "3 messages"),
+        (look(p95=500.0), "in_step", "8 min 20 s"),
+        (look(workers=0), "stopped", "ticketstream worker"),
+        (look(workers=0, embed=(7, 1.0)), "stopped", "7 messages wait"),
+        (look(workers=0, running=1, waiting=1), "stopped", "ticketstream worker"),
+        (look(index=(5, 40.0), still_seconds=31), "stopped", "index stands still: 5 messages"),
+        (
+            look(index=(5, 40.0), still_seconds=31, away={"weaviate": "Weaviate does not answer"}),
+            "stopped",
+            "Weaviate does not answer",
+        ),
+        (look(embed=(9, 90.0), still_seconds=400, paused="paused: the cap", running=1), "catching_up", "cap"),
+        (look(enrich=(9, 301.0), live_seconds=301.0), "behind", "enrich is 5 min 1 s behind"),
+        (look(enrich=(9, 301.0), live_seconds=301.0, running=1), "behind", "Zendesk"),
+        (look(embed=(1, 400.0), index=(9, 310.0)), "behind", "embed is 6 min 40 s behind"),
+        (look(embed=(1, 4000.0), paused="paused", backfill=5), "catching_up", "paused"),
+        (look(source_seconds=900.0), "behind", "export was last read 15 min 0 s ago"),
+        (look(source_seconds=900.0, away={"zendesk": "refused"}), "behind", "refused"),
+        (look(source_seconds=350.0, poll_seconds=60.0), "in_step", "searchable"),
+        (look(enrich=(500, 900.0), running=1, backfill=500), "catching_up", "an import runs"),
+        (look(enrich=(500, 900.0), running=2, backfill=500), "catching_up", "2 imports run"),
+        (look(running=1, waiting=1), "catching_up", "waits for a worker"),
+        (look(enrich=(4, 900.0), backfill=4), "catching_up", "4 tickets"),
+        (
+            look(index=(4, 9.0), running=1, away={"weaviate": "Weaviate is away"}),
+            "catching_up",
+            "wait for index (4): Weaviate is away",
+        ),
+    ],
+)
+def test_verdicts(seen: Look, state: str, told: str) -> None:
+    found, reason = judge(seen)
+    assert found == state, reason
+    assert told in reason
+    assert "\n" not in reason
+
+
+def test_a_reason_names_what_to_do() -> None:
+    for seen in (
+        look(enrich=(9, 301.0), live_seconds=301.0),
+        look(embed=(1, 400.0)),
+        look(index=(1, 400.0)),
+        look(index=(5, 40.0), still_seconds=31),
+        look(source_seconds=900.0),
+    ):
+        assert DOCTOR in judge(seen)[1]
