@@ -21,7 +21,8 @@ import httpx
 from playwright.async_api import Browser, Page, async_playwright
 
 from schemas.settings import PREFIX
-from ticketstream.cli.output import note, step_report
+from ticketstream.cli.output import note
+from ticketstream.cli.progress import step_report
 from ticketstream.demo.place import Place, running_place
 from ticketstream.demo.plan import WORKERS
 from ticketstream.sample.zendesk.control import SampleZendeskControl
