@@ -18,7 +18,8 @@ export function setUpCharts() {
       { key: "freshness_p50", name: "half within", kind: "line" },
     ],
     format: duration,
-    ticks: spanTicks,
+    // Without a change there is no largest value to choose the axis by.
+    ticks: (most) => spanTicks(most || 60),
     goalName: "goal",
   });
   const throughput = makePlot({
