@@ -16,7 +16,7 @@ BENCH_ARGS ?=
 SEED ?=
 TICKETS ?=
 
-.PHONY: help install needs test-needs dashboards stack demo test test-faults test-faults-full faults-table check unit bench lock clean
+.PHONY: help install needs needs-tests dashboards screenshots stack demo test test-faults test-faults-full faults-table check unit bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -30,6 +30,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml tools/install tools/find-py
 # Before anything is installed: names a missing Java, Maven or Go. Later the stack itself says it.
 needs:
 	@[ -e $(VENV)/.installed ] || "$$(PYTHON='$(PYTHON)' tools/find-python)" -m ticketstream.stack.tools
+
+# What only the tests need: a browser for the page.
+needs-tests: needs install
+	@$(BIN)/python -m ticketstream.stack.tools tests
 
 stack: needs install ## fetch Kafka's jars and build Weaviate's server, once
 	@$(BIN)/python -m ticketstream.stack.build
@@ -48,15 +52,10 @@ check: install ## format, lint, types, import direction, dead code
 unit: install ## the fast tests only
 	@$(BIN)/pytest tests/unit $(PYTEST_ARGS)
 
-# What only the tests use: said before the rest of them has run for minutes.
-test-needs:
-	@for program in prometheus promtool; do command -v $$program >/dev/null || \
-		{ echo "error: $$program is missing, the tests need it: apt-get install prometheus" >&2; exit 1; }; done
-
 dashboards: install ## write grafana/dashboards from grafana/source and docs/runbook.md
 	@$(BIN)/python -m grafana.source
 
-test: test-needs stack check ## all checks and all tests
+test: needs-tests stack check ## all checks and all tests
 	@$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-faults: stack ## the fault suite in its short form: kill, freeze, refuse, cut, and compare every ticket
@@ -69,6 +68,9 @@ test-faults-full: stack ## the same with thousands of tickets and every fault ag
 
 faults-table: install ## the figures of the last run of the fault suite, as a table
 	@$(BIN)/python tests/faults/report.py
+
+screenshots: needs-tests stack ## the pictures of the page in docs/images, of a sample account
+	@$(BIN)/python tools/screenshots.py
 
 bench: stack ## the figures: 10,000 sample tickets end to end, beside plain scripts
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

