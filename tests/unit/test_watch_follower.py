@@ -18,12 +18,16 @@ SETTINGS = Settings.model_validate({"zendesk": {"subdomain": "acme"}})
 
 def test_what_was_seen_a_while_ago_is_not_called_in_step() -> None:
     now = 1_000.0
-    follower = Follower(SETTINGS, clock=lambda at=at: at)
+
+    def clock() -> float:
+        return now
+
+    follower = Follower(SETTINGS, clock=clock)
     follower.flows = {topic: Flow() for topic in _MEASURED}
     follower.workers, follower.looked_at, follower._away = 1, now, ""
     for at, state in ((1_000.0, "in_step"), (1_014.0, "in_step"), (1_016.0, "unknown")):
         now = at
-        seen = overview(follower, SETTINGS, chunks=1, away={}, clock=lambda at=at: at)
+        seen = overview(follower, SETTINGS, chunks=1, away={}, clock=clock)
         assert seen["state"] == state
     assert "16 s" in seen["reason"]
     assert seen["workers"] is None
