@@ -110,8 +110,10 @@ def test_what_only_the_tests_need_is_named_by_itself(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 1
-    line = "error: the tests cannot be run; Chromium is missing: apt-get install chromium\n"
-    assert result.stderr == line
+    assert result.stderr == (
+        "error: the tests cannot be run; Chromium is missing: apt-get install chromium; "
+        "Prometheus is missing: apt-get install prometheus; promtool is missing: apt-get install prometheus\n"
+    )
 
 
 def test_a_tool_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
