@@ -43,6 +43,11 @@ async def test_a_call_that_does_not_let_itself_be_cancelled_is_left() -> None:
             except asyncio.CancelledError:
                 continue
 
+    async def cut_off() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(TimeoutError):
+        await bounded(cut_off(), 5)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         await bounded(stubborn(), 0.05)

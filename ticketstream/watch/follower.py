@@ -130,6 +130,11 @@ class Follower:
                 await self._follow()
             except TicketstreamError as error:
                 reason = str(error)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                reason = "the connection to Kafka was cut off"  # by its client; nobody has asked for an end
             except Exception as error:  # or nobody would look again
                 log.exception("the pipeline is not followed")
                 reason = f"the server cannot follow the pipeline ({type(error).__name__}): see its log"

@@ -79,8 +79,7 @@ class KafkaSession:
 
     async def __aenter__(self) -> Self:
         try:
-            async with asyncio.timeout(3 * CALL_SECONDS):
-                await self._open()
+            await bounded(self._open(), 2 * CALL_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._close()
             raise unreachable(self._servers, error) from error
@@ -207,7 +206,8 @@ class KafkaSession:
 async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
     """Return what the work returns; raises TimeoutError after so many seconds, whatever the work does.
 
-    aiokafka swallows a cancellation now and then, and what waited for it with a limit would wait for ever.
+    When Kafka goes away, aiokafka's own tasks are cancelled, and calls end as cancelled that nobody has
+    cancelled: whoever awaited them would end too. That is a TimeoutError here as well.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -216,7 +216,7 @@ async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
         if not task.done():
             task.cancel()
             task.add_done_callback(_looked_at)
-    if not task.done():
+    if not task.done() or task.cancelled():
         raise TimeoutError
     return task.result()
 
