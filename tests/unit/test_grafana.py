@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from grafana.source.__main__ import BOARDS, FOLDER, written
 from grafana.source.left_out import LEFT_OUT
+from schemas.objectives import FRESHNESS_SECONDS
 from streams.metrics import Metrics
-from streams.metrics.stages import FRESHNESS_OBJECTIVE_SECONDS
 from ticketstream.http.metrics import WebhookMetrics
 
 ROOT = Path(__file__).parents[2]
@@ -171,7 +171,7 @@ def test_every_metric_is_shown_or_left_out_for_a_reason() -> None:
 def test_the_rules_objective_is_a_bucket_of_the_histogram() -> None:
     metrics = Metrics()
     metrics.stages.freshness.observe(1)
-    wanted = {"le": str(float(FRESHNESS_OBJECTIVE_SECONDS))}
+    wanted = {"le": str(float(FRESHNESS_SECONDS))}
     assert metrics.registry.get_sample_value("ticketstream_freshness_seconds_bucket", wanted) == 1
     assert f'le="{wanted["le"]}"' in (RULES / "recording.yml").read_text()
 
