@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.objectives import FRESHNESS_SECONDS
 from streams.metrics.make import SIZES, Maker
 
 STAGES: Final = ("enrich", "embed", "index")
