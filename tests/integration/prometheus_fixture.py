@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import yaml
 
+from ticketstream.stack.ports import FIRST, is_free
 from ticketstream.stack.processes import dies_with_parent
 
 FOLDER = Path(__file__).parents[2] / "prometheus"
@@ -20,10 +21,8 @@ _READY_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at, for now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-        return number
+    """Return a port that nobody listens at, and that the system gives to no connection meanwhile."""
+    return next(port for port in random.sample(range(10_000, FIRST), 1_000) if is_free(port))
 
 
 class Prometheus:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from harness import Desk, until
 from prometheus_fixture import FOLDER, Prometheus
-from receiver import Server, serving
+from receiver import KEY, Server, serving
 
 from agents.producer import Record
 from schemas.codec import schema_header
@@ -21,7 +21,6 @@ from schemas.settings import PREFIX
 from schemas.topics import CHANGES
 
 DASHBOARDS = FOLDER.parent / "grafana" / "dashboards"
-KEY = "a-key-of-the-tests-0123456789"
 SECONDS = 60.0
 _COMPARED = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*[\d.e]+\s*$")
 _JOINED = re.compile(r"\n(?:and|unless)\b.*\n")
@@ -51,8 +50,7 @@ def rule_expressions() -> list[str]:
 
 
 @pytest.fixture
-def server(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setitem(desk.environment, f"{PREFIX}HTTP__API_KEY", KEY)
+def server(desk: Desk) -> Iterator[Server]:
     with serving(desk) as made:
         yield made
 
@@ -76,7 +74,10 @@ async def test_every_expression_returns_series_on_a_running_pipeline(
     async def scraped() -> bool:
         return len(prometheus.query('up{job=~"ticketstream.*"} == 1')) == 2
 
-    await until(scraped, SECONDS, f"both targets up: {prometheus.get('/api/v1/targets')}")
+    try:
+        await until(scraped, SECONDS, "both targets up")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {prometheus.get('/api/v1/targets')}") from None
     before = prometheus.value("sum(ticketstream_embedding_tokens_total)")
 
     # Something of everything: a live change, a webhook, an import, a dead letter, a comparison.
