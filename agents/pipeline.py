@@ -59,7 +59,7 @@ _BACKLOG: Final = _HELD
 is taken in at once; it then overtakes them in embed."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
-its way when the pause began, some 1,200 tickets, more when other workers' partitions come."""
+its way when the pause began, some 800 tickets, more when other workers' partitions come."""
 _DRAIN_SECONDS: Final = 10.0
 _LAST_WORDS_SECONDS: Final = 5.0
 _EFFECTS_SECONDS: Final = 20.0

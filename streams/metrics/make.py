@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 PREFIX: Final = "ticketstream_"
 SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -26,18 +28,14 @@ class Maker:
     ) -> Counter:
         """Return a counter; ``_total`` is added to its name."""
         made = Counter(PREFIX + name, text, labels, registry=self.registry)
-        for values in known:
-            made.labels(*values)
-        return made
+        return _shown(made, known)
 
     def gauge(
         self, name: str, text: str, labels: Sequence[str] = (), known: Iterable[Sequence[str]] = ()
     ) -> Gauge:
         """Return a gauge."""
         made = Gauge(PREFIX + name, text, labels, registry=self.registry)
-        for values in known:
-            made.labels(*values)
-        return made
+        return _shown(made, known)
 
     def histogram(
         self,
@@ -49,9 +47,7 @@ class Maker:
     ) -> Histogram:
         """Return a histogram, by default of seconds."""
         made = Histogram(PREFIX + name, text, labels, buckets=buckets, registry=self.registry)
-        for values in known:
-            made.labels(*values)
-        return made
+        return _shown(made, known)
 
     def sums(self, name: str, text: str, labels: Sequence[str]) -> Sums:
         """Return a counter whose values are read where they are kept."""
@@ -83,3 +79,10 @@ class Sums(Collector):
         for values, by in list(self._readers.items()):
             family.add_metric(values, by())
         yield family
+
+
+def _shown(made: M, known: Iterable[Sequence[str]]) -> M:
+    """Have a metric's series of known labels be there from the start, at zero."""
+    for values in known:
+        made.labels(*values)
+    return made
