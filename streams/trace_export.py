@@ -97,10 +97,9 @@ class LoggingExporter(SpanExporter):
         self.away = False
         self._exporter = exporter
         self._collector = collector
-        self._words = _Words()
         # OpenTelemetry would say it at every attempt, and once more for the spans it drops.
         for name in (_EXPORTER, _QUEUE):
-            logging.getLogger(name).addFilter(self._words)
+            logging.getLogger(name).addFilter(_WORDS)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans; they are lost when the collector does not take them."""
@@ -110,7 +109,7 @@ class LoggingExporter(SpanExporter):
             self.away = away
             log = structlog.get_logger()
             if away:
-                log.warning("traces cannot be sent", collector=self._collector, reason=self._words.last)
+                log.warning("traces cannot be sent", collector=self._collector, reason=_WORDS.last)
             else:
                 log.info("traces are sent again", collector=self._collector)
         return result
@@ -130,6 +129,10 @@ class _Words(logging.Filter):
         if record.name == _EXPORTER and record.args and not record.msg.endswith("max retries or shutdown."):
             self.last = " ".join(record.getMessage().split())[:300]
         return False
+
+
+_WORDS: Final = _Words()
+"""One for the process: of several filters the first would keep the message from the others."""
 
 
 def _shown(url: str) -> str:

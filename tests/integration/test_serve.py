@@ -56,10 +56,17 @@ async def hinted(desk: Desk) -> int:
 async def quiet(desk: Desk) -> None:
     """Wait until all is worked off."""
 
-    async def done() -> bool:
-        return not await desk.unacknowledged()
+    left: dict[str, tuple[int, int]] = {}
 
-    await until(done, ARRIVES_SECONDS, "everything worked off")
+    async def done() -> bool:
+        nonlocal left
+        left = await desk.unacknowledged()
+        return not left
+
+    try:
+        await until(done, ARRIVES_SECONDS, "everything worked off")
+    except AssertionError:
+        raise AssertionError(f"not worked off: {left}\n{desk.log()[-6000:]}") from None
 
 
 async def arrived(desk: Desk, *tickets: int) -> None:
