@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError
 
 from agents.lease import Lease
 from agents.leased_producer import LeasedProducer
@@ -107,6 +107,8 @@ class Producer:
             ]
             results = await asyncio.gather(*futures)
         except (KafkaError, OSError) as error:
+            if isinstance(error, BrokerResponseError) and not error.retriable:
+                await self._replace(client)
             raise UnavailableError(f"Kafka did not take a message: {error!r}") from error
         last: dict[tuple[str, int], int] = {}
         for done in results:
@@ -114,6 +116,18 @@ class Producer:
         for place, offset in last.items():
             self.heads[place] = max(offset + 1, self.heads.get(place, 0))
         return last
+
+    async def _replace(self, client: LeasedProducer) -> None:
+        """Give up a client of which the broker has refused a batch.
+
+        Its sequence numbers are used up with the batch: the broker would refuse all that follows in that
+        partition, for ever. What it still holds fails like the batch did, before the next one connects.
+        """
+        async with self._connecting:
+            if self._client is client:
+                self._client = None
+                client.dropped = True
+                await _stopped(client)
 
     async def _connected(self) -> LeasedProducer:
         async with self._connecting:

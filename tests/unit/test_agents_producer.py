@@ -7,7 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    NotLeaderForPartitionError,
+    OutOfOrderSequenceNumber,
+)
 
 from agents import producer as module
 from agents.producer import Producer, Record
@@ -123,6 +129,36 @@ async def test_a_record_the_broker_did_not_take_can_be_tried_again(
     with pytest.raises(UnavailableError, match="did not take a message"):
         await sending
     assert producer.heads == {}
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), MessageSizeTooLargeError()])
+async def test_after_a_refused_batch_the_next_goes_through_a_client_of_its_own(
+    clients: list[StubClient], error: Exception
+) -> None:
+    producer = await started()
+    sending = [asyncio.create_task(producer.send([Record("t", 0, b"a", b"1")])) for _ in range(2)]
+    await settle()
+    for future in clients[0].futures:
+        future.set_exception(error)
+    for each in sending:
+        with pytest.raises(UnavailableError, match="did not take a message"):
+            await each
+    assert (clients[0].dropped, clients[0].stopped) == (True, 1)
+    again = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1")]))
+    await settle()
+    clients[1].answer(4)
+    assert await again == {("t", 0): 4}
+    assert len(clients) == 2
+
+
+async def test_a_client_whose_batch_can_be_sent_again_stays(clients: list[StubClient]) -> None:
+    producer = await started()
+    sending = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1")]))
+    await settle()
+    clients[0].futures[0].set_exception(NotLeaderForPartitionError())
+    with pytest.raises(UnavailableError):
+        await sending
+    assert not clients[0].stopped
 
 
 async def test_a_client_that_does_not_take_it_in_can_be_tried_again(clients: list[StubClient]) -> None:
