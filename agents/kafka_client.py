@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer
+
+_REST_SECONDS: Final = 0.2
 
 
 def keep_metadata(client: Any) -> None:
@@ -14,7 +16,8 @@ def keep_metadata(client: Any) -> None:
 
     aiokafka (0.14.0) foresees its own errors there. Any other, such as a broker that is killed at the
     wrong moment can cause, ends the client's task for good; everything that waits for the next update
-    (the search of the group's coordinator above all) then waits for ever, without a word.
+    (the search of the group's coordinator above all) then waits for ever, without a word. And whoever
+    needs it asks again at once: without a rest in between, a broker that is away keeps a core busy.
     """
     update = client._metadata_update
 
@@ -25,10 +28,12 @@ def keep_metadata(client: Any) -> None:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            return False  # not we were cancelled, but the request we waited for
+            updated = False  # not we were cancelled, but the request we waited for
         except Exception as error:
             structlog.get_logger().warning("Kafka's metadata not updated", error=error)
-            return False
+            updated = False
+        if not updated:
+            await asyncio.sleep(_REST_SECONDS)
         return updated
 
     client._metadata_update = kept

@@ -6,6 +6,8 @@ lease could have ended by the time they leave.
 
 from __future__ import annotations
 
+import math
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -19,13 +21,18 @@ from agents.lease import Lease
 class LeasedProducer(AIOKafkaProducer):
     """Holds its requests back while ``lease``, if there is one, is not held.
 
-    Once ``dropped`` is set nothing leaves any more: what waits fails with ProducerFenced.
+    With a lease records wait for Kafka for as long as it is away; without one they fail after the
+    request's time. Once ``dropped`` is set nothing leaves any more: what waits fails with ProducerFenced.
     """
 
     def __init__(self, lease: Lease | None, **settings: Any) -> None:
         super().__init__(**settings)
         self.dropped = False
         self._lease = lease
+        if lease is not None:
+            # aiokafka gives up a batch that has no leader for that long, and with it numbers that Kafka waits
+            # for: it would refuse all that follows in the partition.
+            self._message_accumulator._batch_ttl = math.inf
         keep_metadata(self.client)
         self._send_request = self.client.send
         self.client.send = self._send_if_ours
@@ -37,3 +44,11 @@ class LeasedProducer(AIOKafkaProducer):
             if self.dropped:
                 raise ProducerFenced
         return await self._send_request(node_id, request, **how)
+
+    async def give_up(self) -> None:
+        """Fail what is left with ProducerFenced and disconnect; for one whose ``stop`` takes too long."""
+        accumulator = self._message_accumulator
+        for batch in [*chain(*accumulator._batches.values()), *accumulator._pending_batches]:
+            batch.failure(ProducerFenced())
+        self._sender.sender_task.cancel()
+        await self.client.close()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+import structlog
 from aiokafka.errors import BrokerResponseError, KafkaError
 
 from agents.lease import Lease
@@ -68,9 +69,9 @@ class Producer:
     async def stop(self) -> None:
         """Flush and disconnect."""
         self._started = False
-        if self._client is not None:
-            await self._client.stop()
-            self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            await _stopped(client)
 
     async def flush(self, timeout: float) -> None:
         """Wait at most so many seconds until what has been given to ``send`` has left."""
@@ -139,5 +140,10 @@ class Producer:
 
 
 async def _stopped(client: LeasedProducer) -> None:
-    with suppress(Exception):
+    """Flush and disconnect, however it ends: what has not left in time is given up."""
+    try:
         await asyncio.wait_for(client.stop(), _STOP_SECONDS)
+    except TimeoutError:
+        await client.give_up()
+    except Exception as error:
+        structlog.get_logger().warning("a producer did not end well", error=error)

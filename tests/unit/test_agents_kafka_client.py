@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agents.kafka_client import keep_metadata
+from agents.kafka_client import _REST_SECONDS, keep_metadata
 
 
 class Client:
@@ -29,10 +29,19 @@ class Client:
         (asyncio.CancelledError(), False),
     ],
 )
-async def test_whatever_happens_there_is_an_answer(outcome: BaseException | bool, updated: bool) -> None:
+async def test_whatever_happens_there_is_an_answer_and_a_rest_before_the_next_try(
+    outcome: BaseException | bool, updated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr("agents.kafka_client.asyncio.sleep", rest)
     client = Client(outcome)
     keep_metadata(client)
     assert await client._metadata_update("cluster", ["topic"]) is updated
+    assert rests == ([] if updated else [_REST_SECONDS])
 
 
 async def test_a_client_that_is_closed_ends_all_the_same() -> None:

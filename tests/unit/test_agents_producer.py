@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,8 @@ from aiokafka.errors import (
 )
 
 from agents import producer as module
+from agents.lease import Lease
+from agents.leased_producer import LeasedProducer
 from agents.producer import Producer, Record
 from agents.topics import DEAD_LETTER_MAX_BYTES
 from schemas.errors import UnavailableError
@@ -35,6 +38,8 @@ class StubClient:
         self.futures: list[asyncio.Future[Any]] = []
         self.refusal: Exception | None = None
         self.stopped = 0
+        self.never_stops = False
+        self.given_up = False
         self.made.append(self)
 
     async def start(self) -> None:
@@ -43,6 +48,11 @@ class StubClient:
 
     async def stop(self) -> None:
         self.stopped += 1
+        if self.never_stops:
+            await asyncio.Event().wait()
+
+    async def give_up(self) -> None:
+        self.given_up = True
 
     async def send(
         self, topic: str, *, value: Any, key: Any, partition: int, headers: list[Any]
@@ -207,3 +217,22 @@ async def test_what_is_dropped_is_forgotten_and_the_next_connects_anew(
     await producer.stop()
     with pytest.raises(UnavailableError, match="not started"):
         await producer.send([Record("t", 0, b"k", b"late")])
+
+
+async def test_what_does_not_leave_in_time_is_given_up(
+    clients: list[StubClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STOP_SECONDS", 0.01)
+    producer = await started()
+    clients[0].never_stops = True
+    await producer.stop()
+    assert clients[0].given_up
+
+
+async def test_a_worker_s_records_wait_for_kafka_however_long_it_is_away() -> None:
+    def patience(lease: Lease | None) -> float:
+        ttl: float = LeasedProducer(lease, bootstrap_servers="kafka:1")._message_accumulator._batch_ttl
+        return ttl
+
+    assert patience(Lease(10)) == math.inf
+    assert patience(None) < math.inf
