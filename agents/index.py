@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
@@ -51,7 +52,8 @@ class Index:
     a newer version.
 
     ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
-    is the collection readers read, where that is another.
+    is the collection readers read, where that is another. ``begun_span`` is how many messages of a partition
+    a worker takes in at most before the first is acknowledged.
     """
 
     def __init__(
@@ -60,14 +62,31 @@ class Index:
         writer: Writer,
         empty_accounts: frozenset[str] = frozenset(),
         former: Former | None = None,
+        begun_span: int = 0,
     ) -> None:
         self._former = former
         self._tables = tables
         self._writer = writer
         self._empty_accounts = empty_accounts
+        self._begun_span = begun_span
+        self._begun_below: dict[int, int | None] = {}
+
+    def taken_over(self, partitions: Iterable[int]) -> None:
+        """Note that somebody else has worked in these partitions, and may have died amid it."""
+        self._begun_below |= dict.fromkeys(partitions)
+
+    def _may_be_begun(self, message: Incoming) -> bool:
+        """Return whether the partition's former owner may have begun to write this."""
+        if message.partition not in self._begun_below:
+            return False
+        below = self._begun_below[message.partition]
+        if below is None:  # the first that comes is the first that was not acknowledged
+            below = self._begun_below[message.partition] = message.offset + self._begun_span
+        return message.offset < below
 
     async def handle(self, message: Incoming) -> Done:
         """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
+        begun = self._may_be_begun(message)
         ticket = decode(EmbeddedTicket, message.value, message.headers)
         key = ticket_key(ticket.account, ticket.ticket_id)
         if message.key != key:
@@ -90,6 +109,8 @@ class Index:
             return self._done(message, ticket, "unchanged", after, SinkResult())
         if replay:  # Weaviate may hold something else than the table says, or nothing
             item = replace(item, stale_ids=None)
+        if begun:
+            item = replace(item, begun=True)
         lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
         # The state that is replayed lost nothing since it was written there.
         if self._former is not None and not (replay and (before is None or before.version == ticket.version)):

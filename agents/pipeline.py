@@ -97,6 +97,8 @@ class Pipeline:
         self._backlog = Backlog(self._producer, _BACKLOG, self._embedding_paused)
         self._tasks: list[asyncio.Task[None]] = []
         self._live: asyncio.Task[None] | None = None
+        self._owned: frozenset[int] = frozenset()
+        self._unbegun = False
         app.on_partitions_revoked.connect(self._revoked)
         app.on_rebalance_complete.connect(self._assigned)
         app.on_before_shutdown.connect(self._shut_down)
@@ -152,7 +154,10 @@ class Pipeline:
             embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
         )
         former = FormerCollection(self._weaviate)
-        self.index = self._engine(index.STAGE, index.Index(self._tables, self._writer, empty, former).handle)
+        self._indexing = index.Index(self._tables, self._writer, empty, former, begun_span=_HELD)
+        # Of an account that Weaviate knows nothing of, nobody has begun anything.
+        self._unbegun = bool(empty)
+        self.index = self._engine(index.STAGE, self._indexing.handle)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(
@@ -314,6 +319,7 @@ class Pipeline:
             # They have gone already, and their new owner may have come further: none of it may still happen.
             await self._writer.settle(0)
             self._producer.drop()
+            self._owned = frozenset()
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
@@ -324,6 +330,9 @@ class Pipeline:
         self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
         self.imports.assigned(partitions)
+        if not self._unbegun:
+            self._indexing.taken_over(partitions - self._owned)
+        self._unbegun, self._owned = False, frozenset(partitions)
         await self._stop_live()
         subdomain = self._settings.zendesk.subdomain
         if (

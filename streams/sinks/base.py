@@ -29,7 +29,8 @@ class SinkItem(msgspec.Struct, kw_only=True, frozen=True):
 
     ``stale_ids`` are objects the ticket had and has no more; None means that what the store holds of
     the ticket is unknown, and the sink finds out. ``removed`` means that nothing of the ticket may
-    stay; ``upserts`` and ``stale_ids`` do not matter then.
+    stay; ``upserts`` do not matter then. ``begun`` means that somebody else may have begun to write this, and
+    may have died with the store.
     """
 
     account: str
@@ -38,6 +39,7 @@ class SinkItem(msgspec.Struct, kw_only=True, frozen=True):
     upserts: Sequence[ObjectWrite] = ()
     stale_ids: Sequence[UUID] | None = None
     removed: bool = False
+    begun: bool = False
 
 
 class SinkResult(msgspec.Struct, kw_only=True, frozen=True):

@@ -78,6 +78,16 @@ async def stored_chunks(desk: Desk) -> list[StoredChunk]:
         return [each async for each in contents.iterate_objects(desk.account, include_vector=True)]
 
 
+async def _found_by_number(desk: Desk, chunks: Sequence[StoredChunk]) -> set[UUID]:
+    """Return the ids that a filter by their tickets' numbers finds: what no index knows is lost to readers."""
+    settings = desk.settings
+    collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
+    tickets = sorted({chunk.ticket_id for chunk in chunks})
+    async with await connect(settings) as connection:
+        contents = Contents(connection, collection)
+        return {place.id async for place in contents.places_of(desk.account, tickets)}
+
+
 async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int] = ()) -> Comparison:
     """Compare index and account; ``only`` these tickets where any are named, and not those ``without``."""
     wanted, unwanted = set(only), set(without)
@@ -99,6 +109,10 @@ async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int
     for ticket_id, own in held.items():
         for _ in own:
             found.note("orphaned", f"ticket {ticket_id} was never there")
+    indexed = await _found_by_number(desk, chunks)
+    for chunk in chunks:
+        if chunk.id not in indexed:
+            found.note("lost", f"ticket {chunk.ticket_id}: no filter finds {chunk.text[:60]!r}")
     await _compare_vectors(found, desk, chunks)
     return Comparison(tickets=tickets, chunks=len(chunks), differences=found)
 

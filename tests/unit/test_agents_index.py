@@ -251,3 +251,18 @@ async def test_of_two_changes_in_one_second_the_later_one_stays() -> None:
     assert receipt(await desk.stage.handle(forced)).outcome == "indexed"
     assert receipt(await desk.settled(an_embedded(6, public=["b"], origin=origin(3)))).outcome == "indexed"
     assert receipt(await desk.settled(an_embedded(6, public=["c"], origin=other.origin))).outcome == "indexed"
+
+
+async def test_the_first_messages_of_a_partition_taken_over_may_have_been_begun() -> None:
+    desk = Desk()
+    stage = Index(desk.tables, desk.writer, begun_span=2)  # type: ignore[arg-type]
+
+    async def handled(offset: int) -> bool:
+        await stage.handle(a_message(an_embedded(version=1_000 + offset), offset))
+        return desk.writer.items[-1].begun
+
+    assert not await handled(6)
+    stage.taken_over({0})
+    assert [await handled(offset) for offset in (7, 8, 9)] == [True, True, False]
+    stage.taken_over({0})
+    assert await handled(10)

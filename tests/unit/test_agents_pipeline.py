@@ -59,6 +59,9 @@ class Desk:
         made._tables = None
         made._tasks = []
         made._live = None
+        made._owned = frozenset()
+        made._unbegun = False
+        made._indexing = Part("indexing", self.log)
         made._partitions = 8
         made._settings = Settings(
             kafka=KafkaSettings(partitions=8), zendesk=ZendeskSettings(subdomain="acme"), data_dir=Path()
@@ -105,6 +108,29 @@ async def test_new_partitions_bring_their_share_of_the_quotas_and_their_records(
     assert f"ledger.assigned {set(others)}" in desk.log
     assert f"imports.assigned {set(others)}" in desk.log
     assert "live.run" not in desk.log
+
+
+async def test_of_new_partitions_the_sink_is_told_that_somebody_may_have_begun_there(desk: Desk) -> None:
+    told = [f"indexing.taken_over {set(new)}" for new in ((1, 2), (3,), (1, 3))]
+    desk.own(1, 2)
+    await desk.pipeline._assigned()
+    desk.own(1, 2, 3)
+    await desk.pipeline._assigned()
+    # Lost for a while: whoever had them meanwhile may have died amid a write.
+    desk.lease.held = False
+    await desk.pipeline._revoked()
+    desk.own(1, 3)
+    await desk.pipeline._assigned()
+    assert [entry for entry in desk.log if entry.startswith("indexing")] == told
+
+
+async def test_of_an_account_weaviate_knows_nothing_of_nobody_has_begun_anything(desk: Desk) -> None:
+    desk.pipeline._unbegun = True
+    desk.own(1, 2)
+    await desk.pipeline._assigned()
+    desk.own(1, 2, 3)
+    await desk.pipeline._assigned()
+    assert [entry for entry in desk.log if entry.startswith("indexing")] == [f"indexing.taken_over { {3} }"]
 
 
 async def test_the_live_source_runs_where_the_account_s_partition_is(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import grpc  # type: ignore[import-untyped]
+import msgspec
 import numpy as np
 import pytest
 from weaviate.proto.v1 import batch_delete_pb2, batch_pb2, search_get_pb2
@@ -37,6 +38,8 @@ class FakeWeaviate:
         self.calls: list[tuple[str, int]] = []
         self.running: set[str] = set()
         self.held: list[UUID] = []
+        self.unindexed: set[UUID] = set()
+        self.vectors: list[list[bytes]] = []
         self.fail: dict[str, Exception] = {}
 
     async def call(self, method: str, request: Any, timeout: float = 0) -> Any:
@@ -52,6 +55,7 @@ class FakeWeaviate:
 
     def BatchObjects(self, request: Any) -> Any:  # noqa: N802
         errors = []
+        self.vectors.append([sent.vector_bytes for sent in request.objects])
         for index, sent in enumerate(request.objects):
             text = sent.properties.non_ref_properties["text"]
             self._times[text] = self._times.get(text, 0) + 1
@@ -72,8 +76,13 @@ class FakeWeaviate:
         gone = [
             batch_delete_pb2.BatchDeleteObject(uuid=UUID(each).bytes.lstrip(b"\0"), successful=True)
             for each in ids
+            if UUID(each) not in self.unindexed
         ]
         return batch_delete_pb2.BatchDeleteReply(objects=gone)
+
+    async def delete_object(self, collection: str, tenant: str, identity: UUID) -> None:
+        self.calls.append(("delete_object", 1))
+        self.unindexed.discard(identity)
 
 
 def sink_of(fake: FakeWeaviate) -> WeaviateSink:
@@ -151,3 +160,72 @@ async def test_same_ticket_twice_sends_nothing() -> None:
     with pytest.raises(ValueError, match="twice"):
         await sink_of(fake).write([item(1, "a"), item(1, "b")])
     assert fake.calls == []
+
+
+def lost() -> grpc.aio.AioRpcError:
+    empty = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, empty, empty, "gone")
+
+
+async def test_what_a_lost_weaviate_may_hold_half_is_indexed_anew() -> None:
+    fake = FakeWeaviate()
+    sink = sink_of(fake)
+    fake.fail["BatchObjects"] = lost()
+    with pytest.raises(UnavailableError):
+        await sink.write([item(1, "a", stale=[])])
+    fake.fail.clear()
+    sink._is_set_up = True
+    for _ in range(2):
+        await sink.write([item(1, "a", stale=[]), item(2, "b", stale=[])])
+    own = np.ones(4, np.float32).tobytes()
+    (other,), *whole = fake.vectors
+    # Weaviate passes over what it holds already: only another vector makes it index the object again.
+    assert other != own
+    assert other[1:] == own[1:]
+    assert whole == [[own, own], [own, own]]
+
+
+async def test_what_another_process_may_have_begun_is_indexed_anew() -> None:
+    fake = FakeWeaviate()
+    begun = msgspec.structs.replace(item(1, "a", "b", stale=[]), begun=True)
+    await sink_of(fake).write([begun, item(2, "c", stale=[])])
+    assert [len(vectors) for vectors in fake.vectors] == [2, 3]
+    assert not set(fake.vectors[0]) & set(fake.vectors[1])
+
+
+async def test_what_no_filter_finds_is_deleted_by_its_id() -> None:
+    fake = FakeWeaviate()
+    fake.unindexed = {UUID(int=9)}
+    one, two = await sink_of(fake).write(
+        [item(1, "a", stale=[UUID(int=8), UUID(int=9)]), item(2, "b", stale=[UUID(int=7)])]
+    )
+    assert (one.objects_deleted, two.objects_deleted) == (1, 1)
+    assert not fake.unindexed
+    assert fake.calls.count(("delete_object", 1)) == 1
+
+
+async def test_of_a_removed_ticket_goes_what_it_is_known_to_have_had() -> None:
+    fake = FakeWeaviate()
+    fake.held, fake.unindexed = [UUID(int=8)], {UUID(int=9)}
+    gone = msgspec.structs.replace(item(1, stale=[UUID(int=8), UUID(int=9)]), removed=True)
+    (result,) = await sink_of(fake).write([gone])
+    assert result.objects_deleted == 1
+    assert not fake.unindexed
+
+
+async def test_deletions_that_were_cut_short_are_remembered() -> None:
+    fake = FakeWeaviate()
+    sink = sink_of(fake)
+    fake.held = [UUID(int=9)]
+    fake.fail["BatchDelete"] = lost()
+    with pytest.raises(UnavailableError):
+        await sink.write([item(1, "a")])
+    # Its entries in the indexes have gone, the object has not.
+    fake.fail.clear()
+    fake.held, fake.unindexed = [], {UUID(int=9)}
+    sink._is_set_up = True
+    await sink.write([item(1, "a")])
+    assert not fake.unindexed
+    before = len(fake.calls)
+    await sink.write([item(1, "a")])
+    assert sorted(fake.calls[before:]) == [("BatchObjects", 1), ("Search", 0)]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
+from uuid import UUID
 
 import grpc  # type: ignore[import-untyped]
 import weaviate
@@ -82,6 +83,12 @@ class WeaviateConnection:
             return answer
         finally:
             self.observer.called(ok, time.perf_counter() - started)
+
+    async def delete_object(self, collection: str, tenant: str, identity: UUID) -> None:
+        """Delete an object, if it is there, without asking any index. Raises weaviate's own errors."""
+        await self._permit()
+        objects = self.client.collections.use(collection).with_tenant(tenant)
+        await objects.data.delete_by_id(identity)
 
     async def close(self) -> None:
         """Close both ways to the server."""

@@ -8,13 +8,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import grpc  # type: ignore[import-untyped]
+from weaviate.exceptions import WeaviateBaseError
 
 from schemas.errors import UnavailableError
 from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.sinks.weaviate.collection import tenant_of
-from streams.sinks.weaviate.failures import as_error, is_missing_tenant
+from streams.sinks.weaviate.failures import as_error, is_missing_tenant, translated
 from streams.sinks.weaviate.reading import object_id, ticket_id, uuid_of
 from streams.sinks.weaviate.together import all_of, slices
 
@@ -30,18 +31,20 @@ class Leftovers:
     def __init__(self, connection: WeaviateConnection, collection: str) -> None:
         self._connection = connection
         self._collection = collection
+        self._begun: dict[tuple[str, int], set[UUID]] = {}
+        """Of tickets whose deletions had no answer: what was to go, which a filter may no longer find."""
 
     async def find(self, items: Mapping[int, SinkItem]) -> dict[int, set[UUID] | None]:
         """Return, by the items' keys, the ids Weaviate holds of each ticket; None for too many to list.
 
-        Items that name their stale ids get those, without a look. One query finds all others of an
-        account. Raises UnavailableError and CredentialsError.
+        Items that name their stale ids get those, without a look; of a removed one they are added to what is
+        found. One query finds all others of an account. Raises UnavailableError and CredentialsError.
         """
         found: dict[int, set[UUID] | None] = {}
         unknown: defaultdict[str, dict[int, int]] = defaultdict(dict)
         for key, item in items.items():
             if item.removed or item.stale_ids is None:
-                found[key] = set()
+                found[key] = set(item.stale_ids or ())
                 unknown[tenant_of(item.account)][item.ticket_id] = key
             else:
                 found[key] = set(item.stale_ids)
@@ -51,7 +54,13 @@ class Leftovers:
             for tickets in slices(list(keys.items()), _TICKETS_A_CALL)
         ]
         for answer in await all_of(calls):
-            found |= answer
+            for key, ids in answer.items():
+                found[key] = None if ids is None else ids | (found[key] or set())
+        for key, item in items.items():
+            begun = self._begun.get((item.account, item.ticket_id))
+            seen = found[key]
+            if begun and seen is not None:
+                found[key] = seen | begun
         return found
 
     async def delete(
@@ -61,6 +70,8 @@ class Leftovers:
         kept: Mapping[int, set[UUID]],
     ) -> dict[int, int]:
         """Delete what was found but not kept; return the number of deleted objects by the items' keys.
+
+        Those that no filter finds are not counted: Weaviate does not say whether they were there.
 
         Raises UnavailableError and CredentialsError.
         """
@@ -73,10 +84,19 @@ class Leftovers:
                 deleted[key] = await self._delete_all(tenant, item.ticket_id, kept[key])
             else:
                 owners[tenant] |= dict.fromkeys(ids - kept[key], key)
+        begun = {(items[key].account, items[key].ticket_id): ids or set() for key, ids in found.items()}
+        self._begun |= begun
         for tenant, owned in owners.items():
             for part in slices(list(owned), _IDS_A_CALL):
-                for gone in await self._delete(tenant, requests.with_ids(part)):
-                    deleted[owned[gone]] += 1
+                gone = set(await self._delete(tenant, requests.with_ids(part)))
+                # What a Weaviate that was killed has not indexed (see upserts.py), no filter finds.
+                for each in part:
+                    if each in gone:
+                        deleted[owned[each]] += 1
+                    else:
+                        await self._delete_one(tenant, each)
+        for ticket in begun:
+            del self._begun[ticket]
         return deleted
 
     async def _look_up(self, tenant: str, tickets: Sequence[tuple[int, int]]) -> dict[int, set[UUID] | None]:
@@ -115,6 +135,14 @@ class Leftovers:
                 f"{failed[0].error[:300]}"
             )
         return [uuid_of(deletion.uuid) for deletion in reply.objects]
+
+    async def _delete_one(self, tenant: str, identity: UUID) -> None:
+        with translated(f"looking for left-overs in {self._collection}"):
+            try:
+                await self._connection.delete_object(self._collection, tenant, identity)
+            except WeaviateBaseError as error:
+                if not is_missing_tenant(error):
+                    raise
 
     async def _call(self, method: str, request: Any, timeout: float | None = None) -> Any:
         """Return the answer, None when nothing was ever written for the account."""

@@ -43,6 +43,14 @@ def batch_objects(collection: str, dimensions: int, item: SinkItem) -> list[batc
         raise RefusedError(f"a text of ticket {item.ticket_id} cannot be stored: {error}") from error
 
 
+def with_another_vector(made: batch_pb2.BatchObject) -> batch_pb2.BatchObject:
+    """Return a copy whose vector differs in the last bit of its first number."""
+    copy = batch_pb2.BatchObject()
+    copy.CopyFrom(made)
+    copy.vector_bytes = bytes([made.vector_bytes[0] ^ 1]) + made.vector_bytes[1:]
+    return copy
+
+
 def _object(
     collection: str,
     tenant: str,

@@ -83,7 +83,8 @@ class WeaviateSink:
                 owners += [index] * len(own)
         items = {index: item for index, item in enumerate(batch) if index not in errors}
         # Whatever of the new chunks the look-up sees is kept anyway, so it need not wait for them.
-        failed, found = await both(self._upserts.write(objects), self._leftovers.find(items))
+        begun = {made.uuid for made, owner in zip(objects, owners, strict=True) if batch[owner].begun}
+        failed, found = await both(self._upserts.write(objects, begun), self._leftovers.find(items))
         for position, problem in failed.items():
             errors.setdefault(owners[position], problem)
         stale = {index: ids for index, ids in found.items() if index not in errors and ids != set()}

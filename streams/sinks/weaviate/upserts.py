@@ -1,10 +1,16 @@
-"""Writes objects in batches, and those Weaviate did not take once more, one by one."""
+"""Writes objects in batches, and those Weaviate did not take once more, one by one.
+
+A Weaviate that is killed amid a write (1.35.2) keeps objects that its indexes do not know: no filter finds
+them, no search. Writing the same object again does not mend it, as Weaviate passes over what has not changed;
+one whose vector has changed it indexes anew and whole (`determineInsertStatus` in its `shard_write_put.go`).
+So what may have been cut short is first written with another vector, then as it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 from weaviate.proto.v1 import batch_pb2
@@ -13,6 +19,7 @@ from schemas.errors import PermanentError
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import WeaviateConnection
 from streams.sinks.weaviate.failures import object_error, translated
+from streams.sinks.weaviate.objects import with_another_vector
 from streams.sinks.weaviate.together import all_of
 
 _IN_FLIGHT: Final = 2
@@ -26,12 +33,26 @@ class Upserts:
         self._connection = connection
         self._doing = f"writing to {collection}"
         self._slots = asyncio.Semaphore(_IN_FLIGHT)
+        self._unanswered: set[str] = set()
 
-    async def write(self, objects: Sequence[batch_pb2.BatchObject]) -> dict[int, PermanentError]:
+    async def write(
+        self, objects: Sequence[batch_pb2.BatchObject], begun: Container[str] = ()
+    ) -> dict[int, PermanentError]:
         """Write all objects; return the errors of those that can never be written, by their position.
 
-        Raises UnavailableError and CredentialsError for the whole.
+        ``begun`` are ids whose write another process may have begun; what this one has begun without an
+        answer is known here. Raises UnavailableError and CredentialsError for the whole.
         """
+        ids = {each.uuid for each in objects}
+        unsure = [each for each in objects if each.uuid in self._unanswered or each.uuid in begun]
+        self._unanswered |= ids
+        if unsure:
+            await self._write(list(map(with_another_vector, unsure)))
+        errors = await self._write(objects)
+        self._unanswered -= ids
+        return errors
+
+    async def _write(self, objects: Sequence[batch_pb2.BatchObject]) -> dict[int, PermanentError]:
         starts: list[tuple[int, list[batch_pb2.BatchObject]]] = []
         for batch in requests.batches(objects):
             starts.append((starts[-1][0] + len(starts[-1][1]) if starts else 0, batch))
