@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import subprocess
 import time
@@ -12,17 +11,12 @@ from typing import Any
 import httpx
 import yaml
 
-from ticketstream.stack.ports import FIRST, is_free
+from ticketstream.stack.ports import free_ports
 from ticketstream.stack.processes import dies_with_parent
 
 FOLDER = Path(__file__).parents[2] / "prometheus"
 INSTALL = "Prometheus is missing: apt-get install prometheus"
 _READY_SECONDS = 30.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at, and that the system gives to no connection meanwhile."""
-    return next(port for port in random.sample(range(10_000, FIRST), 1_000) if is_free(port))
 
 
 class Prometheus:
@@ -41,7 +35,8 @@ class Prometheus:
             if "authorization" in job:
                 job["authorization"]["credentials_file"] = str(folder / "key")
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        self.url = f"http://127.0.0.1:{free_port()}"
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
