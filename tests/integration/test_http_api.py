@@ -213,7 +213,7 @@ async def test_the_overview_is_what_kafka_and_weaviate_hold(
         assert server.post({"ticket_id": chosen[0], "n": number}).json() == {"result": "produced"}
     async with watching(server) as socket:
         (*_, last) = await seen(socket, lambda one: one["stages"][0]["backlog"] == 7 and not one["workers"])
-    assert last["state"] == "stopped"
+    assert (last["state"], last["held_up_by"]) == ("stopped", "enrich")
     assert 0 <= last["stages"][0]["oldest_seconds"] < SECONDS
     assert sum(end - max(done, 0) for done, end in (await desk.unacknowledged()).values()) >= 7
     desk.worker()
