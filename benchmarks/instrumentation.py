@@ -12,29 +12,36 @@ import httpx
 from benchmarks.figures import Findings
 from benchmarks.pipeline import ImportFigures, measured_import
 from benchmarks.stack import BenchStack, unlimited
-from benchmarks.turns import cost, turn_by_turn
+from benchmarks.turns import cost, rates, turn_by_turn
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
 from ticketstream.stack.ports import free_ports
 
 _SCRAPE_SECONDS: Final = 5.0
+_MEASURED: Final = "with metrics, scraped every 5 s"
+_UNMEASURED: Final = "without metrics"
+_MOST: Final = 5.0
 _SILENT: Final = "benchmarks.silent"
 
 Note = Callable[[str], None]
 
 
 def run(*, tickets: int, workers: int, note: Note) -> Findings:
-    """Import the account with and without instrumentation, turn by turn, each on a fresh stack."""
+    """Import the account with and without instrumentation, turn by turn."""
 
-    def import_once(measured: bool) -> ImportFigures:
-        note(f"pipeline {'with' if measured else 'without'} metrics, {tickets:,} tickets, {workers} workers")
-        return _round(measured, tickets, workers)
+    def import_once(way: str) -> ImportFigures:
+        note(f"pipeline, {way}, {tickets:,} tickets, {workers} workers")
+        return _round(way == _MEASURED, tickets, workers)
 
-    found = turn_by_turn(import_once)
+    found = turn_by_turn([_MEASURED, _UNMEASURED], import_once)
     return Findings(
         scenario="instrumentation",
-        figures=cost(found, "metrics", "scraped every 5 s"),
-        measured={"with": found[True], "without": found[False]},
+        figures=[
+            *rates(found, _MEASURED),
+            *rates(found, _UNMEASURED),
+            *cost(found, _MEASURED, _UNMEASURED, most=_MOST),
+        ],
+        measured={**found},
     )
 
 

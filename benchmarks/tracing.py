@@ -13,39 +13,50 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from benchmarks.figures import Findings, plain
 from benchmarks.pipeline import ImportFigures, measured_import
 from benchmarks.stack import BenchStack, unlimited
-from benchmarks.turns import cost, turn_by_turn
+from benchmarks.turns import cost, rates, turn_by_turn
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
 
-_LEAST_SPANS: Final = 3
-"""A ticket's own: one a stage."""
+_TENTH: Final = "one ticket in ten traced"
+_RATIOS: Final = {"every ticket traced": "1", _TENTH: "0.1"}
+_UNTRACED: Final = "without traces"
+_MOST: Final = 5.0
 
 Note = Callable[[str], None]
 
 
 def run(*, tickets: int, workers: int, note: Note) -> Findings:
-    """Import the account with every trace kept and with none, turn by turn, each on a fresh stack."""
-    spans: list[int] = []
+    """Import the account with every trace kept, with some and with none, turn by turn."""
+    spans: dict[str, list[int]] = {way: [] for way in _RATIOS}
 
-    def import_once(traced: bool) -> ImportFigures:
-        note(f"pipeline {'with' if traced else 'without'} traces, {tickets:,} tickets, {workers} workers")
-        if not traced:
+    def import_once(way: str) -> ImportFigures:
+        note(f"pipeline, {way}, {tickets:,} tickets, {workers} workers")
+        if way == _UNTRACED:
             return _round(tickets, workers, {})
         with _collector() as (endpoint, bodies):
-            figures = _round(tickets, workers, {"TRACING__OTLP_ENDPOINT": endpoint})
-        spans.append(sum(map(_spans, bodies)))
-        if spans[-1] < _LEAST_SPANS * tickets:
-            raise StackError(f"only {spans[-1]:,} spans of {tickets:,} tickets reached the collector")
+            ratio = {"TRACING__OTLP_ENDPOINT": endpoint, "TRACING__SAMPLE_RATIO": _RATIOS[way]}
+            figures = _round(tickets, workers, ratio)
+        spans[way].append(sum(map(_spans, bodies)))
+        if not spans[way][-1]:
+            raise StackError("no span reached the collector")
         return figures
 
-    found = turn_by_turn(import_once)
+    found = turn_by_turn([*_RATIOS, _UNTRACED], import_once)
     return Findings(
         scenario="tracing",
         figures=[
-            *cost(found, "traces", "every ticket's"),
-            plain("spans a ticket", sum(spans) / len(spans) / tickets),
+            *(figure for way in found for figure in rates(found, way)),
+            *(
+                figure
+                for way in _RATIOS
+                for figure in cost(found, way, _UNTRACED, most=_MOST if way == _TENTH else None)
+            ),
+            *(
+                plain(f"spans a ticket, {way}", sum(counts) / len(counts) / tickets)
+                for way, counts in spans.items()
+            ),
         ],
-        measured={"with": found[True], "without": found[False], "spans": spans},
+        measured={**found, "spans": spans},
     )
 
 

@@ -1,4 +1,4 @@
-"""Imports with something and without it, turn by turn, and what it costs."""
+"""Imports in several ways, turn by turn, and what one way costs beside another."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ from typing import Final
 from benchmarks.figures import Figure, at_most, plain
 from benchmarks.pipeline import ImportFigures
 
-_PAIRS: Final = 3
-_MOST: Final = 5.0
+_TURNS: Final = 3
 
-Found = Mapping[bool, Sequence[ImportFigures]]
+Found = Mapping[str, Sequence[ImportFigures]]
 
 
-def turn_by_turn(import_once: Callable[[bool], ImportFigures]) -> Found:
-    """Import with (True) and without, three times each; ``import_once`` has a fresh stack every time."""
-    found: dict[bool, list[ImportFigures]] = {True: [], False: []}
-    for number in range(_PAIRS):
-        # Each is first in turn: whatever drifts hits both.
-        for with_ in (True, False) if number % 2 == 0 else (False, True):
-            found[with_].append(import_once(with_))
+def turn_by_turn(ways: Sequence[str], import_once: Callable[[str], ImportFigures]) -> Found:
+    """Import in each way three times; ``import_once`` has a fresh stack every time."""
+    found: dict[str, list[ImportFigures]] = {way: [] for way in ways}
+    for turn in range(_TURNS):
+        # Each is first in turn: whatever drifts hits all.
+        for place in range(len(ways)):
+            way = ways[(turn + place) % len(ways)]
+            found[way].append(import_once(way))
     return found
 
 
-def cost(found: Found, name: str, how: str) -> list[Figure]:
-    """Return the rates and what ``name`` costs of them, at most 5 %; ``how`` says how it was used."""
-    rates = {with_: [one.tickets_per_second for one in rounds] for with_, rounds in found.items()}
-    # Processor time tells what noise of the machine hides in the rate.
-    cpu = {with_: statistics.median(map(_cpu, rounds)) for with_, rounds in found.items()}
-    with_, without = (statistics.median(rates[each]) for each in (True, False))
+def rates(found: Found, way: str) -> list[Figure]:
+    """Return how fast the imports of a way were."""
+    each = _rates(found, way)
     return [
-        plain(f"with {name}, {how}", with_, "tickets/s"),
-        plain("  each round", _listed(rates[True]), "tickets/s"),
-        plain("without", without, "tickets/s"),
-        plain("  each round", _listed(rates[False]), "tickets/s"),
-        at_most(f"throughput that {name} cost", 100 * (1 - with_ / without), _MOST, "%"),
-        plain("more processor time of the workers", 100 * (cpu[True] / cpu[False] - 1), "%"),
+        plain(way, statistics.median(each), "tickets/s"),
+        plain("  each round", ", ".join(f"{rate:.0f}" for rate in each), "tickets/s"),
     ]
 
 
-def _cpu(figures: ImportFigures) -> float:
-    return sum(use.cpu_seconds for name, use in figures.use.items() if name.startswith("worker"))
+def cost(found: Found, way: str, without: str, *, most: float | None = None) -> list[Figure]:
+    """Return what a way costs beside another, in per cent; ``most`` is the goal for its throughput."""
+    lost = 100 * (1 - statistics.median(_rates(found, way)) / statistics.median(_rates(found, without)))
+    name = f"throughput that it costs, {way}"
+    # Processor time tells what noise of the machine hides in the rate.
+    more = 100 * (_cpu(found, way) / _cpu(found, without) - 1)
+    return [
+        plain(name, lost, "%") if most is None else at_most(name, lost, most, "%"),
+        plain(f"more processor time of all processes, {way}", more, "%"),
+    ]
 
 
-def _listed(rates: Sequence[float]) -> str:
-    return ", ".join(f"{rate:.0f}" for rate in rates)
+def _rates(found: Found, way: str) -> list[float]:
+    return [one.tickets_per_second for one in found[way]]
+
+
+def _cpu(found: Found, way: str) -> float:
+    return statistics.median(sum(use.cpu_seconds for use in one.use.values()) for one in found[way])
