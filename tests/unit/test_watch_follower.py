@@ -10,7 +10,7 @@ import pytest
 from schemas.settings import Settings
 from schemas.topics import EMBEDDED
 from ticketstream.watch.flow import Flow
-from ticketstream.watch.follower import _MEASURED, Follower
+from ticketstream.watch.follower import _MEASURED, EVERY_SECONDS, Follower
 from ticketstream.watch.kafka_session import bounded
 from ticketstream.watch.overview import overview
 
@@ -32,6 +32,10 @@ def test_what_was_seen_a_while_ago_is_not_called_in_step() -> None:
         assert seen["state"] == state
     assert "16 s" in seen["reason"]
     assert seen["workers"] is None
+
+
+def test_watchers_are_told_at_least_every_two_seconds() -> None:
+    assert EVERY_SECONDS <= 2
 
 
 def test_the_overview_names_the_stage_that_holds_things_up() -> None:
