@@ -43,7 +43,7 @@ def cost(found: Found, way: str, without: str, *, most: float | None = None) -> 
     more = 100 * (_cpu(found, way) / _cpu(found, without) - 1)
     return [
         plain(name, lost, "%") if most is None else at_most(name, lost, most, "%"),
-        plain(f"more processor time of all processes, {way}", more, "%"),
+        plain(f"more processor time of the workers, {way}", more, "%"),
     ]
 
 
@@ -52,4 +52,8 @@ def _rates(found: Found, way: str) -> list[float]:
 
 
 def _cpu(found: Found, way: str) -> float:
-    return statistics.median(sum(use.cpu_seconds for use in one.use.values()) for one in found[way])
+    return statistics.median(map(_of_workers, found[way]))
+
+
+def _of_workers(figures: ImportFigures) -> float:
+    return sum(use.cpu_seconds for name, use in figures.use.items() if name.startswith("worker"))
