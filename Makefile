@@ -31,7 +31,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml tools/install tools/find-py
 needs:
 	@[ -e $(VENV)/.installed ] || "$$(PYTHON='$(PYTHON)' tools/find-python)" -m ticketstream.stack.tools
 
-# What only the tests need: a browser for the page.
+# What only the tests need: a browser for the page, Prometheus, curl.
 needs-tests: needs install
 	@$(BIN)/python -m ticketstream.stack.tools tests
 

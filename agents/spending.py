@@ -104,6 +104,7 @@ class Spending:
         self._lock = asyncio.Lock()
         self._sleepers: set[asyncio.Future[object]] = set()
         self._generation = 0
+        self._show()
 
     def _today(self) -> int:
         return int(self._clock() // DAY)
@@ -147,6 +148,7 @@ class Spending:
         for share in self._shares.values():
             share.own({})
         self._paused.clear()
+        self._show()
         for sleeper in list(self._sleepers):
             sleeper.cancel()
 

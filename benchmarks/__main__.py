@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, watchers
+from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, tracing, watchers
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
@@ -25,6 +25,7 @@ _ALL: Final = (
     "freshness",
     "memory",
     "instrumentation",
+    "tracing",
     "watchers",
 )
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
@@ -79,6 +80,8 @@ def main() -> int:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
         if "instrumentation" in wanted:
             found.append(instrumentation.run(tickets=tickets, workers=workers, note=note))
+        if "tracing" in wanted:
+            found.append(tracing.run(tickets=tickets, workers=workers, note=note))
         path = write(arguments.output, about, found)
     except (UserError, RetryableError, OSError) as error:
         errors.print(f"error: {error}", highlight=False, markup=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,15 +9,17 @@ from typing import Final
 
 import httpx
 
-from benchmarks.figures import Findings, at_most, plain
+from benchmarks.figures import Findings
 from benchmarks.pipeline import ImportFigures, measured_import
 from benchmarks.stack import BenchStack, unlimited
+from benchmarks.turns import cost, rates, turn_by_turn
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
-from ticketstream.stack.ports import FIRST, LAST, is_free
+from ticketstream.stack.ports import free_ports
 
-_PAIRS: Final = 3
 _SCRAPE_SECONDS: Final = 5.0
+_MEASURED: Final = "with metrics, scraped every 5 s"
+_UNMEASURED: Final = "without metrics"
 _MOST: Final = 5.0
 _SILENT: Final = "benchmarks.silent"
 
@@ -26,50 +27,32 @@ Note = Callable[[str], None]
 
 
 def run(*, tickets: int, workers: int, note: Note) -> Findings:
-    """Import the account with and without instrumentation, turn by turn, each on a fresh stack."""
-    found: dict[bool, list[ImportFigures]] = {True: [], False: []}
-    for number in range(_PAIRS):
-        # Each is first in turn: whatever drifts hits both.
-        for measured in (True, False) if number % 2 == 0 else (False, True):
-            how = "with" if measured else "without"
-            note(f"pipeline {how} metrics, {tickets:,} tickets, {workers} workers")
-            found[measured].append(_round(measured, tickets, workers))
-    rates = {how: [one.tickets_per_second for one in rounds] for how, rounds in found.items()}
-    # Processor time tells what noise of the machine hides in the rate.
-    cpu = {how: [_cpu(one) for one in rounds] for how, rounds in found.items()}
-    with_, without = (statistics.median(rates[how]) for how in (True, False))
-    more = statistics.median(cpu[True]) / statistics.median(cpu[False]) - 1
+    """Import the account with and without instrumentation, turn by turn."""
+
+    def import_once(way: str) -> ImportFigures:
+        note(f"pipeline, {way}, {tickets:,} tickets, {workers} workers")
+        return _round(way == _MEASURED, tickets, workers)
+
+    found = turn_by_turn([_MEASURED, _UNMEASURED], import_once)
     return Findings(
         scenario="instrumentation",
         figures=[
-            plain("with metrics, scraped every 5 s", with_, "tickets/s"),
-            plain("  each round", _listed(rates[True]), "tickets/s"),
-            plain("without", without, "tickets/s"),
-            plain("  each round", _listed(rates[False]), "tickets/s"),
-            at_most("throughput that metrics cost", 100 * (1 - with_ / without), _MOST, "%"),
-            plain("more processor time of the workers", 100 * more, "%"),
+            *rates(found, _MEASURED),
+            *rates(found, _UNMEASURED),
+            *cost(found, _MEASURED, _UNMEASURED, most=_MOST),
         ],
-        measured={"with": found[True], "without": found[False]},
+        measured={**found},
     )
 
 
 def _round(measured: bool, tickets: int, workers: int) -> ImportFigures:
-    port = _free_ports(workers)
+    port = free_ports(workers)[0]
     overrides = {"METRICS_PORT": str(port)} if measured else {}
     with BenchStack(unlimited(tickets), workers=workers, overrides=overrides) as stack:
         stack.start_workers(None if measured else _SILENT)
         quiet_down(stack.worker_processes())
         with _scraped(port, workers if measured else 0):
             return measured_import(stack)
-
-
-def _free_ports(count: int) -> int:
-    """Return the first of so many free ports in a row."""
-    return next(
-        port
-        for port in range(LAST - count, FIRST, -count)
-        if all(is_free(port + number) for number in range(count))
-    )
 
 
 @contextmanager
@@ -98,11 +81,3 @@ def _scraped(port: int, workers: int) -> Iterator[None]:
         thread.join()
     if workers and not read:
         raise StackError("the workers did not show their metrics")
-
-
-def _cpu(figures: ImportFigures) -> float:
-    return sum(use.cpu_seconds for name, use in figures.use.items() if name.startswith("worker"))
-
-
-def _listed(rates: list[float]) -> str:
-    return ", ".join(f"{rate:.0f}" for rate in rates)

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -13,6 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command
 # they start: those that test what a Ctrl-C does would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is up to the machine.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 _HERE = Path(__file__).parent
 _FOLDERS = ("faults", "integration", "contract", "unit")

@@ -105,7 +105,7 @@ BOARD: Final = board(
                         "{{service}} {{bucket}}",
                     ),
                     (
-                        f'sum by (service, bucket) (ticketstream_quota_per_minute{{{WORKER}, service="zendesk"}})',
+                        f"sum by (service, bucket) (ticketstream_quota_per_minute{{{WORKER}}})",
                         "{{service}} {{bucket}} allowed",
                     ),
                     width=12,

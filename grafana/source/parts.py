@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, sta
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 ROOT: Final = Path(__file__).parents[2]
 RUNBOOK: Final = ROOT / "docs" / "runbook.md"
@@ -131,7 +132,7 @@ def listing(title: str, about: str, expression: str, *, runbook: str = "", width
     """Return a table with a row for each series, its labels as columns."""
     panel = table.Panel().title(title).description(about).datasource(SOURCE).height(8).span(width)
     query = prometheus.Dataquery().expr(expression).ref_id("A").datasource(SOURCE).instant()
-    return _linked(panel.with_target(query.format("table")), runbook)
+    return _linked(panel.with_target(query.format(PromQueryFormat.TABLE)), runbook)
 
 
 def words(title: str, markdown: str, *, width: int = 24, height: int = 12) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,17 +14,11 @@ from harness import Desk, Worker, settings_of
 
 from schemas.settings import PREFIX
 from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.stack.ports import free_ports
 from ticketstream.stack.processes import clean_environment, dies_with_parent
 from ticketstream.stack.readiness import sample_ready
 
 READY_SECONDS = 120.0
-
-
-def free_port() -> int:
-    """Return a port of localhost that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        number: int = probe.getsockname()[1]
-        return number
 
 
 class LoggedWorker(Worker):
@@ -91,7 +84,7 @@ class AccountDesk(Desk):
 
     def start(self) -> None:
         """Serve the account."""
-        port = free_port()
+        (port,) = free_ports(1)
         url = f"http://127.0.0.1:{port}"
         options = {"port": port, "account": self.account, "tickets": self._tickets, "seed": self._seed}
         command = [sys.executable, "-m", "ticketstream.sample.zendesk", "--no-limits", "--export-delay=1"]

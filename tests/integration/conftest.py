@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import pytest
 from harness import Desk, opened_desk
-from prometheus_fixture import free_port
 
 from schemas.imports import ImportRecord
 from schemas.settings import PREFIX
+from ticketstream.stack.ports import free_ports
 
 TICKETS = 300
 OpenDesk = Callable[..., Desk]
@@ -41,7 +41,8 @@ def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """The desk that all tests share, without workers."""
     with opened_desk(tmp_path_factory.mktemp("shared"), TICKETS) as desk:
         # The worker of the first slot shows its metrics here, however often it is started.
-        desk.environment[f"{PREFIX}METRICS_PORT"] = str(free_port())
+        (port,) = free_ports(1)
+        desk.environment[f"{PREFIX}METRICS_PORT"] = str(port)
         yield desk
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,13 +11,12 @@ from typing import Any
 import httpx
 from harness import Desk
 from playwright.async_api import Browser, Page, WebSocket, async_playwright
+from serve_process import ServeProcess
 
 from schemas.settings import PREFIX
-from ticketstream.stack.processes import dies_with_parent
 from ticketstream.stack.tools import CHROMIUM, check
 
 KEY = "a key of the tests, long enough"
-START_SECONDS = 60.0
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -82,53 +77,12 @@ SHOWN = """
 """Waits for the next overview and returns what the page shows of it, all of one moment."""
 
 
-class PageServer:
-    """A process ``ticketstream serve``; started again, it listens at the same port."""
+class PageServer(ServeProcess):
+    """A ``ticketstream serve`` whose API can be asked what the page should show."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._log = desk.data_dir.with_name("serve-page.log")
-        self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        super().__init__(desk, {f"{PREFIX}HTTP__API_KEY": KEY})
         self.client = httpx.Client(timeout=30, trust_env=False, headers={"Authorization": f"Bearer {KEY}"})
-
-    @property
-    def url(self) -> str:
-        """The page's address."""
-        return f"http://127.0.0.1:{self._port}"
-
-    def start(self) -> None:
-        """Start it, and return when it listens."""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ticketstream", "serve", "--port", str(self._port)],
-                env=self._desk.environment | {f"{PREFIX}HTTP__API_KEY": KEY},
-                cwd=self._desk.data_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_parent(),
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while (found := re.search(r"listening at http://127\.0\.0\.1:(\d+)", self.log())) is None:
-            assert self._process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
-        self._port = int(found[1])
-
-    def stop(self) -> int:
-        """Ask it to stop and return its exit status."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
-
-    def log(self) -> str:
-        """Return what it has written."""
-        return self._log.read_text(errors="replace")
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return what the API answers."""

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import random
+import json
+import re
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
-from ticketstream.stack.ports import FIRST, is_free
+from ticketstream.stack.ports import free_ports
 from ticketstream.stack.processes import dies_with_parent
 
 FOLDER = Path(__file__).parents[2] / "prometheus"
+DASHBOARDS = FOLDER.parent / "grafana" / "dashboards"
 INSTALL = "Prometheus is missing: apt-get install prometheus"
 _READY_SECONDS = 30.0
 
 
-def free_port() -> int:
-    """Return a port that nobody listens at, and that the system gives to no connection meanwhile."""
-    return next(port for port in random.sample(range(10_000, FIRST), 1_000) if is_free(port))
+def panel_expressions() -> list[str]:
+    """Return the expressions of all panels, with every account, worker and topic chosen."""
+    found = []
+    for path in sorted(DASHBOARDS.glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            found += [target["expr"] for target in panel.get("targets") or ()]
+    return [re.sub(r"\$(account|worker|topic)", ".*", one).replace("$__rate_interval", "1m") for one in found]
 
 
 class Prometheus:
     """A process ``prometheus``; ``targets`` are the addresses to scrape, by job."""
 
-    def __init__(self, folder: Path, targets: dict[str, str], key: str) -> None:
+    def __init__(self, folder: Path, targets: Mapping[str, Sequence[str]], key: str = "") -> None:
         program = shutil.which("prometheus")
         assert program is not None, INSTALL
         folder.mkdir()
@@ -37,11 +44,12 @@ class Prometheus:
         config["rule_files"] = [str(FOLDER / pattern) for pattern in config["rule_files"]]
         (folder / "key").write_text(key)
         for job in config["scrape_configs"]:
-            job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
+            job["static_configs"] = [{"targets": list(targets.get(job["job_name"], ()))}]
             if "authorization" in job:
                 job["authorization"]["credentials_file"] = str(folder / "key")
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        self.url = f"http://127.0.0.1:{free_port()}"
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

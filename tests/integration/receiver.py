@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,52 +13,30 @@ from typing import Any
 
 import httpx
 from harness import Desk
+from serve_process import ServeProcess
 
 from schemas.settings import PREFIX
 from ticketstream.sample.zendesk.webhooks import sign
-from ticketstream.stack.processes import dies_with_parent
 
 SECRET = "a secret of the tests"
 KEY = "an API key of the tests"
 
 
-class Server:
-    """A process ``ticketstream serve`` on a free port."""
+class Server(ServeProcess):
+    """A running receiver with an API key."""
 
     def __init__(self, desk: Desk) -> None:
-        self._log = desk.data_dir.with_name(f"serve-{uuid.uuid4().hex[:6]}.log")
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ticketstream", "serve", "--port", "0"],
-                env=desk.environment
-                | {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET, f"{PREFIX}HTTP__API_KEY": KEY},
-                cwd=desk.data_dir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_parent(),
-            )
-        deadline = time.monotonic() + 60
-        while (found := re.search(r"listening at (http://127\.0\.0\.1:\d+)", self.log())) is None:
-            assert self._process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
+        super().__init__(desk, {f"{PREFIX}ZENDESK__WEBHOOK_SECRET": SECRET, f"{PREFIX}HTTP__API_KEY": KEY})
+        self.start()
         self.client = httpx.Client(
-            base_url=found[1], timeout=30, trust_env=False, headers={"Authorization": f"Bearer {KEY}"}
+            base_url=self.url, timeout=30, trust_env=False, headers={"Authorization": f"Bearer {KEY}"}
         )
-        self.hook_url = f"{found[1]}/webhooks/zendesk"
-
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
+        self.hook_url = f"{self.url}/webhooks/zendesk"
 
     def stop(self) -> int:
+        """Ask it to stop and return its exit status."""
         self.client.close()
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
+        return super().stop()
 
     def post(
         self, content: Any, *, secret: str = SECRET, at: float | None = None, **headers: str

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import websockets
+from comparison import assert_equal
 from harness import Desk, until
+from readme_commands import Shell, examples
 from receiver import KEY, Server, serving
 
 from agents.producer import Record
@@ -25,6 +28,7 @@ from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
 from ticketstream.records.imports import find_import
 from ticketstream.records.summary import import_fields
+from ticketstream.sample.zendesk.faults import Fault
 from ticketstream.stack.options import StackOptions
 
 TICKETS = 300
@@ -92,7 +96,7 @@ async def seen(
     raise AssertionError("the server hung up")
 
 
-async def events(api: httpx.AsyncClient, path: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def events(api: httpx.AsyncClient, path: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     async with api.stream("GET", path, timeout=SECONDS) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -213,7 +217,7 @@ async def test_the_overview_is_what_kafka_and_weaviate_hold(
         assert server.post({"ticket_id": chosen[0], "n": number}).json() == {"result": "produced"}
     async with watching(server) as socket:
         (*_, last) = await seen(socket, lambda one: one["stages"][0]["backlog"] == 7 and not one["workers"])
-    assert last["state"] == "stopped"
+    assert (last["state"], last["held_up_by"]) == ("stopped", "enrich")
     assert 0 <= last["stages"][0]["oldest_seconds"] < SECONDS
     assert sum(end - max(done, 0) for done, end in (await desk.unacknowledged()).values()) >= 7
     desk.worker()
@@ -291,6 +295,59 @@ async def test_dead_letters_are_shown_and_retried(desk: Desk, server: Server, ap
     assert second in answer.json()["dead_letters"]
     discarded = desk.command("dead-letters", "discard", "--all", "--json")
     assert discarded.returncode == 0 or "no dead letters" in discarded.stderr
+
+
+async def test_a_running_import_is_cancelled_and_goes_on(
+    desk: Desk, server: Server, api: httpx.AsyncClient
+) -> None:
+    # Nothing of the account can be read: neither the import nor a live change gets on.
+    desk.zendesk.set_faults(Fault(kind="error", status=503, path="/incremental/tickets"))
+    open_tickets = (each for each in desk.zendesk.truth() if not each["removed"])
+    changed = [each["id"] for each in open_tickets if each["ticket"]["status"] != "closed"][:5]
+    for ticket_id in changed:
+        desk.zendesk.add_comment(ticket_id, "Said while an import was cancelled")
+    import_id = (await api.post("/api/v1/imports")).json()["id"]
+    path = f"/api/v1/imports/{import_id}"
+    async with (
+        asyncio.timeout(SECONDS),
+        aclosing(events(api, f"{path}/events")) as states,
+    ):
+        async for _, doc in states:
+            if doc["status"] == "running":
+                break
+    cancelled = await api.post(f"{path}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    for answer in (await api.get(path), await api.post(f"{path}/cancel")):
+        assert (answer.json()["status"], answer.json()["done"]) == ("cancelled", 0)
+    async with watching(server) as socket:
+        await seen(socket, lambda one: one["imports"] == [])
+
+    desk.zendesk.clear_faults()
+    resumed = await api.post(f"{path}/resume")
+    assert (resumed.status_code, resumed.json()["status"]) == (202, "running")
+    async with asyncio.timeout(SECONDS):
+        told = [doc async for _, doc in events(api, f"{path}/events")]
+    assert told[-1]["status"] == "completed"
+    assert told[-1]["done"] == told[-1]["total"] == TICKETS
+    await assert_equal(desk)
+
+
+async def test_the_readme_s_examples_are_answered(desk: Desk, server: Server, tmp_path: Path) -> None:
+    shell = Shell(tmp_path, KEY, server.url)
+    settings, commands = examples()
+    answers: list[Any] = []
+    for command in commands:
+        ids = [answer["id"] for answer in answers if "id" in answer]
+        typed = command.replace("/ID/", f"/{ids[-1]}/") if ids else command
+        answers.append(await asyncio.to_thread(shell.typed, *settings, typed))
+    ready, seen, history, live, started, ended, found, letters, retried = answers
+    assert ready["ready"]
+    assert seen["account"] == live["account"] == desk.account
+    assert len(history["points"]) == 180
+    assert (ended["id"], ended["status"], ended["done"]) == (started["id"], "completed", TICKETS)
+    assert {hit["visibility"] for hit in found["results"]} == {"public"}
+    assert letters == {"groups": [], "open": 0}
+    assert retried["sent"] == 0
 
 
 async def test_what_is_away_is_named_and_comes_back(

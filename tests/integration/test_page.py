@@ -106,6 +106,7 @@ def assert_told(shown: dict[str, Any], overview: dict[str, Any]) -> None:
         assert row[:3] == [stage["stage"], ", ".join(stage["topics"]), whole(stage["backlog"])]
         assert row[4] == shown["places"][stage["stage"]] == rate(stage["rate"])
         assert waiting == f"{whole(stage['backlog'])} waiting"
+    assert shown["held"] == [one for one in [overview["held_up_by"]] if one]
     assert shown["letters"].startswith(f"{whole(overview['dead_letters']['open'])} dead letter")
     assert shown["imports"].keys() == {each["id"] for each in overview["imports"]}
     for each in overview["imports"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from harness import Desk, until
-from prometheus_fixture import FOLDER, Prometheus
+from prometheus_fixture import FOLDER, Prometheus, panel_expressions
 from receiver import KEY, Server, serving
 
 from agents.producer import Record
@@ -20,18 +20,9 @@ from schemas.messages import TicketChange
 from schemas.settings import PREFIX
 from schemas.topics import CHANGES
 
-DASHBOARDS = FOLDER.parent / "grafana" / "dashboards"
 SECONDS = 60.0
 _COMPARED = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*[\d.e]+\s*$")
 _JOINED = re.compile(r"\n(?:and|unless)\b.*\n")
-
-
-def panel_expressions() -> list[str]:
-    found = []
-    for path in sorted(DASHBOARDS.glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            found += [target["expr"] for target in panel.get("targets") or ()]
-    return [re.sub(r"\$(account|worker|topic)", ".*", one).replace("$__rate_interval", "1m") for one in found]
 
 
 def rule_expressions() -> list[str]:
@@ -58,8 +49,8 @@ def server(desk: Desk) -> Iterator[Server]:
 @pytest.fixture
 def prometheus(desk: Desk, server: Server, tmp_path: Path) -> Iterator[Prometheus]:
     targets = {
-        "ticketstream": f"127.0.0.1:{desk.environment[f'{PREFIX}METRICS_PORT']}",
-        "ticketstream-serve": str(server.client.base_url).removeprefix("http://").rstrip("/"),
+        "ticketstream": [f"127.0.0.1:{desk.environment[f'{PREFIX}METRICS_PORT']}"],
+        "ticketstream-serve": [server.url.removeprefix("http://")],
     }
     made = Prometheus(tmp_path / "prometheus", targets, KEY)
     try:

@@ -5,18 +5,43 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from comparison import assert_equal
 from harness import Desk, settings_of, until
+from prometheus_fixture import Prometheus, panel_expressions
 
 from schemas.settings import PREFIX
+from streams.embeddings.prices import USD_PER_MILLION_TOKENS
 from ticketstream.records.spending import pause_words
 from ticketstream.sample.gemini.control import SampleGeminiControl
+from ticketstream.stack.ports import free_ports
 
 TICKETS = 300
 CAP = 150
 """Texts; the account has about 480. Texts are counted alike by both sides, tokens only estimated here."""
+
+
+TEXTS = "ticketstream_embedding_texts_total"
+SPENT = 'ticketstream_embedding_spent_today{unit="requests"}'
+QUOTA = ("ticketstream_quota_used_total", "ticketstream_quota_per_minute")
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    """Where two workers show their metrics."""
+    return free_ports(2)
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, ports: list[int]) -> Iterator[Prometheus]:
+    made = Prometheus(tmp_path / "prometheus", {"ticketstream": [f"127.0.0.1:{port}" for port in ports]})
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
 async def texts_and_calls(desk: Desk) -> tuple[int, int]:
@@ -27,11 +52,34 @@ async def texts_and_calls(desk: Desk) -> tuple[int, int]:
     return stats.texts, stats.calls
 
 
-async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(open_desk: Callable[..., Desk]) -> None:
+async def assert_spending_is_shown(prometheus: Prometheus, texts: int) -> None:
+    """Hold what the dashboards show of the spending against the texts that Gemini has had."""
+
+    async def last_figures() -> bool:
+        sums = (prometheus.value(f"sum({each})") for each in (TEXTS, SPENT))
+        return [*sums] == [texts, texts]
+
+    await until(last_figures, 60, "Prometheus has the last figures")
+    panels = [one for one in panel_expressions() if "ticketstream_embedding_" in one]
+    assert len(panels) >= 6
+    for expression in [*panels, *(f'{name}{{service="embedding"}}' for name in QUOTA)]:
+        values = [float(one["value"][1]) for one in prometheus.query(expression)]
+        assert max(values, default=0) > 0, expression
+    assert prometheus.value('sum(ticketstream_embedding_cap_today{unit="requests"})') == CAP
+    tokens = prometheus.value("sum(ticketstream_embedding_tokens_total)")
+    price = USD_PER_MILLION_TOKENS["gemini-embedding-001"] / 1_000_000
+    assert prometheus.value("sum(ticketstream_embedding_cost_usd_total)") == pytest.approx(tokens * price)
+    assert prometheus.query('ALERTS{alertname="TicketstreamEmbeddingPaused", lane="backfill"}')
+
+
+async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(
+    open_desk: Callable[..., Desk], ports: list[int], prometheus: Prometheus
+) -> None:
     if time.time() % 86_400 > 86_100:
         await asyncio.sleep(310)  # midnight would come in between
     desk = open_desk(TICKETS)
     desk.environment[f"{PREFIX}EMBEDDING__PROVIDER"] = "gemini"
+    desk.environment[f"{PREFIX}METRICS_PORT"] = str(ports[0])
     desk.settings = settings_of(desk.environment)
     caps = {"EMBEDDING__REQUESTS_PER_DAY": CAP, "EMBEDDING__QUOTA_UNIT": "text"}
     workers = [desk.worker(**caps), desk.worker(**caps)]
@@ -51,6 +99,7 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(open_desk: Calla
     assert f"the daily cap of {CAP:,} requests" in desk.command("imports", "list").stderr
     texts, calls = await texts_and_calls(desk)
     assert CAP * 0.6 < texts <= CAP * 0.9
+    await assert_spending_is_shown(prometheus, texts)
 
     # A live change passes all that waits, in the same partition or not: the reserve is for it.
     open_tickets = [

@@ -21,7 +21,7 @@ from schemas.errors import StackError
 from schemas.settings import load_settings
 from ticketstream.stack.api import LocalStack
 from ticketstream.stack.options import StackOptions
-from ticketstream.stack.ports import is_free
+from ticketstream.stack.ports import free_ports
 from ticketstream.stack.readiness import kafka_ready
 from ticketstream.stack.records import StackState, read_state
 
@@ -208,7 +208,7 @@ def test_two_stacks_run_side_by_side_and_data_survives_another_port(
         assert processes_of(second.paths.data_dir) == []
         assert not second.paths.settings_file.exists()
 
-        port = next(port for port in range(19_000, 19_900) if is_free(port))
+        (port,) = free_ports(1)
         environment = LocalStack(tmp_path / "second", StackOptions(kafka_port=port)).start()
         assert environment[KAFKA] == f"127.0.0.1:{port}"
         assert consume(environment[KAFKA], 1) == [b"kept"]

@@ -9,7 +9,7 @@ import uuid
 import numpy as np
 import pytest
 from weaviate_bench import FACTS, SIZE, chunk, vector_of
-from weaviate_fixture import WeaviateServer, free_ports, locked_weaviate, settings_for
+from weaviate_fixture import WeaviateServer, locked_weaviate, settings_for
 
 from schemas.errors import CredentialsError, SettingsError, UnavailableError, UserError
 from schemas.ids import ALIAS
@@ -19,6 +19,7 @@ from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.search import Search
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.vectors import StoredVectors
+from ticketstream.stack.ports import free_ports
 
 __all__ = ["locked_weaviate"]
 

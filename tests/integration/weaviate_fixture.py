@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from harness import Desk
 
 from schemas.settings import Settings, WeaviateSettings
 from ticketstream.stack.build import ready_parts
+from ticketstream.stack.ports import free_ports
 
 START_SECONDS = 120
 
@@ -122,18 +122,6 @@ def settings_for(http_url: str, grpc_url: str, api_key: str | None = None) -> Se
             {"http_url": http_url, "grpc_url": grpc_url, "api_key": api_key}
         ),
     )
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that are free now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @pytest.fixture(scope="session")

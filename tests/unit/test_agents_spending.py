@@ -66,6 +66,21 @@ class Desk:
         return self.registry.get_sample_value(f"ticketstream_embedding_{name}", labels)
 
 
+async def test_without_partitions_a_worker_shows_no_share_and_nothing_spent() -> None:
+    desk = Desk(requests=10)
+    spending = await desk.restart(owned=2)
+    assert [await desk.call() for _ in range(6)][-1] is False
+    assert (desk.gauge("spent_today", unit="requests"), desk.gauge("cap_today", unit="requests")) == (4, 5)
+    assert desk.gauge("cap_today", unit="tokens") == float("inf")
+    spending.revoked()
+    assert (desk.gauge("spent_today", unit="requests"), desk.gauge("cap_today", unit="requests")) == (0, 0)
+    assert desk.gauge("paused", lane="backfill") == 0
+    # Nor does one that has just started and waits for its partitions.
+    made = Metrics(Maker(registry := CollectorRegistry())).services
+    Spending({"requests": 10}, desk.table, 4, made)
+    assert registry.get_sample_value("ticketstream_embedding_cap_today", {"unit": "requests"}) == 0
+
+
 async def test_a_reached_cap_pauses_until_midnight_and_then_goes_on(logs: list[Any]) -> None:
     desk = Desk(requests=10)
     spending = await desk.restart()

@@ -109,6 +109,17 @@ def test_a_dashboard_is_one_that_grafana_takes(name: str) -> None:
             assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
 
 
+def test_account_worker_and_topic_can_be_chosen() -> None:
+    chosen = {
+        name: {one["name"] for one in board["templating"].get("list", ())}
+        for name, board in dashboards().items()
+        if name != "runbook"
+    }
+    assert all("account" in names for names in chosen.values())
+    assert {"worker", "topic"} <= chosen["pipeline"] & chosen["workers"]
+    assert "worker" in chosen["apis"]
+
+
 def test_uids_and_links_between_dashboards_lead_somewhere() -> None:
     boards = {board["uid"]: board for board in dashboards().values()}
     assert len(boards) == len(BOARDS)

@@ -87,6 +87,7 @@ async def test_before_kafka_is_reached_nothing_is_made_up(client: httpx.AsyncCli
     seen = (await client.get("/api/v1/overview")).json()
     assert seen["state"] == "unknown"
     assert "Kafka" in seen["reason"]
+    assert seen["held_up_by"] is None
     assert seen["workers"] is None
     assert seen["source"] == {"rate": None}
     assert seen["sink"] == {"rate": None, "chunks": None}

@@ -104,7 +104,8 @@ def router_of(work: Any) -> APIRouter:
 
 
 async def test_a_request_that_takes_too_long_is_ended() -> None:
-    answer = await answers(create_app([router_of(asyncio.Event().wait)], key=KEY, request_seconds=0.01))
+    async with asyncio.timeout(30):
+        answer = await answers(create_app([router_of(asyncio.Event().wait)], key=KEY, request_seconds=0.01))
     assert_problem(answer, 503)
     assert "retry-after" in answer.headers
 

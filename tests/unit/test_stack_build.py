@@ -112,6 +112,7 @@ def test_what_only_the_tests_need_is_named_by_itself(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr == (
         "error: the tests cannot be run; Chromium is missing: apt-get install chromium; "
+        "curl is missing: apt-get install curl; "
         "Prometheus is missing: apt-get install prometheus; promtool is missing: apt-get install prometheus\n"
     )
 

@@ -27,7 +27,7 @@ from ticketstream.stack.environment import stack_environment, write_settings_fil
 from ticketstream.stack.layout import StackPaths
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.planning import external_services, plan_spec, with_services
-from ticketstream.stack.ports import FIRST, LAST, choose_ports, is_free
+from ticketstream.stack.ports import FIRST, LAST, choose_ports, free_ports, is_free
 from ticketstream.stack.records import StackSpec, read_spec, read_state, write_record
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +109,13 @@ def test_stacks_of_two_folders_look_for_ports_in_different_places() -> None:
         return choose_ports(["x"], configured={}, remembered={}, running=[], data_dir=Path(folder))["x"]
 
     assert chosen("/data/a") != chosen("/data/b")
+
+
+def test_ports_for_others_are_free_in_a_row_and_no_stack_s() -> None:
+    ports = free_ports(6)
+    assert ports == list(range(ports[0], ports[0] + 6))
+    assert all(is_free(port) for port in ports)
+    assert ports[-1] < FIRST
 
 
 def test_a_configured_port_that_is_taken_is_named_with_its_owner(tmp_path: Path) -> None:
@@ -243,70 +250,6 @@ def test_the_fingerprint_survives_the_file(tmp_path: Path) -> None:
     for written, read in zip(spec.services, read_spec(tmp_path / "spec.json").services, strict=True):
         assert read.fingerprint() == written.fingerprint()
         assert read.fingerprint() != msgspec.structs.replace(read, paused=True).fingerprint()
-
-
-def test_compose_sets_only_settings_that_exist_and_mounts_files_that_exist() -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    known = {
-        f"TICKETSTREAM_{group}__{field}".upper()
-        for group, group_field in Settings.model_fields.items()
-        for field in getattr(group_field.annotation, "model_fields", {})
-    } | {f"TICKETSTREAM_{name}".upper() for name in Settings.model_fields}
-    used = set(re.findall(r"TICKETSTREAM_[A-Z_]+", text))
-    assert used
-    assert used <= known
-    document = yaml.safe_load(text)
-    for service in document["services"].values():
-        for mount in service.get("volumes", []):
-            source = mount.split(":")[0]
-            assert (ROOT / source).exists() if source.startswith(".") else source in document["volumes"]
-        for port in service.get("ports", []):
-            assert port.startswith("127.0.0.1:")
-        for needed in service.get("depends_on", []):
-            assert needed in document["services"]
-        assert set(service.get("secrets", [])) <= set(document["secrets"])
-    assert (ROOT / "Dockerfile").exists()
-
-
-def test_in_compose_prometheus_and_grafana_find_what_they_are_told_of() -> None:
-    document = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    services = document["services"]
-    scraped = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text())
-    targets = {
-        job["job_name"]: [one for group in job["static_configs"] for one in group["targets"]]
-        for job in scraped["scrape_configs"]
-    }
-    worker = services["worker"]
-    first = int(worker["environment"]["TICKETSTREAM_METRICS_PORT"])
-    count = int(worker["command"][worker["command"].index("--workers") + 1])
-    assert targets["ticketstream"] == [f"worker:{first + number}" for number in range(count)]
-    assert targets["ticketstream-serve"] == [
-        f"serve:{services['serve']['environment']['TICKETSTREAM_HTTP__PORT']}"
-    ]
-    assert worker["environment"]["TICKETSTREAM_METRICS_HOST"] == "0.0.0.0"
-    mounts = {
-        service: dict(reversed(mount.split(":")[:2]) for mount in services[service]["volumes"])
-        for service in ("prometheus", "grafana")
-    }
-    rules = {f"/etc/prometheus/{pattern.partition('/')[0]}" for pattern in scraped["rule_files"]}
-    assert {"/etc/prometheus/prometheus.yml", *rules} <= set(mounts["prometheus"])
-    (source,) = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text())[
-        "datasources"
-    ]
-    assert source["url"] == "http://prometheus:9090"
-    (provider,) = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/ticketstream.yml").read_text())[
-        "providers"
-    ]
-    assert mounts["grafana"][provider["options"]["path"]] == "./grafana/dashboards"
-    grafana = services["grafana"]["environment"]
-    assert grafana["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
-    home = Path(grafana["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert (ROOT / "grafana" / "dashboards" / home.name).exists()
-    # No password has a default, and each is one of .env.
-    assert grafana["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
-    assert document["secrets"]["api_key"] == {"environment": "TICKETSTREAM_HTTP__API_KEY"}
-    key_file = scraped["scrape_configs"][1]["authorization"]["credentials_file"]
-    assert key_file == "/run/secrets/api_key" and "api_key" in services["prometheus"]["secrets"]
 
 
 def test_the_image_copies_only_files_that_exist_and_are_let_in() -> None:

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from schemas.settings import Settings
+from schemas.topics import EMBEDDED
 from ticketstream.watch.flow import Flow
-from ticketstream.watch.follower import _MEASURED, Follower
+from ticketstream.watch.follower import _MEASURED, EVERY_SECONDS, Follower
 from ticketstream.watch.kafka_session import bounded
 from ticketstream.watch.overview import overview
 
@@ -31,6 +32,24 @@ def test_what_was_seen_a_while_ago_is_not_called_in_step() -> None:
         assert seen["state"] == state
     assert "16 s" in seen["reason"]
     assert seen["workers"] is None
+
+
+def test_watchers_are_told_at_least_every_two_seconds() -> None:
+    assert EVERY_SECONDS <= 2
+
+
+def test_the_overview_names_the_stage_that_holds_things_up() -> None:
+    follower = Follower(SETTINGS, clock=lambda: 1_000.0)
+    follower.flows = {topic: Flow() for topic in _MEASURED}
+    follower.flows[EMBEDDED].look(1_000.0, {0: 7}, {0: 2})
+    follower.workers, follower.looked_at, follower._away = 0, 1_000.0, ""
+    seen = overview(follower, SETTINGS, chunks=1, away={}, clock=lambda: 1_000.0)
+    assert (seen["state"], seen["held_up_by"]) == ("stopped", "index")
+    assert {each["stage"]: each["backlog"] for each in seen["stages"]} == {
+        "enrich": 0,
+        "embed": 0,
+        "index": 5,
+    }
 
 
 async def test_a_call_that_does_not_let_itself_be_cancelled_is_left() -> None:

@@ -26,45 +26,56 @@ def look(
 
 
 @pytest.mark.parametrize(
-    ("seen", "state", "told"),
+    ("seen", "state", "held_up_by", "told"),
     [
-        (look(), "in_step", "searchable"),
-        (look(source_seconds=None), "in_step", "searchable"),
-        (look(enrich=(3, 20.0), live_seconds=20.0), "in_step", "3 messages"),
-        (look(p95=500.0), "in_step", "8 min 20 s"),
-        (look(workers=0), "stopped", "ticketstream worker"),
-        (look(workers=0, embed=(7, 1.0)), "stopped", "7 messages wait"),
-        (look(workers=0, running=1, waiting=1), "stopped", "ticketstream worker"),
-        (look(index=(5, 40.0), still_seconds=31), "stopped", "index stands still: 5 messages"),
+        (look(), "in_step", None, "searchable"),
+        (look(source_seconds=None), "in_step", None, "searchable"),
+        (look(enrich=(3, 20.0), live_seconds=20.0), "in_step", None, "3 messages"),
+        (look(p95=500.0), "in_step", None, "8 min 20 s"),
+        (look(workers=0), "stopped", None, "ticketstream worker"),
+        (look(workers=0, enrich=(1, 9.0), embed=(7, 1.0)), "stopped", "enrich", "8 messages wait"),
+        (look(workers=0, running=1, waiting=1), "stopped", None, "ticketstream worker"),
+        (look(index=(5, 40.0), still_seconds=31), "stopped", "index", "index stands still: 5 messages"),
         (
             look(index=(5, 40.0), still_seconds=31, away={"weaviate": "Weaviate does not answer"}),
             "stopped",
+            "index",
             "Weaviate does not answer",
         ),
-        (look(embed=(9, 90.0), still_seconds=400, paused="paused: the cap", running=1), "catching_up", "cap"),
-        (look(enrich=(9, 301.0), live_seconds=301.0), "behind", "enrich is 5 min 1 s behind"),
-        (look(enrich=(9, 301.0), live_seconds=301.0, running=1), "behind", "Zendesk"),
-        (look(embed=(1, 400.0), index=(9, 310.0)), "behind", "embed is 6 min 40 s behind"),
-        (look(embed=(1, 4000.0), paused="paused", backfill=5), "catching_up", "paused"),
-        (look(source_seconds=900.0), "behind", "export was last read 15 min 0 s ago"),
-        (look(source_seconds=900.0, away={"zendesk": "refused"}), "behind", "refused"),
-        (look(source_seconds=350.0, poll_seconds=60.0), "in_step", "searchable"),
-        (look(enrich=(500, 900.0), running=1, backfill=500), "catching_up", "an import runs"),
-        (look(enrich=(500, 900.0), running=2, backfill=500), "catching_up", "2 imports run"),
-        (look(running=1, waiting=1), "catching_up", "waits for a worker"),
-        (look(enrich=(4, 900.0), backfill=4), "catching_up", "4 tickets"),
+        (
+            look(embed=(9, 90.0), still_seconds=400, paused="paused: the cap", running=1),
+            "catching_up",
+            "embed",
+            "cap",
+        ),
+        (look(enrich=(9, 301.0), live_seconds=301.0), "behind", "enrich", "enrich is 5 min 1 s behind"),
+        (look(enrich=(9, 301.0), live_seconds=301.0, running=1), "behind", "enrich", "Zendesk"),
+        (look(embed=(1, 400.0), index=(9, 310.0)), "behind", "embed", "embed is 6 min 40 s behind"),
+        (look(enrich=(9, 900.0), live_seconds=1.0, index=(1, 310.0)), "behind", "index", "index is 5 min"),
+        (look(embed=(1, 4000.0), paused="paused", backfill=5), "catching_up", "embed", "paused"),
+        (look(source_seconds=900.0), "behind", None, "export was last read 15 min 0 s ago"),
+        (look(source_seconds=900.0, away={"zendesk": "refused"}), "behind", None, "refused"),
+        (look(source_seconds=350.0, poll_seconds=60.0), "in_step", None, "searchable"),
+        (look(enrich=(500, 900.0), running=1, backfill=500), "catching_up", "enrich", "an import runs"),
+        (look(enrich=(500, 900.0), running=2, backfill=500), "catching_up", "enrich", "2 imports run"),
+        (look(enrich=(3, 5.0), embed=(9, 5.0), running=1), "catching_up", "embed", "wait for embed (9)"),
+        (look(enrich=(3, None), embed=(9, None), running=1), "catching_up", "embed", "wait for embed (9)"),
+        (look(running=1), "catching_up", None, "an import runs"),
+        (look(running=1, waiting=1), "catching_up", None, "waits for a worker"),
+        (look(enrich=(4, 900.0), backfill=4), "catching_up", "enrich", "4 tickets"),
         (
             look(index=(4, 9.0), running=1, away={"weaviate": "Weaviate is away"}),
             "catching_up",
+            "index",
             "wait for index (4): Weaviate is away",
         ),
     ],
 )
-def test_verdicts(seen: Look, state: str, told: str) -> None:
-    found, reason = judge(seen)
-    assert found == state, reason
-    assert told in reason
-    assert "\n" not in reason
+def test_verdicts(seen: Look, state: str, held_up_by: str | None, told: str) -> None:
+    found = judge(seen)
+    assert (found.state, found.held_up_by) == (state, held_up_by), found.reason
+    assert told in found.reason
+    assert "\n" not in found.reason
 
 
 def test_a_reason_names_what_to_do() -> None:
@@ -75,4 +86,4 @@ def test_a_reason_names_what_to_do() -> None:
         look(index=(5, 40.0), still_seconds=31),
         look(source_seconds=900.0),
     ):
-        assert DOCTOR in judge(seen)[1]
+        assert DOCTOR in judge(seen).reason

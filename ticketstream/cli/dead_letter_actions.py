@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -27,70 +27,56 @@ IdOption = Annotated[list[str] | None, typer.Option("--id", metavar="ID", help="
 Everything = Annotated[bool, typer.Option("--all", help="All open letters.")]
 
 
+_RETRY: Final = """Send the originals of open dead letters through the pipeline again.
+
+A newer version of a ticket is never overwritten. What fails again becomes a new dead letter, which
+says so. Repeating the command sends nothing twice: only letters that are still open are sent.
+"""
+_DISCARD: Final = """Put open dead letters aside: nothing is sent, and `list` no longer shows them.
+
+They stay on their topic; `list --all` shows them, and `retry ID` still sends them.
+"""
+
+
 def register(group: typer.Typer) -> None:
     """Add ``retry`` and ``discard``."""
-    group.command("retry")(retry)
-    group.command("discard")(discard)
+    group.command("retry", help=_RETRY)(_command("retried"))
+    group.command("discard", help=_DISCARD)(_command("discarded"))
 
 
-def retry(
-    ids: Ids = None,
-    id_: IdOption = None,
-    ticket: Tickets = None,
-    reason: Reasons = None,
-    since: Since = None,
-    until: Until = None,
-    everything: Everything = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Send the originals of open dead letters through the pipeline again.
+def _command(verdict: Verdict) -> Callable[..., None]:
+    """Return the command that settles the chosen letters so."""
 
-    A newer version of a ticket is never overwritten. What fails again becomes a new dead letter, which
-    says so. Repeating the command sends nothing twice: only letters that are still open are sent.
-    """
-    _settle("retried", [*(ids or ()), *(id_ or ())], ticket, reason, since, until, everything, as_json)
+    def command(
+        ids: Ids = None,
+        id_: IdOption = None,
+        ticket: Tickets = None,
+        reason: Reasons = None,
+        since: Since = None,
+        until: Until = None,
+        everything: Everything = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        filters = filters_of(ticket, reason, since, until)
+        named = [*(ids or ()), *(id_ or ())]
+        ways = [bool(named), bool(filters), everything]
+        if not any(ways):
+            raise typer.BadParameter("say which: ids, --ticket, --reason, --since, --until, or --all")
+        if sum(ways) > 1:
+            raise typer.BadParameter(
+                "give ids, or filters such as --ticket and --reason, or --all: not two of these"
+            )
+        _settle(verdict, named, filters, as_json)
 
-
-def discard(
-    ids: Ids = None,
-    id_: IdOption = None,
-    ticket: Tickets = None,
-    reason: Reasons = None,
-    since: Since = None,
-    until: Until = None,
-    everything: Everything = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Put open dead letters aside: nothing is sent, and `list` no longer shows them.
-
-    They stay on their topic; `list --all` shows them, and `retry ID` still sends them.
-    """
-    _settle("discarded", [*(ids or ()), *(id_ or ())], ticket, reason, since, until, everything, as_json)
+    return command
 
 
-def _settle(
-    verdict: Verdict,
-    ids: Sequence[str],
-    tickets: list[str] | None,
-    reasons: list[str] | None,
-    since: str | None,
-    until: str | None,
-    everything: bool,
-    as_json: bool,
-) -> None:
+def _settle(verdict: Verdict, ids: Sequence[str], filters: Filters, as_json: bool) -> None:
     from schemas.errors import TicketstreamError
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
     from ticketstream.records.dead_letter_settle import Settled
 
-    filters = filters_of(tickets, reasons, since, until)
-    ways = [bool(ids), bool(filters), everything]
-    if not any(ways):
-        raise typer.BadParameter("say which: ids, --ticket, --reason, --since, --until, or --all")
-    if sum(ways) > 1:
-        raise typer.BadParameter(
-            "give ids, or filters such as --ticket and --reason, or --all: not two of these"
-        )
     settled = Settled()
     try:
         chosen, open_ = run_async(_work(load_settings(), verdict, ids, filters, settled))

@@ -22,10 +22,10 @@ from ticketstream.records.sender import Sender
 from ticketstream.records.steering import (
     NO_WORKER,
     needs_login,
+    obeyed,
     send_cancel,
     send_resume,
     send_start,
-    stopped,
 )
 from ticketstream.records.summary import kind_of
 
@@ -157,7 +157,7 @@ async def cancel_import(settings: Settings, import_id: str) -> KnownImport:
         return known
     async with Sender(settings, told=note) as sender:
         await send_cancel(sender, record)
-    if (state := await stopped(settings, record)) is not None:
+    if (state := await obeyed(settings, record)) is not None:
         return KnownImport(state)
     if await warn_without_workers(settings):
         raise UserError(f"no worker has confirmed yet that import {import_id} is cancelled: look again later")

@@ -25,12 +25,12 @@ from ticketstream.http.problems import ProblemError
 from ticketstream.records.imports import KnownImport, find_import, load_imports
 from ticketstream.records.sender import Sender
 from ticketstream.records.since import parse_since
-from ticketstream.records.steering import needs_login, send_cancel, send_resume, send_start, stopped
+from ticketstream.records.steering import needs_login, obeyed, send_cancel, send_resume, send_start
 from ticketstream.records.summary import kind_of
 from ticketstream.watch.broadcast import event_of
 from ticketstream.watch.watch import Watch
 
-_CANCEL_SECONDS: Final = 8.0
+_OBEYED_SECONDS: Final = 8.0
 """Shorter than a request may take."""
 _ENDED: Final = frozenset({"completed", "cancelled", "failed"})
 
@@ -85,7 +85,10 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
                 await check_login(settings, attempts=1, timeout=5.0)
             async with Sender(settings, _ASKED) as sender:
                 await send_resume(sender, record)
+            # Whoever asks next is told that it runs, not that it is cancelled.
+            state = await obeyed(settings, record, _OBEYED_SECONDS)
             record.status = "running"
+            known = KnownImport(record, waiting=True) if state is None else KnownImport(state)
         return json_answer(document(known), 202)
 
     @router.post(
@@ -100,7 +103,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
             return json_answer(document(known))
         async with Sender(settings, _ASKED) as sender:
             await send_cancel(sender, known.record)
-        state = await stopped(settings, known.record, _CANCEL_SECONDS)
+        state = await obeyed(settings, known.record, _OBEYED_SECONDS)
         if state is None:
             return json_answer(document(known), 202)
         if state.status != "cancelled":

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from streams.sinks.weaviate import search
 
 
 class _Answer(BaseModel):
@@ -169,6 +172,9 @@ class Overview(_Answer):
     account: str
     state: Literal["in_step", "catching_up", "behind", "stopped", "unknown"]
     reason: str = Field(examples=["every change that has been read is searchable"])
+    held_up_by: Literal["enrich", "embed", "index"] | None = Field(
+        description="the stage that holds it up; null where none does, or nobody can tell"
+    )
     workers: int | None = Field(description="null while Kafka is away")
     freshness: Freshness
     stages: list[Stage]
@@ -196,21 +202,13 @@ class History(_Answer):
     points: list[Point]
 
 
-class Hit(_Answer):
-    """A ticket that answers a search, with the passage that fits best."""
-
-    ticket_id: int
-    score: float
-    visibility: Literal["public", "internal"]
-    chunk_index: int
-    subject: str
-    status: str
-    priority: str
-    tags: list[str]
-    requester: str
-    text: str
-    created_at: str
-    updated_at: str
+_HIT: dict[str, Any] = {field.name: (field.type, ...) for field in msgspec.structs.fields(search.Hit)}
+Hit = create_model(
+    "Hit",
+    __base__=_Answer,
+    __doc__="A ticket that answers a search, with the passage that fits best.",
+    **_HIT,
+)
 
 
 class Found(_Answer):

@@ -15,7 +15,7 @@ from ticketstream.records.sender import Sender
 from ticketstream.records.summary import kind_of
 
 NO_WORKER: Final = "no worker is running: start one with `ticketstream worker`"
-CANCEL_SECONDS: Final = 15.0
+OBEYED_SECONDS: Final = 15.0
 
 
 async def send_start(
@@ -46,15 +46,15 @@ async def send_cancel(sender: Sender, record: ImportRecord) -> None:
     await sender.command(_command("cancel", record))
 
 
-async def stopped(
-    settings: Settings, record: ImportRecord, seconds: float = CANCEL_SECONDS
+async def obeyed(
+    settings: Settings, record: ImportRecord, seconds: float = OBEYED_SECONDS
 ) -> ImportRecord | None:
-    """Return an import's record once a worker has stopped it; None when none has after ``seconds``."""
+    """Return an import's record once a worker has given it another status; None when none has in time."""
     watch = ImportWatch(settings.bootstrap_servers, record.account, record.id, settings.kafka.partitions)
     try:
         async with watch, asyncio.timeout(seconds):
             async for state in watch.states():
-                if state is not None and state.status != "running":
+                if state is not None and state.status != record.status:
                     return state
     except TimeoutError:
         pass

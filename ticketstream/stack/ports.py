@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,9 @@ LAST: Final = 31_999
 takes a service's port while it is away for a moment, least of all a client that tries to reach it."""
 BLOCK: Final = 16
 HOST: Final = "127.0.0.1"
+_OTHERS: Final = range(10_000, FIRST)
+"""Of these no stack takes any."""
+_TRIES: Final = 1_000
 
 
 def is_free(port: int) -> bool:
@@ -31,6 +35,18 @@ def is_free(port: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Return so many free ports in a row for what runs beside a stack, any of 10000 to 19999.
+
+    Raises StackError when none are found.
+    """
+    for first in random.sample(_OTHERS[: 1 - count or None], _TRIES):
+        ports = list(range(first, first + count))
+        if all(map(is_free, ports)):
+            return ports
+    raise StackError(f"no {count} ports in a row are free between {_OTHERS[0]} and {_OTHERS[-1]}")
 
 
 def used_by(port: int) -> str:

@@ -41,6 +41,8 @@ GO: Final = Tool(
 )
 CHROMIUM: Final = Tool("Chromium", "chromium", "apt-get install chromium")
 """What the page is tested and pictured in."""
+CURL: Final = Tool("curl", "curl", "apt-get install curl")
+"""What the README's examples are typed with."""
 PROMETHEUS: Final = Tool("Prometheus", "prometheus", "apt-get install prometheus")
 PROMTOOL: Final = Tool("promtool", "promtool", "apt-get install prometheus")
 """What dashboards and rules are tested with."""
@@ -137,7 +139,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     try:
         if "tests" in arguments:
-            check((CHROMIUM, PROMETHEUS, PROMTOOL), "the tests cannot be run")
+            check((CHROMIUM, CURL, PROMETHEUS, PROMTOOL), "the tests cannot be run")
         else:
             check((JAVA, MAVEN, GO))
     except StackError as error:

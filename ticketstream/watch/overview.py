@@ -13,7 +13,7 @@ from schemas.topics import BACKFILL, CHANGES, INDEXED
 from ticketstream.watch.flow import together
 from ticketstream.watch.follower import STAGE_TOPICS, Follower
 from ticketstream.watch.receipts import STEP_SECONDS
-from ticketstream.watch.verdict import Look, StageLook, judge
+from ticketstream.watch.verdict import Look, StageLook, Verdict, judge
 
 
 def overview(
@@ -37,7 +37,7 @@ def overview(
     running = follower.imports.running
     if known:
         changes = follower.flows[CHANGES]
-        state, reason = judge(
+        verdict = judge(
             Look(
                 stages=[
                     StageLook(
@@ -62,12 +62,13 @@ def overview(
             )
         )
     else:
-        state, reason = "unknown", follower.away
+        verdict = Verdict("unknown", follower.away)
     return {
         "at": now,
         "account": settings.account,
-        "state": state,
-        "reason": reason,
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "held_up_by": verdict.held_up_by,
         "workers": follower.workers if known else None,
         "freshness": {
             "p50": freshness.p50,

@@ -13,7 +13,8 @@ from schemas.topics import CHANGES
 STEP_SECONDS: Final = 10
 POINTS: Final = 180
 HISTORY_SECONDS: Final = STEP_SECONDS * POINTS
-FRESHNESS_SECONDS: Final = 300.0
+RECENT_SECONDS: Final = 300.0
+"""The window of the present freshness; the objective is another figure."""
 _WRITTEN: Final = frozenset({"indexed", "removed"})
 """Outcomes that made a change searchable."""
 _MOST_CHANGES: Final = 20_000
@@ -87,7 +88,7 @@ class Receipts:
         if receipt.origin.topic == CHANGES and not receipt.import_id and receipt.outcome in _WRITTEN:
             age = max(0.0, receipt.indexed_at - receipt.changed_at)
             step.ages.append(age)
-            if now - at <= FRESHNESS_SECONDS:
+            if now - at <= RECENT_SECONDS:
                 self._live.append((at, age))
 
     def note_backlog(self, now: float, backlog: int) -> None:
@@ -119,10 +120,10 @@ class Receipts:
 
     def freshness(self, now: float) -> Freshness:
         """Return the freshness of the live changes of the last 5 minutes."""
-        while self._live and now - self._live[0][0] > FRESHNESS_SECONDS:
+        while self._live and now - self._live[0][0] > RECENT_SECONDS:
             self._live.popleft()
         # What was read at the start came partition by partition, not in the order of time.
-        ages = [age for at, age in self._live if now - at <= FRESHNESS_SECONDS]
+        ages = [age for at, age in self._live if now - at <= RECENT_SECONDS]
         p50, p95 = percentiles(ages)
         return Freshness(p50, p95, len(ages))
 

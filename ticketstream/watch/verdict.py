@@ -25,6 +25,17 @@ _USUAL: Final[Mapping[str, str]] = {
 }
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """The state, one line for people that says what holds the pipeline up, and the stage that does.
+
+    ``held_up_by`` is None where no stage does: in step, or held up by what no stage can help.
+    """
+
+    state: State
+    reason: str
+    held_up_by: Stage | None = None
+
+
 class StageLook(msgspec.Struct, frozen=True, kw_only=True):
     """How a stage stands: messages waiting for it, and how long the oldest has waited (seconds)."""
 
@@ -57,33 +68,35 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     away: Mapping[str, str] = {}
 
 
-def judge(look: Look) -> tuple[State, str]:
-    """Return the state, and one line for people that says what holds the pipeline up."""
+def judge(look: Look) -> Verdict:
+    """Return how the pipeline stands."""
     backlog = sum(stage.backlog for stage in look.stages)
     if not look.workers:
         waits = f"{backlog:,} messages wait, and " if backlog else ""
-        return "stopped", f"{waits}{NO_WORKER}"
+        return Verdict("stopped", f"{waits}{NO_WORKER}", _slowest(look).stage if backlog else None)
     if backlog and look.still_seconds >= STILL_SECONDS and not look.paused:
         slowest = _slowest(look)
-        return "stopped", (
+        reason = (
             f"{slowest.stage} stands still: {slowest.backlog:,} messages wait and nothing has moved for "
             f"{duration(look.still_seconds)}; {_cause(slowest.stage, look)}"
         )
+        return Verdict("stopped", reason, slowest.stage)
     if late := _late(look):
-        return "behind", late
+        return late
     if look.running or look.backfill:
-        return "catching_up", _catching_up(look)
-    return "in_step", _in_step(look, backlog)
+        return _catching_up(look)
+    return Verdict("in_step", _in_step(look, backlog))
 
 
-def _late(look: Look) -> str | None:
-    """Return why live changes are older than they may be; None when they are not."""
+def _late(look: Look) -> Verdict | None:
+    """Return the verdict when live changes are older than they may be; None when they are not."""
     if look.source_seconds is not None and look.source_seconds > look.objective + look.poll_seconds:
-        return (
+        return Verdict(
+            "behind",
             f"Zendesk's export was last read {duration(look.source_seconds)} ago: "
-            f"{look.away.get('zendesk') or 'see the errors in the workers log, and `ticketstream doctor`'}"
+            f"{look.away.get('zendesk') or 'see the errors in the workers log, and `ticketstream doctor`'}",
         )
-    ages: dict[str, float] = {}
+    ages: dict[Stage, float] = {}
     for stage in look.stages:
         age = look.live_seconds if stage.stage == "enrich" else stage.oldest_seconds
         # Behind a cap backfill waits in embed's topic, and live changes pass it.
@@ -92,21 +105,24 @@ def _late(look: Look) -> str | None:
     if not ages:
         return None
     name = max(ages, key=lambda each: ages[each])
-    return f"{name} is {duration(ages[name])} behind; {_cause(name, look)}"
+    return Verdict("behind", f"{name} is {duration(ages[name])} behind; {_cause(name, look)}", name)
 
 
-def _catching_up(look: Look) -> str:
+def _catching_up(look: Look) -> Verdict:
     if look.paused:
-        return look.paused
+        return Verdict("catching_up", look.paused, "embed")
     if look.waiting and look.waiting == look.running:
-        return "an import waits for a worker to take it up"
+        return Verdict("catching_up", "an import waits for a worker to take it up")
     what = f"{look.running} imports run" if look.running > 1 else "an import runs" if look.running else ""
-    if not what:
-        return f"{look.backfill:,} tickets of an import or a retry are worked off; live changes go first"
     slowest = _slowest(look)
+    held_up_by = slowest.stage if slowest.backlog else None
+    if not what:
+        told = f"{look.backfill:,} tickets of an import or a retry are worked off; live changes go first"
+        return Verdict("catching_up", told, held_up_by)
     waits = f"; most wait for {slowest.stage} ({slowest.backlog:,})" if slowest.backlog else ""
     away = _away(slowest.stage, look)
-    return f"{what}; live changes go first{waits}{f': {away}' if away else ''}"
+    told = f"{what}; live changes go first{waits}{f': {away}' if away else ''}"
+    return Verdict("catching_up", told, held_up_by)
 
 
 def _in_step(look: Look, backlog: int) -> str:

@@ -3,7 +3,6 @@
 import { byId, el, set, setText, svg } from "./dom.js";
 import { count, duration, rate, rateNumber, shortCount } from "./format.js";
 import { fullness, layOut } from "./flow_layout.js";
-import { holdingUp } from "./states.js";
 
 const PLACES = [
   { key: "zendesk", name: "Zendesk", does: "comes in" },
@@ -44,7 +43,6 @@ export function setUpFlow() {
 
 /** Return what the picture says of an overview: figures as texts. */
 function described(overview) {
-  const holding = holdingUp(overview);
   const stages = new Map(overview.stages.map((stage) => [stage.stage, stage]));
   const figures = {
     zendesk: { figure: rate(overview.source.rate), flows: overview.source.rate },
@@ -53,7 +51,7 @@ function described(overview) {
   const places = PLACES.map(({ key, name, does }) => {
     const stage = stages.get(key);
     const own = figures[key] ?? { figure: rate(stage?.rate ?? null), flows: stage?.rate ?? 0 };
-    return { key, name, does, ...own, stage, holds: key === holding };
+    return { key, name, does, ...own, stage, holds: key === overview.held_up_by };
   });
   return { places, sink: overview.sink.rate, letters: overview.dead_letters.open, stopped: overview.state === "stopped" };
 }

@@ -14,21 +14,3 @@ export const STATES = {
 export function stateOf(name) {
   return STATES[name] ?? STATES.unknown;
 }
-
-/**
- * Return the stage that holds things up, or null: of those with something waiting, the one whose oldest
- * message has waited longest; when that is not known, the one with the most. What is behind is so because
- * something waits longer than the goal, or because the source is not read, which no stage can help.
- */
-export function holdingUp(overview) {
-  if (!["catching_up", "behind", "stopped"].includes(overview.state)) return null;
-  const late = overview.state === "behind" ? overview.freshness.objective : 0;
-  const waiting = overview.stages.filter((stage) => stage.backlog > 0 && (stage.oldest_seconds ?? 0) >= late);
-  if (!waiting.length) return null;
-  return waiting.reduce((worst, stage) => (isWorse(stage, worst) ? stage : worst)).stage;
-}
-
-function isWorse(one, other) {
-  const [a, b] = [one.oldest_seconds ?? 0, other.oldest_seconds ?? 0];
-  return a === b ? one.backlog > other.backlog : a > b;
-}
