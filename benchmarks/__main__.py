@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, watchers
+from benchmarks import freshness, instrumentation, memory, quota, replay, stage, throughput, watchers
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
@@ -26,6 +26,7 @@ _ALL: Final = (
     "memory",
     "instrumentation",
     "watchers",
+    "stage",
 )
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
 _QUOTA_TICKETS: Final = 4_000
@@ -79,6 +80,8 @@ def main() -> int:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
         if "instrumentation" in wanted:
             found.append(instrumentation.run(tickets=tickets, workers=workers, note=note))
+        if "stage" in wanted:
+            found.append(stage.run(messages=tickets * _LARGE, note=note))
         path = write(arguments.output, about, found)
     except (UserError, RetryableError, OSError) as error:
         errors.print(f"error: {error}", highlight=False, markup=False)
