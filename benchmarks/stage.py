@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.figures import Findings, at_least, plain
+from benchmarks.figures import Findings, at_least, bars, plain
 from benchmarks.stack import BenchStack
 from benchmarks.stage_messages import fill
 from benchmarks.stage_worker import StageRun
@@ -30,12 +30,13 @@ _MODULES: Final = {"stage": "benchmarks.stage_worker", "plain": "benchmarks.stag
 Note = Callable[[str], None]
 
 
-def run(*, messages: int, note: Note) -> Findings:
-    """Pass the messages through both, in turn, each round on a fresh Kafka."""
+def run(*, tickets: int, workers: int, note: Note) -> Findings:
+    """Pass a message for each ticket through both, in turn, each round on a fresh Kafka."""
+    messages = tickets
     found: dict[str, list[StageRun]] = {name: [] for name in _MODULES}
     size = 0
     for number in range(_ROUNDS):
-        with BenchStack(StackOptions(), workers=1) as stack:
+        with BenchStack(StackOptions(), workers=workers) as stack:
             note(f"{messages:,} messages are put on the topic")
             size = asyncio.run(fill(stack.settings, messages))
             worker_core = _share_cores(stack)
@@ -57,7 +58,15 @@ def run(*, messages: int, note: Note) -> Findings:
             plain("stage beside plain aiokafka", stage / ceiling, "times"),
             plain("bytes of a message", size),
         ],
-        measured={"messages": messages, **found},
+        measured=dict(found),
+        charts=[
+            bars(
+                f"{messages:,} messages of {size:,} bytes, one core",
+                "messages/s",
+                {"stage": stage, "plain aiokafka": ceiling},
+                goal=GOAL,
+            )
+        ],
     )
 
 

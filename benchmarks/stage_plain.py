@@ -1,6 +1,7 @@
 """The ceiling of a stage, plain aiokafka: ``python -m benchmarks.stage_plain MESSAGES``.
 
-Consume, produce the same bytes, wait for the broker, commit: nothing is decoded, looked up or kept.
+Consume, produce the same bytes, wait for the broker, commit: nothing is decoded, looked up or kept. While
+the broker takes one batch the next one is sent.
 """
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psutil
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.stage_worker import StageRun
 from schemas.settings import Settings, load_settings
 from schemas.topics import BACKFILL, INDEXED
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 1_000
 
 
 async def run(settings: Settings, messages: int) -> StageRun:
@@ -42,6 +43,8 @@ async def run(settings: Settings, messages: int) -> StageRun:
     )
     async with consumer, producer:
         process, done, began, before = psutil.Process(), 0, 0.0, 0.0
+        sending: asyncio.Future[list[Any]] | None = None
+        places: dict[TopicPartition, int] = {}
         while done < messages:
             batches = await consumer.getmany(timeout_ms=1000, max_records=_AT_ONCE)
             if batches and not began:
@@ -53,10 +56,15 @@ async def run(settings: Settings, messages: int) -> StageRun:
                 for batch in batches.values()
                 for one in batch
             ]
-            await asyncio.gather(*sent)
-            if sent:
-                await consumer.commit()
+            if sending is not None:
+                await sending
+                await consumer.commit(places)
+            sending = asyncio.gather(*sent)
+            places = {place: batch[-1].offset + 1 for place, batch in batches.items()}
             done += len(sent)
+        if sending is not None:
+            await sending
+            await consumer.commit(places)
         return StageRun(
             messages=done,
             seconds=time.monotonic() - began,
