@@ -10,15 +10,7 @@ from quixstreams import Application
 
 from benchmarks.account_reader import AccountReader
 from benchmarks.http_clients import Aiohttp
-from benchmarks.quix.place import TOPIC, Place, this_place
-
-
-class Exported(msgspec.Struct, kw_only=True):
-    """When the first call was made (Unix seconds), how many there were, and how many tickets."""
-
-    began: float
-    tickets: int
-    calls: int
+from benchmarks.quix.protocol import TOPIC, Exported, Place, this_place
 
 
 async def run(place: Place) -> Exported:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +15,7 @@ from weaviate.classes.data import DataObject
 
 from benchmarks.account_reader import AccountReader, ReadyChunk, object_of
 from benchmarks.http_clients import Aiohttp
-from benchmarks.quix.place import GROUP, TOPIC, Place, this_place
+from benchmarks.quix.protocol import GROUP, TOPIC, Place, Written, this_place
 from schemas.zendesk import Ticket
 from streams.embeddings.local import LocalProvider
 from streams.transforms.enrich import is_removed
@@ -26,16 +25,6 @@ _COMMENT_CALLS: Final = 50
 _TEXTS: Final = 100
 _OBJECTS: Final = 200
 _INSERTS: Final = 4
-
-
-class Written(msgspec.Struct, kw_only=True):
-    """All that a process has written so far, and when (Unix seconds)."""
-
-    tickets: int = 0
-    objects: int = 0
-    zendesk_calls: int = 0
-    embedding_calls: int = 0
-    at: float = 0.0
 
 
 class TicketSink(BaseSink):
@@ -60,7 +49,10 @@ class TicketSink(BaseSink):
         self._http = await Aiohttp(place.zendesk_url, headers, _COMMENT_CALLS + 10).__aenter__()
         self._reader = AccountReader(self._http, place.account)
         self._weaviate = weaviate.use_async_with_local(
-            place.weaviate_host, place.weaviate_port, place.weaviate_grpc_port, skip_init_checks=True
+            host=place.weaviate_host,
+            port=place.weaviate_port,
+            grpc_port=place.weaviate_grpc_port,
+            skip_init_checks=True,
         )
         await self._weaviate.connect()
         self._collection = self._weaviate.collections.use(place.collection).with_tenant(place.account)
@@ -90,13 +82,14 @@ class TicketSink(BaseSink):
             async def enrich(ticket: Ticket) -> None:
                 nonlocal ready
                 async with calls:
-                    ready += await self._reader.chunks(ticket)
+                    chunks = await self._reader.chunks(ticket)
+                ready += chunks
                 # Full inserts need not wait for the last comments.
                 while len(ready) >= _OBJECTS:
                     full, ready = ready[:_OBJECTS], ready[_OBJECTS:]
                     group.create_task(self._insert(full, inserts))
 
-            await _all(enrich(ticket) for ticket in tickets if not is_removed(ticket))
+            await asyncio.gather(*(enrich(ticket) for ticket in tickets if not is_removed(ticket)))
             for start in range(0, len(ready), _OBJECTS):
                 group.create_task(self._insert(ready[start : start + _OBJECTS], inserts))
 
@@ -114,11 +107,6 @@ class TicketSink(BaseSink):
             if answer.has_errors:
                 raise RuntimeError(f"not inserted: {next(iter(answer.errors.values())).message}")
             self._written.objects += len(objects)
-
-
-async def _all(coroutines: Any) -> None:
-    some: list[Coroutine[Any, Any, None]] = list(coroutines)
-    await asyncio.gather(*some)
 
 
 def run(place: Place) -> None:

@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.environments import python_for
 from benchmarks.plain import ScriptFigures
-from benchmarks.quix.place import GROUP, TOPIC, VARIABLE, Place
+from benchmarks.quix.protocol import GROUP, TOPIC, VARIABLE, Exported, Place, Written
 from benchmarks.script_result import ScriptResult
 from benchmarks.stack import BenchStack
 from benchmarks.usage import UsageMeter, quiet_down
@@ -35,20 +35,6 @@ _ROOT: Final = Path(__file__).parents[2]
 _READY_SECONDS: Final = 60.0
 _LONGEST_SECONDS: Final = 900.0
 _STOP_SECONDS: Final = 20.0
-
-
-class _Exported(msgspec.Struct):
-    began: float
-    tickets: int
-    calls: int
-
-
-class _Written(msgspec.Struct):
-    tickets: int = 0
-    objects: int = 0
-    zendesk_calls: int = 0
-    embedding_calls: int = 0
-    at: float = 0.0
 
 
 def run_quix(stack: BenchStack, workers: int, note: Callable[[str], None]) -> ScriptFigures:
@@ -83,7 +69,7 @@ def _measured(
     processes: dict[str, subprocess.Popen[bytes]],
     outputs: list[Path],
     folder: Path,
-) -> tuple[_Exported, list[_Written], dict[str, Any]]:
+) -> tuple[Exported, list[Written], dict[str, Any]]:
     exporting = folder / "export.out"
     source = _start(interpreter, "export", place, exporting)
     watched = {name: psutil.Process(one.pid) for name, one in {**processes, "quix export": source}.items()}
@@ -92,8 +78,8 @@ def _measured(
             deadline = time.monotonic() + _LONGEST_SECONDS
             while True:
                 _check({**processes, **({} if source.poll() == 0 else {"quix export": source})}, folder)
-                written = [_last(output, _Written) or _Written() for output in outputs]
-                exported = _last(exporting, _Exported)
+                written = [_last(output, Written) or Written() for output in outputs]
+                exported = _last(exporting, Exported)
                 if exported is not None and sum(one.tickets for one in written) >= exported.tickets:
                     break
                 if time.monotonic() > deadline:

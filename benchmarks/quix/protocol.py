@@ -1,4 +1,4 @@
-"""Where the services are, as the processes on Quix Streams are told it."""
+"""What the processes on Quix Streams are told, and what they tell: JSON, a line each."""
 
 from __future__ import annotations
 
@@ -24,6 +24,24 @@ class Place(msgspec.Struct, kw_only=True):
     weaviate_port: int
     weaviate_grpc_port: int
     collection: str
+
+
+class Exported(msgspec.Struct, kw_only=True):
+    """When the first call was made (Unix seconds), how many there were, and how many tickets."""
+
+    began: float
+    tickets: int
+    calls: int
+
+
+class Written(msgspec.Struct, kw_only=True):
+    """All that a process has written so far, and when (Unix seconds)."""
+
+    tickets: int = 0
+    objects: int = 0
+    zendesk_calls: int = 0
+    embedding_calls: int = 0
+    at: float = 0.0
 
 
 def this_place() -> Place:
