@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from benchmarks.environments import python_for
 from benchmarks.report import met_of, value_of
 from benchmarks.results import FOLDER, Result, read_results
@@ -69,20 +67,21 @@ def _part(benchmark: Benchmark, result: Result) -> str:
 def write_page(folder: Path, note: Note) -> None:
     """Draw and write everything of a folder's results.
 
-    Raises OSError, msgspec.DecodeError, and StackError when it cannot be drawn.
+    Raises OSError, and StackError for a result that cannot be read or drawn.
     """
+    text = page(read_results(folder))
     drawing = [str(python_for("plotting", note)), "-m", "benchmarks.plotting", str(folder.resolve())]
     ended = subprocess.run(drawing, cwd=_ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise StackError(f"the plots cannot be drawn: {ended.stderr.strip()[-500:]}")
-    (folder / "README.md").write_text(page(read_results(folder)))
+    (folder / "README.md").write_text(text)
 
 
 def main() -> int:
     """Draw and write everything anew."""
     try:
         write_page(FOLDER, print)
-    except (StackError, OSError, msgspec.DecodeError) as error:
+    except (StackError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

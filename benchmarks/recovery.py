@@ -64,8 +64,7 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
             size = asyncio.run(_fill(stack.settings, filled, wanted)) or size
             filled = wanted
             found[keys] = {}
-            # The worker's files, not those of the stack beside them.
-            shutil.rmtree(stack.settings.data_dir / "workers", ignore_errors=True)
+            _forget(stack.settings)
             for how in ("cold", "warm"):
                 note(f"{workers} workers start, {how}")
                 # Above all tickets of the state: nothing is known of it.
@@ -76,6 +75,12 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
         measured={str(keys): both for keys, both in found.items()},
         charts=_charts(found),
     )
+
+
+def _forget(settings: Settings) -> None:
+    """Delete the workers' files, but not their slots: new members would wait for the old ones' session."""
+    for folder in (settings.data_dir / "workers").glob("*/"):
+        shutil.rmtree(folder)
 
 
 def _figures(found: dict[int, dict[str, Recovery]], tickets: int) -> list[Figure]:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.figures import Findings
+from schemas.errors import StackError
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "benchmarks"
 
@@ -57,8 +58,11 @@ def write_result(folder: Path, result: Result) -> Path:
 
 
 def read_results(folder: Path) -> dict[str, Result]:
-    """Return all results of a folder by name; raises OSError and msgspec.DecodeError."""
-    return {
-        path.stem: msgspec.json.decode(path.read_bytes(), type=Result)
-        for path in sorted(folder.glob("*.json"))
-    }
+    """Return all results of a folder by name; raises OSError, and StackError for a file that is none."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found[path.stem] = msgspec.json.decode(path.read_bytes(), type=Result)
+        except msgspec.DecodeError as error:
+            raise StackError(f"{path} is no result of a benchmark: {error}; delete it") from error
+    return found
