@@ -6,6 +6,7 @@ At several rates, by webhook and by polling, in a quiet account and while all of
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -35,7 +36,9 @@ Way = Literal["webhook", "polling"]
 RATES: Final = (1, 10, 100)
 _POLL_SECONDS: Final[Mapping[Way, str]] = {"polling": "0.5", "webhook": "3600"}
 """With webhooks the export is looked at once, at the start: what arrives came by a webhook."""
-_QUIET_SECONDS: Final[Mapping[int, float]] = {1: 40.0, 10: 20.0, 100: 10.0}
+_QUIET_SECONDS: Final[Mapping[int, float]] = {1: 60.0, 10: 30.0, 100: 15.0}
+_TICKETS_A_QUIET_SECOND: Final = 100
+"""A small account is changed for a shorter time."""
 _GOAL_SECONDS: Final = 5.0
 _LAST_SECONDS: Final = 120.0
 _COMMENT: Final = {"public": True, "body": "One more thing: it happened again this morning."}
@@ -135,7 +138,8 @@ def _at_rate(
         ]
         # In no order of the account's: in an import some are imported already, some not.
         random.Random(1).shuffle(changeable)
-        few = min(round(rate * _QUIET_SECONDS[rate]), len(changeable) // 2)
+        seconds = min(_QUIET_SECONDS[rate], tickets / _TICKETS_A_QUIET_SECOND)
+        few = min(math.ceil(rate * seconds), len(changeable) // 2)
         note(f"{way}: {few:,} changes, {rate} a second")
         with _Changes(stack.zendesk_url, changeable[:few], rate) as changes:
             changes.join()
