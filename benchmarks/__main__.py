@@ -94,6 +94,10 @@ def main() -> int:
             except (UserError, RetryableError) as error:
                 wrong.append(f"{benchmark.name}: {error}")
                 continue
+            except Exception as error:  # the others can still be measured
+                errors.print_exception()
+                wrong.append(f"{benchmark.name}: {error!r}")
+                continue
             path = write_result(folder, result)
             write_page(folder, note)
             show(console, result)

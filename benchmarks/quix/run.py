@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 import psutil
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from benchmarks.environments import python_for
 from benchmarks.plain import ScriptFigures
@@ -126,16 +127,25 @@ async def _all_joined(
     try:
         while True:
             _check(dict(zip(map(str, outputs), processes, strict=True)), outputs[0].parent)
-            (answer,) = await admin.describe_consumer_groups([GROUP])
-            (group,) = answer.groups
-            # Error, name, state, protocol type, protocol, members.
-            if group[2] == "Stable" and len(group[5]) == len(processes):
+            state, members = await _group(admin)
+            if state == "Stable" and members == len(processes):
                 return
             if time.monotonic() > deadline:
-                raise StackError(f"Quix Streams' group is {group[2]} with {len(group[5])} members")
+                raise StackError(f"Quix Streams' group is {state} with {members} members")
             await asyncio.sleep(0.2)
     finally:
         await admin.close()
+
+
+async def _group(admin: AIOKafkaAdminClient) -> tuple[str, int]:
+    """Return the state of the group, and how many members it has."""
+    try:
+        (answer,) = await admin.describe_consumer_groups([GROUP])
+    except GroupCoordinatorNotAvailableError:  # a new broker's first group
+        return "unknown", 0
+    # Error, name, state, protocol type, protocol, members.
+    (group,) = answer.groups
+    return group[2], len(group[5])
 
 
 def _start(interpreter: Path, module: str, place: Place, output: Path) -> subprocess.Popen[bytes]:
