@@ -72,7 +72,7 @@ faults-table: install ## the figures of the last run of the fault suite, as a ta
 screenshots: needs-tests stack ## the pictures of the page in docs/images, of a sample account
 	@$(BIN)/python tools/screenshots.py
 
-bench: stack ## the figures: 10,000 sample tickets end to end, beside plain scripts
+bench: stack ## all benchmarks into docs/benchmarks (an hour); BENCH_ARGS='--quick' or '--only NAME --tickets N'
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lock: install ## pin the newest versions that pyproject.toml allows in requirements.lock

@@ -6,18 +6,19 @@ import asyncio
 import ctypes
 import gc
 import sys
+from collections.abc import Callable
 
 import faust
 import structlog
 import uvloop
 
-from agents.app import create_app
+from agents.app import Stages, TicketApp, create_app
 from agents.logs import configure_logs, log_uncaught
 from agents.pipeline import Pipeline
-from agents.slots import take_slot
+from agents.slots import Slot, take_slot
 from agents.topics import ensure_topics
 from schemas.errors import RetryableError, UserError
-from schemas.settings import load_settings
+from schemas.settings import Settings, load_settings
 from streams.metrics.make import Maker
 
 # From glibc's malloc.h.
@@ -25,8 +26,14 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK = 256 * 1024
 
 
-def main(make: Maker | None = None) -> int:
-    """Run a worker until SIGTERM or SIGINT; returns the exit status. ``make`` makes its metrics."""
+StagesOf = Callable[[TicketApp, Settings, Slot, Maker | None], Stages]
+
+
+def main(make: Maker | None = None, stages: StagesOf | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit status.
+
+    ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own).
+    """
     try:
         settings = load_settings()
         slot = take_slot(settings.data_dir)
@@ -41,7 +48,7 @@ def main(make: Maker | None = None) -> int:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
         app = create_app(settings, slot.folder, slot.instance_id)
-        app.stages = Pipeline(app, settings, slot, make)
+        app.stages = (stages or Pipeline)(app, settings, slot, make)
     except (UserError, RetryableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

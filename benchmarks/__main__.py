@@ -6,94 +6,114 @@ Exit status 1 when a goal is missed.
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, tracing, watchers
+from benchmarks.environments import python_for
 from benchmarks.figures import Findings
-from benchmarks.report import machine, show, write
+from benchmarks.machine import this_machine
+from benchmarks.page import write_page
+from benchmarks.report import show
+from benchmarks.results import FOLDER, Result, write_result
+from benchmarks.suite import SUITE, Benchmark, Note
 from schemas.errors import RetryableError, UserError
 
-_ALL: Final = (
-    *throughput.SCENARIOS,
-    "quota",
-    "replay",
-    "freshness",
-    "memory",
-    "instrumentation",
-    "tracing",
-    "watchers",
-)
-_BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
-_QUOTA_TICKETS: Final = 4_000
-_LARGE: Final = 5
-"""Times as many tickets for what only a large import shows."""
+_NAMES: Final = tuple(benchmark.name for benchmark in SUITE)
+_QUICK_FOLDER: Final = Path(__file__).parent / "results"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=_ALL,
-        metavar="NAME",
-        help=f"scenarios to run, of {', '.join(_ALL)}; default {', '.join(_BY_DEFAULT)}",
+        "--only", nargs="+", choices=_NAMES, metavar="NAME", help=f"of {', '.join(_NAMES)}; default all"
     )
-    parser.add_argument("--tickets", type=int, default=10_000, help="tickets of the sample account")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results", metavar="DIR")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it: no figures to quote")
+    parser.add_argument(
+        "--tickets",
+        type=int,
+        metavar="N",
+        help="tickets of the sample account; default: each benchmark's own",
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="worker processes; default 2")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where results, plots and page go; default docs/benchmarks, with --quick benchmarks/results",
+    )
     arguments = parser.parse_args()
-    if arguments.tickets < 100 or arguments.workers < 1:
+    if arguments.workers < 1 or (arguments.tickets is not None and arguments.tickets < 100):
         parser.error("--tickets must be 100 or more, --workers 1 or more")
     return arguments
 
 
+def _measured(benchmark: Benchmark, arguments: argparse.Namespace, note: Note) -> Result:
+    machine, began = this_machine(), time.monotonic()
+    tickets = arguments.tickets or (benchmark.quick if arguments.quick else benchmark.tickets)
+    workers = 1 if benchmark.one_worker else arguments.workers
+    found = benchmark.run(tickets=tickets, workers=workers, note=note)
+    chosen = f"--only {benchmark.name} --tickets {tickets}"
+    if not benchmark.one_worker:
+        chosen += f" --workers {workers}"
+    return Result(
+        name=benchmark.name,
+        command=f"make bench BENCH_ARGS={shlex.quote(chosen)}",
+        tickets=tickets,
+        workers=workers,
+        minutes=round((time.monotonic() - began) / 60, 1),
+        machine=machine,
+        findings=[found] if isinstance(found, Findings) else list(found),
+    )
+
+
 def main() -> int:
-    """Run what is asked for and report it."""
+    """Run what is asked for, keep each result as soon as it is there, and report it."""
     arguments = _arguments()
-    wanted = set(arguments.only or _BY_DEFAULT)
-    tickets, workers = arguments.tickets, arguments.workers
+    folder: Path = arguments.output or (_QUICK_FOLDER if arguments.quick else FOLDER)
     console, errors = Console(), Console(stderr=True)
 
     def note(text: str) -> None:
         errors.print(f"[bold]{text}[/bold]", highlight=False)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stacks are stopped
-    about = machine()
-    found: list[Findings] = []
+    wrong: list[str] = []
     try:
-        if wanted & set(throughput.SCENARIOS):
-            found += throughput.run(wanted, tickets=tickets, workers=workers, note=note)
-        if "quota" in wanted:
-            found.append(quota.run(tickets=min(tickets, _QUOTA_TICKETS), workers=workers, note=note))
-        if "freshness" in wanted:
-            found.append(freshness.run(tickets=tickets * _LARGE, workers=workers, note=note))
-        if "replay" in wanted:
-            found.append(replay.run(tickets=tickets, workers=workers, note=note))
-        if "watchers" in wanted:
-            found.append(watchers.run(tickets=tickets, workers=workers, note=note))
-        if "memory" in wanted:
-            found.append(memory.run(tickets=tickets, workers=workers, note=note))
-        if "instrumentation" in wanted:
-            found.append(instrumentation.run(tickets=tickets, workers=workers, note=note))
-        if "tracing" in wanted:
-            found.append(tracing.run(tickets=tickets, workers=workers, note=note))
-        path = write(arguments.output, about, found)
+        python_for("plotting", note)  # not only after the first long run
+        for benchmark in SUITE:
+            if arguments.only and benchmark.name not in arguments.only:
+                continue
+            try:
+                result = _measured(benchmark, arguments, note)
+            except (UserError, RetryableError) as error:
+                wrong.append(f"{benchmark.name}: {error}")
+                continue
+            except Exception as error:  # the others can still be measured
+                errors.print_exception()
+                wrong.append(f"{benchmark.name}: {error!r}")
+                continue
+            path = write_result(folder, result)
+            write_page(folder, note)
+            show(console, result)
+            console.print(f"written to {path}", soft_wrap=True)
+            wrong += [f"{benchmark.name}: goal missed: {name}" for name in _missed(result.findings)]
     except (UserError, RetryableError, OSError) as error:
-        errors.print(f"error: {error}", highlight=False, markup=False)
-        return 1
+        wrong.append(str(error))
     except KeyboardInterrupt:
         return 130
-    show(console, about, found)
-    console.print(f"written to {path}", soft_wrap=True)
-    missed = [figure.name for one in found for figure in one.figures if figure.met is False]
-    if missed:
-        errors.print(f"error: goals missed: {', '.join(missed)}", highlight=False, markup=False)
-    return 1 if missed else 0
+    for line in wrong:
+        errors.print(f"error: {line}", highlight=False, markup=False)
+    return 1 if wrong else 0
+
+
+def _missed(found: Sequence[Findings]) -> list[str]:
+    return [figure.name.strip() for one in found for figure in one.figures if figure.met is False]
 
 
 if __name__ == "__main__":

@@ -11,30 +11,28 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import msgspec
 import uvloop
 from weaviate.classes.data import DataObject
 
+from benchmarks.account_reader import AccountReader, ReadyChunk, object_of
 from benchmarks.http_clients import Aiohttp, HttpClient, Httpx
-from benchmarks.plain import ScriptResult
-from schemas.ids import chunk_id, collection_name
-from schemas.messages import TicketChange
+from benchmarks.script_result import ScriptResult
+from schemas.ids import collection_name
 from schemas.settings import Settings, load_settings
 from schemas.vectors import Vector
-from schemas.zendesk import Comment, CommentsPage, GroupsPage, OrganizationsPage, Ticket, UsersPage
+from schemas.zendesk import Ticket
 from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import ensure_collection
 from streams.sources.zendesk.auth import login_of
-from streams.transforms.chunking import CHUNKER_VERSION, Chunk, chunk_ticket
-from streams.transforms.enrich import facts_of, is_removed, passages_of, people_of
-from streams.transforms.names import Names
+from streams.transforms.chunking import CHUNKER_VERSION
+from streams.transforms.enrich import is_removed
 
 _COMMENT_CALLS: Final = 50
-_NAME_CALLS: Final = 4
 _TEXTS: Final = 100
 _EMBEDDING_CALLS: Final = 4
 _OBJECTS: Final = 200
@@ -42,18 +40,6 @@ _INSERTS: Final = 4
 
 
 _Object = DataObject[Any, None]
-
-
-class _ExportPage(msgspec.Struct):
-    tickets: list[Ticket]
-    after_cursor: str
-    end_of_stream: bool
-
-
-class _Ready(msgspec.Struct):
-    change: TicketChange
-    names: Names
-    chunk: Chunk
 
 
 class Script:
@@ -67,10 +53,7 @@ class Script:
         kind: type[Httpx] | type[Aiohttp] = Httpx if http == "httpx" else Aiohttp
         headers = {"Authorization": login_of(settings).authorization}
         self._http: HttpClient = kind(settings.zendesk_url, headers, _COMMENT_CALLS + 10)
-        self._users: dict[int, str] = {}
-        self._organizations: dict[int, str] = {}
-        self._groups: dict[int, str] = {}
-        self._zendesk_calls = 0
+        self._reader = AccountReader(self._http, settings.account)
         self._embedding_calls = 0
         self._tickets = 0
         self._objects = 0
@@ -86,7 +69,7 @@ class Script:
             await ensure_collection(connection.client, name)
             collection = connection.client.collections.use(name).with_tenant(self._account)
             pages: asyncio.Queue[list[Ticket]] = asyncio.Queue(2)
-            whole: asyncio.Queue[_Ready | None] = asyncio.Queue(4 * _TEXTS)
+            whole: asyncio.Queue[ReadyChunk | None] = asyncio.Queue(4 * _TEXTS)
             embedded: asyncio.Queue[_Object | None] = asyncio.Queue(4 * _OBJECTS)
             async with asyncio.TaskGroup() as reading:
                 reading.create_task(self._export(pages))
@@ -99,122 +82,52 @@ class Script:
             tickets=self._tickets,
             objects=self._objects,
             seconds=seconds,
-            zendesk_calls=self._zendesk_calls,
+            zendesk_calls=self._reader.calls,
             embedding_calls=self._embedding_calls,
         )
 
-    async def _get(self, path: str, kind: Any) -> Any:
-        self._zendesk_calls += 1
-        return msgspec.json.decode(await self._http.get(path), type=kind)
-
     async def _export(self, pages: asyncio.Queue[list[Ticket]]) -> None:
-        where = "start_time=0"
-        while True:
-            page = await self._get(
-                f"/api/v2/incremental/tickets/cursor.json?{where}&per_page=1000", _ExportPage
-            )
-            await pages.put(page.tickets)
-            if page.end_of_stream:
-                await pages.put([])
-                return
-            where = f"cursor={page.after_cursor}"
+        async for page in self._reader.export():
+            if page:
+                await pages.put(page)
+        await pages.put([])
 
-    async def _enrich(self, pages: asyncio.Queue[list[Ticket]], whole: asyncio.Queue[_Ready | None]) -> None:
-        self._groups = {
-            g.id: g.name for g in (await self._get("/api/v2/groups.json?page[size]=100", GroupsPage)).groups
-        }
+    async def _enrich(
+        self, pages: asyncio.Queue[list[Ticket]], whole: asyncio.Queue[ReadyChunk | None]
+    ) -> None:
+        await self._reader.learn_groups()
         slots = asyncio.Semaphore(_COMMENT_CALLS)
-        seen: dict[int, int] = {}
         async with asyncio.TaskGroup() as group:
             while tickets := await pages.get():
-                # Pages overlap: the newest row of a ticket counts.
-                new = [t for t in tickets if seen.get(t.id, -1) < (t.generated_timestamp or 0)]
-                seen.update((t.id, t.generated_timestamp or 0) for t in new)
-                latest = list({t.id: t for t in new}.values())
-                self._tickets += len(latest)
-                await self._learn_names(latest)
-                for ticket in latest:
+                self._tickets += len(tickets)
+                await self._reader.learn_names(tickets)
+                for ticket in tickets:
                     if not is_removed(ticket):
                         await slots.acquire()
                         task = group.create_task(self._whole_ticket(ticket, whole))
                         task.add_done_callback(lambda _: slots.release())
         await whole.put(None)
 
-    async def _learn_names(self, tickets: Iterable[Ticket]) -> None:
-        people = {one for t in tickets for one in (t.requester_id, t.assignee_id) if one is not None}
-        organizations = {t.organization_id for t in tickets if t.organization_id is not None}
-        slots = asyncio.Semaphore(_NAME_CALLS)
-
-        async def look_up(what: str, ids: list[int]) -> None:
-            async with slots:
-                path = f"/api/v2/{what}/show_many.json?ids={','.join(map(str, ids))}"
-                if what == "users":
-                    users = (await self._get(path, UsersPage)).users
-                    self._users |= dict.fromkeys(ids, "") | {user.id: user.name for user in users}
-                else:
-                    found = (await self._get(path, OrganizationsPage)).organizations
-                    self._organizations |= dict.fromkeys(ids, "") | {one.id: one.name for one in found}
-
-        calls = [look_up("users", ids) for ids in _hundreds(people - self._users.keys())]
-        calls += [
-            look_up("organizations", ids) for ids in _hundreds(organizations - self._organizations.keys())
-        ]
-        await asyncio.gather(*calls)
-
-    async def _whole_ticket(self, ticket: Ticket, whole: asyncio.Queue[_Ready | None]) -> None:
-        comments: list[Comment] = []
-        first = f"/api/v2/tickets/{ticket.id}/comments.json?page[size]=100&include=users"
-        path = first
-        while path:
-            page = await self._get(path, CommentsPage)
-            comments += page.comments
-            self._users |= {user.id: user.name for user in page.users}
-            path = f"{first}&page[after]={page.meta.after_cursor}" if page.meta.has_more else ""
-        people = people_of(ticket, comments)
-        names = Names({i: self._users.get(i, "") for i in people}, self._organizations, self._groups)
-        change = TicketChange(
-            account=self._account,
-            ticket_id=ticket.id,
-            version=0,
-            changed_at=0,
-            source="import",
-            ticket=ticket,
-        )
-        for chunk in chunk_ticket(ticket.subject or "", passages_of(comments, names)):
-            await whole.put(_Ready(change, names, chunk))
+    async def _whole_ticket(self, ticket: Ticket, whole: asyncio.Queue[ReadyChunk | None]) -> None:
+        for chunk in await self._reader.chunks(ticket):
+            await whole.put(chunk)
 
     async def _embed(
-        self, whole: asyncio.Queue[_Ready | None], embedded: asyncio.Queue[_Object | None]
+        self, whole: asyncio.Queue[ReadyChunk | None], embedded: asyncio.Queue[_Object | None]
     ) -> None:
         slots = asyncio.Semaphore(_EMBEDDING_CALLS)
 
-        async def call(batch: list[_Ready]) -> None:
+        async def call(batch: list[ReadyChunk]) -> None:
             self._embedding_calls += 1
             vectors = await self._provider.embed([one.chunk.text for one in batch], "document")
             for one, vector in zip(batch, vectors, strict=True):
-                await embedded.put(self._object(one, vector))
+                await embedded.put(_object(one, vector))
 
         async with asyncio.TaskGroup() as group:
             async for batch in _batches(whole, _TEXTS):
                 await slots.acquire()
                 group.create_task(call(batch)).add_done_callback(lambda _: slots.release())
         await embedded.put(None)
-
-    def _object(self, one: _Ready, vector: Vector) -> _Object:
-        facts = msgspec.structs.asdict(facts_of(one.change, one.names))
-        chunk, ticket_id = one.chunk, one.change.ticket_id
-        return DataObject(
-            uuid=chunk_id(self._account, ticket_id, chunk.visibility, chunk.chunk_index),
-            properties={
-                **facts,
-                "ticket_id": ticket_id,
-                "chunk_index": chunk.chunk_index,
-                "text": chunk.text,
-                "content_hash": chunk.content_hash,
-                "visibility": chunk.visibility,
-            },
-            vector=vector.tolist(),
-        )
 
     async def _insert(self, collection: Any, embedded: asyncio.Queue[_Object | None]) -> None:
         slots = asyncio.Semaphore(_INSERTS)
@@ -231,6 +144,11 @@ class Script:
                 group.create_task(call(batch)).add_done_callback(lambda _: slots.release())
 
 
+def _object(one: ReadyChunk, vector: Vector) -> _Object:
+    name, properties = object_of(one)
+    return DataObject(uuid=name, properties=properties, vector=vector.tolist())
+
+
 async def _batches(queue: asyncio.Queue[Any], size: int) -> AsyncIterator[list[Any]]:
     """Yield full batches of the queue until None comes, and what is left then."""
     batch: list[Any] = []
@@ -241,11 +159,6 @@ async def _batches(queue: asyncio.Queue[Any], size: int) -> AsyncIterator[list[A
             batch = []
     if batch:
         yield batch
-
-
-def _hundreds(ids: Iterable[int]) -> list[list[int]]:
-    ordered = sorted(ids)
-    return [ordered[start : start + 100] for start in range(0, len(ordered), 100)]
 
 
 if __name__ == "__main__":

@@ -1,19 +1,26 @@
-"""Freshness: from a change in Zendesk to its ticket being searchable, with and without an import running."""
+"""Freshness: from a change in Zendesk to its ticket being searchable.
+
+At several rates, by webhook and by polling, in a quiet account and while all of it is imported.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import statistics
+import math
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
+import httpx
 import msgspec
 
-from benchmarks.figures import Findings, at_most, plain
+from benchmarks.figures import Chart, Figure, Findings, Series, at_most, plain
 from benchmarks.pipeline import measured_import
+from benchmarks.serving import Server, serving
 from benchmarks.stack import BenchStack
 from schemas.codec import decode
 from schemas.errors import StackError
@@ -22,42 +29,61 @@ from schemas.settings import Settings
 from schemas.topics import INDEXED
 from ticketstream.records.reader import TopicReader
 from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.sample.zendesk.webhooks import Hook
 from ticketstream.stack.options import StackOptions
 
-_POLL_SECONDS: Final = "0.5"
-_EVERY_SECONDS: Final = 0.5
-_QUIET_CHANGES: Final = 100
+Way = Literal["webhook", "polling"]
+RATES: Final = (1, 10, 100)
+_POLL_SECONDS: Final[Mapping[Way, str]] = {"polling": "0.5", "webhook": "3600"}
+"""With webhooks the export is looked at once, at the start: what arrives came by a webhook."""
+_QUIET_SECONDS: Final[Mapping[int, float]] = {1: 60.0, 10: 30.0, 100: 15.0}
+_TICKETS_A_QUIET_SECOND: Final = 100
+"""A small account is changed for a shorter time."""
 _GOAL_SECONDS: Final = 5.0
-_LAST_SECONDS: Final = 60.0
+_LAST_SECONDS: Final = 120.0
+_COMMENT: Final = {"public": True, "body": "One more thing: it happened again this morning."}
 
 Note = Callable[[str], None]
 
 
 class Freshness(msgspec.Struct, kw_only=True):
-    """Seconds from changes to searchable, over ``changes`` changes."""
+    """Seconds from changes to searchable; ``rate`` is that of the changes, as it was."""
 
     changes: int
+    rate: float
     p50: float
     p95: float
+    p99: float
     longest: float
 
 
 class _Changes:
-    """Adds a comment to one ticket after another until it is left; ``made`` tells when, by ticket."""
+    """Adds a comment to one ticket after another, so many a second, until it is left or at the last ticket.
 
-    def __init__(self, zendesk: SampleZendeskControl, tickets: Sequence[int], most: int | None) -> None:
+    ``made`` tells when, by ticket.
+    """
+
+    def __init__(self, base_url: str, tickets: Sequence[int], rate: float) -> None:
         self.made: dict[int, float] = {}
-        self._zendesk = zendesk
-        self._tickets = tickets if most is None else tickets[:most]
+        self.error: httpx.HTTPError | None = None
+        self._zendesk = SampleZendeskControl(base_url)
+        self._tickets = tickets
+        self._pause = 1 / rate
         self._enough = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
+        due = time.monotonic()
         for ticket in self._tickets:
             began = time.time()
-            self._zendesk.add_comment(ticket, "One more thing: it happened again this morning.")
+            try:
+                self._zendesk.update(ticket, comment=_COMMENT)
+            except httpx.HTTPError as error:
+                self.error = error
+                return
             self.made[ticket] = began
-            if self._enough.wait(_EVERY_SECONDS):
+            due += self._pause
+            if self._enough.wait(max(0.0, due - time.monotonic())):
                 return
 
     def __enter__(self) -> Self:
@@ -73,45 +99,103 @@ class _Changes:
     ) -> None:
         self._enough.set()
         self._thread.join()
+        self._zendesk.close()
+        if self.error is not None and kind is None:
+            raise StackError(f"a ticket could not be changed: {self.error}")
 
 
-def run(*, tickets: int, workers: int, note: Note) -> Findings:
-    """Change tickets one after another in a quiet account, and again while all of it is imported."""
+def run(*, tickets: int, workers: int, note: Note) -> list[Findings]:
+    """Change tickets of a quiet account, and again while all of it is imported: each way, at each rate."""
+    found = []
+    for way in _POLL_SECONDS:
+        alone: dict[int, Freshness] = {}
+        busy: dict[int, Freshness] = {}
+        imports: dict[int, float] = {}
+        for rate in RATES:
+            alone[rate], busy[rate], imports[rate] = _at_rate(way, rate, tickets, workers, note)
+        found.append(_findings(way, tickets, alone, busy, imports))
+    return found
+
+
+def _at_rate(
+    way: Way, rate: int, tickets: int, workers: int, note: Note
+) -> tuple[Freshness, Freshness, float]:
     options = StackOptions(sample=True, tickets=tickets, sample_no_limits=True)
-    settings = {"ZENDESK__POLL_SECONDS": _POLL_SECONDS}
-    with BenchStack(options, workers=workers, overrides=settings) as stack, stack.zendesk() as zendesk:
+    settings = {"ZENDESK__POLL_SECONDS": _POLL_SECONDS[way]}
+    with (
+        BenchStack(options, workers=workers, overrides=settings) as stack,
+        stack.zendesk() as zendesk,
+        _receiver(stack, way) as server,
+    ):
+        if server is not None:
+            hook = Hook(url=server.hook_url, secret=server.webhook_secret, events="comment_added$")
+            zendesk.add_webhook(hook)
         stack.start_workers()
         changeable = [
             truth["id"]
             for truth in zendesk.truth()
             if not truth["removed"] and truth["ticket"]["status"] != "closed"
         ]
-        note(f"changes alone: {_QUIET_CHANGES}")
-        with _Changes(zendesk, changeable[::-2], _QUIET_CHANGES) as alone:
-            alone.join()
-            quiet = asyncio.run(_followed(stack.settings, alone.made))
-        note(f"changes while {tickets:,} tickets are imported, {workers} workers")
-        with _Changes(zendesk, changeable[::2], None) as meanwhile:
+        # In no order of the account's: in an import some are imported already, some not.
+        random.Random(1).shuffle(changeable)
+        seconds = min(_QUIET_SECONDS[rate], tickets / _TICKETS_A_QUIET_SECOND)
+        few = min(math.ceil(rate * seconds), len(changeable) // 2)
+        note(f"{way}: {few:,} changes, {rate} a second")
+        with _Changes(stack.zendesk_url, changeable[:few], rate) as changes:
+            changes.join()
+        quiet = asyncio.run(_followed(stack, changes.made))
+        note(f"{way}: {rate} changes a second while {tickets:,} tickets are imported, {workers} workers")
+        with _Changes(stack.zendesk_url, changeable[few:], rate) as meanwhile:
             imported = measured_import(stack)
-        busy = asyncio.run(_followed(stack.settings, meanwhile.made))
-    return Findings(
-        scenario="freshness",
-        figures=[
-            plain("changes alone", quiet.changes),
-            plain("searchable after, alone, p50", quiet.p50, "s"),
-            at_most("searchable after, alone, p95", quiet.p95, _GOAL_SECONDS, "s"),
-            plain(f"changes in an import of {tickets:,}", busy.changes),
-            plain("searchable after, in an import, p50", busy.p50, "s"),
-            at_most("searchable after, in an import, p95", busy.p95, _GOAL_SECONDS, "s"),
-            plain("longest in an import", busy.longest, "s"),
-            plain("import meanwhile", imported.tickets_per_second, "tickets/s"),
+        return quiet, asyncio.run(_followed(stack, meanwhile.made)), imported.tickets_per_second
+
+
+def _receiver(stack: BenchStack, way: Way) -> AbstractContextManager[Server | None]:
+    return serving(stack) if way == "webhook" else nullcontext()
+
+
+def _findings(
+    way: Way,
+    tickets: int,
+    alone: Mapping[int, Freshness],
+    busy: Mapping[int, Freshness],
+    imports: Mapping[int, float],
+) -> Findings:
+    figures: list[Figure] = []
+    rows: dict[str, Freshness] = {}
+    for rate in RATES:
+        for name, one in (("alone", alone[rate]), (f"while {tickets:,} are imported", busy[rate])):
+            label = f"{rate} a second, {name}"
+            rows[label] = one
+            figures += [
+                plain(f"{label}: changes", one.changes),
+                plain("  made at", one.rate, "a second"),
+                plain("  searchable after, p50", one.p50, "s"),
+                at_most("  p95", one.p95, _GOAL_SECONDS, "s"),
+                plain("  p99", one.p99, "s"),
+                plain("  longest", one.longest, "s"),
+            ]
+        figures.append(plain("  the import meanwhile", imports[rate], "tickets/s"))
+    chart = Chart(
+        title=f"By {way}: from the change to searchable",
+        unit="s",
+        labels=list(rows),
+        series=[
+            Series(name=name, values=[getattr(one, name) for one in rows.values()])
+            for name in ("p50", "p95", "p99")
         ],
-        measured={"alone": quiet, "in an import": busy, "import": imported},
+    )
+    return Findings(
+        scenario=f"by {way}",
+        figures=figures,
+        measured={"alone": alone, "in an import": busy, "imports": imports},
+        charts=[chart],
     )
 
 
-async def _followed(settings: Settings, made: Mapping[int, float]) -> Freshness:
+async def _followed(stack: BenchStack, made: Mapping[int, float]) -> Freshness:
     """Wait until each change has its receipt, and return the time it took; raises StackError."""
+    settings: Settings = stack.settings
     seconds: dict[int, float] = {}
     try:
         async with (
@@ -127,11 +211,21 @@ async def _followed(settings: Settings, made: Mapping[int, float]) -> Freshness:
                         seconds.setdefault(receipt.ticket_id, receipt.indexed_at - began)
     except TimeoutError:
         missing = sorted(made.keys() - seconds.keys())
-        raise StackError(f"{len(missing)} changes are not searchable, of ticket {missing[0]} first") from None
+        raise StackError(
+            f"{len(missing)} of {len(made)} changes are not searchable, of ticket {missing[0]} first"
+        ) from None
     ordered = sorted(seconds.values())
+    took = max(made.values()) - min(made.values())
     return Freshness(
         changes=len(ordered),
-        p50=round(statistics.median(ordered), 3),
-        p95=round(ordered[int(len(ordered) * 0.95)], 3),
+        rate=round((len(made) - 1) / took, 2) if took else 0.0,
+        p50=_share(ordered, 0.5),
+        p95=_share(ordered, 0.95),
+        p99=_share(ordered, 0.99),
         longest=round(ordered[-1], 3),
     )
+
+
+def _share(ordered: Sequence[float], share: float) -> float:
+    """Return the value that so much of all does not exceed."""
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 3)

@@ -32,8 +32,8 @@ class Outcomes(msgspec.Struct, kw_only=True):
 
 class ImportFigures(msgspec.Struct, kw_only=True):
     """An import: ``seconds`` from the command to the last ticket searchable, ``seconds_completed`` to the
-    record's ``completed``. ``tickets`` counts each once, however often the export repeats it; ``zendesk`` is
-    what the sample Zendesk counted meanwhile.
+    record's ``completed``. ``tickets`` counts each once, however often the export repeats it; ``memory`` has
+    each worker's, in MB, once a second; ``zendesk`` is what the sample Zendesk counted meanwhile.
     """
 
     tickets: int
@@ -49,6 +49,7 @@ class ImportFigures(msgspec.Struct, kw_only=True):
     failed: int
     receipts: Outcomes
     use: dict[str, ProcessUse]
+    memory: dict[str, list[float]]
     zendesk: dict[str, object]
 
 
@@ -77,6 +78,7 @@ def measured_import(stack: BenchStack) -> ImportFigures:
         failed=record.failed,
         receipts=receipts,
         use=meter.result,
+        memory={name: all_of for name, all_of in meter.memory.items() if name.startswith("worker")},
         zendesk=stats,
     )
 

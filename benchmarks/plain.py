@@ -1,4 +1,4 @@
-"""What both plain scripts share: how they are started, and what they print."""
+"""How the plain scripts are run and measured."""
 
 from __future__ import annotations
 
@@ -11,22 +11,13 @@ from typing import Final
 import msgspec
 import psutil
 
+from benchmarks.script_result import ScriptResult
 from benchmarks.stack import BenchStack
 from benchmarks.usage import ProcessUse, UsageMeter
 from schemas.errors import StackError
 from schemas.settings import PREFIX
 
 _LONGEST_SECONDS: Final = 900
-
-
-class ScriptResult(msgspec.Struct, kw_only=True):
-    """What a script prints as JSON; ``seconds`` run from its first call to its last ticket written."""
-
-    tickets: int
-    objects: int
-    seconds: float
-    zendesk_calls: int
-    embedding_calls: int
 
 
 class ScriptFigures(msgspec.Struct, kw_only=True):
@@ -48,9 +39,8 @@ def run_script(stack: BenchStack, name: str, *arguments: str) -> ScriptFigures:
         stderr=subprocess.PIPE,
         env=environment,
     )
-    services = {key: one for key, one in stack.processes().items() if not key.startswith("worker")}
     try:
-        with UsageMeter({**services, name: psutil.Process(process.pid)}) as meter:
+        with UsageMeter({**stack.services(), name: psutil.Process(process.pid)}) as meter:
             output, problems = process.communicate(timeout=_LONGEST_SECONDS)
     finally:
         if process.poll() is None:

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import weaviate
 
-from benchmarks.plain import ScriptResult
+from benchmarks.script_result import ScriptResult
 from schemas.ids import chunk_id, collection_name
 from schemas.messages import TicketChange
 from schemas.settings import Settings, load_settings

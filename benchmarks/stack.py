@@ -68,13 +68,17 @@ class BenchStack:
 
     def start_workers(self, module: str | None = None) -> None:
         """Start the workers and wait until all partitions are served; ``module`` runs in place of theirs."""
+        self.launch_workers(module)
+        self._await_workers()
+
+    def launch_workers(self, module: str | None = None) -> None:
+        """Start the workers and return at once."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         self._log = self._log_path.open("wb")
         self._pool = WorkerPool(self.workers, environment=own | self.environment, output=self._log)
         if module is not None:
             self._pool.module = module
         self._pool.start()
-        self._await_workers()
 
     def stop_workers(self) -> None:
         """Stop the workers: a script beside which idle workers poll Kafka would have less of the cores."""
@@ -102,20 +106,32 @@ class BenchStack:
                 groups[group] = value
         return Settings.model_validate(groups)
 
+    @property
+    def zendesk_url(self) -> str:
+        """The address of the sample Zendesk."""
+        return self.environment[f"{PREFIX}ZENDESK__BASE_URL"]
+
     def zendesk(self) -> SampleZendeskControl:
         """Return a client of the sample Zendesk's control side."""
-        return SampleZendeskControl(self.environment[f"{PREFIX}ZENDESK__BASE_URL"])
+        return SampleZendeskControl(self.zendesk_url)
 
     def worker_processes(self) -> dict[str, psutil.Process]:
         """Return the running workers by name."""
         pids = self._pool.pids if self._pool else []
         return {f"worker {number}": psutil.Process(pid) for number, pid in enumerate(pids, 1)}
 
+    def services(self) -> dict[str, psutil.Process]:
+        """Return Kafka, Weaviate and the sample services by name."""
+        state = read_state(self._local.paths.state)
+        return {one.name: psutil.Process(one.pid) for one in (state.services if state else ()) if one.pid}
+
     def processes(self) -> dict[str, psutil.Process]:
         """Return the services and the workers by name."""
-        state = read_state(self._local.paths.state)
-        services = {one.name: psutil.Process(one.pid) for one in (state.services if state else ()) if one.pid}
-        return services | self.worker_processes()
+        return self.services() | self.worker_processes()
+
+    def worker_log(self, most: int = 1500) -> str:
+        """Return the end of the workers' log."""
+        return self._log_path.read_text(errors="replace")[-most:].strip()
 
     def _await_workers(self) -> None:
         """Wait until every partition has its worker, and every worker its partitions."""
@@ -134,8 +150,7 @@ class BenchStack:
             if len(owned) == self.workers and all_owned == list(range(wanted)):
                 return
             if self._pool is None or len(self._pool.pids) < self.workers or time.monotonic() > deadline:
-                tail = self._log_path.read_text(errors="replace")[-1500:]
-                raise StackError(f"the workers do not start: {tail.strip() or 'they said nothing'}")
+                raise StackError(f"the workers do not start: {self.worker_log() or 'they said nothing'}")
             time.sleep(0.2)
 
 

@@ -28,11 +28,13 @@ class ProcessUse(msgspec.Struct, kw_only=True):
 class UsageMeter:
     """Measures processes while it is entered; ``result`` holds each by name afterwards.
 
-    A process that ended meanwhile counts up to its last sample.
+    ``memory`` holds the resident set of each, in MB, once a second. A process that ended meanwhile counts
+    up to its last sample.
     """
 
     def __init__(self, processes: Mapping[str, psutil.Process]) -> None:
         self.result: dict[str, ProcessUse] = {}
+        self.memory: dict[str, list[float]] = {name: [] for name in processes}
         self._processes = dict(processes)
         self._began: dict[str, float] = {}
         self._ended = threading.Event()
@@ -66,6 +68,7 @@ class UsageMeter:
                 use = self.result[name]
                 use.cpu_seconds = round(cpu - self._began[name], 2)
                 use.memory_after = memory
+                self.memory[name].append(memory)
                 use.memory_peak = max(use.memory_peak, memory)
 
 

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Final
 
 import msgspec
-import psutil
 
-from benchmarks.figures import Findings, at_least, plain
+from benchmarks.figures import Findings, at_least, bars, plain
 from benchmarks.pipeline import ImportFigures, measured_import
+from benchmarks.serving import serving
 from benchmarks.stack import BenchStack, unlimited
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
-from schemas.settings import PREFIX
 
 WATCHERS: Final = 200
 _ROUNDS: Final = 2
 _LEAST_SHARE: Final = 0.95
-_START_SECONDS: Final = 60.0
 
 Note = Callable[[str], None]
 
@@ -69,47 +62,28 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
                 "ms a second",
             ),
         ],
+        charts=[
+            bars(
+                f"Import of {tickets:,} tickets",
+                "tickets/s",
+                {"nobody watches": without, f"{WATCHERS} watchers": with_},
+            )
+        ],
         measured={"without": alone, "with": with_watchers, "watched": watched},
     )
 
 
 def _import(tickets: int, workers: int, crowd: int) -> tuple[ImportFigures, Watched]:
-    with TemporaryDirectory() as folder, BenchStack(unlimited(tickets), workers=workers) as stack:
+    with BenchStack(unlimited(tickets), workers=workers) as stack:
         stack.start_workers()
-        key = secrets.token_urlsafe(32)
-        with _serving(stack, key, Path(folder)) as (address, server), _watching(address, key, crowd) as ends:
+        with serving(stack) as server, _watching(server.address, server.key, crowd) as ends:
             quiet_down(stack.worker_processes())
-            process = psutil.Process(server.pid)
+            process = server.process
             before, began = sum(process.cpu_times()[:2]), time.monotonic()
             figures = measured_import(stack)
             used = sum(process.cpu_times()[:2]) - before
             took = time.monotonic() - began
             return figures, Watched(seconds=took, fewest=ends(), server_cpu_seconds=used)
-
-
-@contextmanager
-def _serving(stack: BenchStack, key: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    log_path = folder / "serve.log"
-    with log_path.open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ticketstream", "serve", "--port", "0"],
-            env=own | stack.environment | {f"{PREFIX}HTTP__API_KEY": key},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while (
-            found := re.search(r"listening at (http://\S+);", log_path.read_text(errors="replace"))
-        ) is None:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise StackError(f"serve does not start: {log_path.read_text(errors='replace')[-500:]}")
-            time.sleep(0.1)
-        yield found[1], server
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ async def stored_chunks(desk: Desk) -> list[StoredChunk]:
 
 
 async def _found_by_number(desk: Desk, chunks: Sequence[StoredChunk]) -> set[UUID]:
-    """Return the ids that a filter by their tickets' numbers finds: what no index knows is lost to readers."""
+    """Return the ids that a filter by ticket numbers finds: what no index knows is lost to readers."""
     settings = desk.settings
     collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
     tickets = sorted({chunk.ticket_id for chunk in chunks})
