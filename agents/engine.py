@@ -246,18 +246,20 @@ class Engine:
 
     def _count(self, prefix: list[Slot]) -> None:
         now = time.time()
+        sent = 0
         for slot in prefix:
             done = slot.done
             if done is None:
                 continue
             if done.verdict == "sent" and done.reason != "unchanged":
-                self._metrics.sent.inc()
+                sent += 1
                 if done.changed_at is not None:
                     self._metrics.freshness(max(0.0, now - done.changed_at))
             elif done.verdict == "failed":
                 self._metrics.dead_lettered(done.reason)
             else:
                 self._metrics.skipped(done.reason or "repeat")
+        self._metrics.sent.inc(sent)
 
     async def _let_go(self, count: int) -> None:
         self._held -= count

@@ -15,6 +15,9 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
   under way has got: the sources' messages are then fetched and dropped. So a fetch gets a set of its own,
   and none is under way while Faust seeks.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
+- Recovery handles an entry of a changelog at a time, and looks at the state of all partitions for each: 1 M
+  entries take minutes. They are written to their table as they are read, a fetch at a time, and Faust
+  hears of the last of each fetch only.
 
 It also tells the worker's lease of every sign of life that Kafka accepts (see agents.lease).
 """
@@ -23,7 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -31,6 +34,7 @@ import faust
 import structlog
 from aiokafka.errors import GroupLoadInProgressError, NoError, RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -82,6 +86,7 @@ class _Consumer(driver.Consumer):
         self._held_back: set[TP] = set()
         self._sought = False
         self._fetching = asyncio.Lock()
+        self._pressure: dict[TP, tuple[Callable[[], None], Callable[[], None]]] = {}
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> _Thread:
@@ -146,27 +151,79 @@ class _Consumer(driver.Consumer):
                 raise
 
     async def _hand_on(self) -> None:
-        app = self.app
-        topics = app.topics
-        buffer = app.producer.buffer
+        records, _ = await self._wait_next_records(_POLL_SECONDS)
+        if not records or self.should_stop:
+            return
+        if not self.flow_active:
+            await self._seek_what_came_too_late()
+            return
+        generation = self.app.consumer_generation_id
         handed = 0
-        async for tp, message in self.getmany(timeout=_POLL_SECONDS):
-            handed += 1
-            if handed % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-            offset = message.offset
-            read = self._read_offset[tp]
-            if read is not None and offset < read:
-                continue
-            if read and offset - read > 1 and topics.acks_enabled_for(tp.topic):
-                # Compaction leaves gaps, which must not stop the commit.
-                await self._add_gap(tp, read + 1, offset)
-            roomy = not any(channel.queue.full() for channel in topics._tp_index[tp])
-            if roomy and app.flow_control.is_active() and buffer.size <= buffer.max_messages:
-                await self.callback(message)
-            else:
-                await self.wait_first(self.callback(message), self.suspend_flow.wait())
-            self._read_offset[tp] = offset
+        for tp, fetched in records.items():
+            source = not self._is_changelog_tp(tp)
+            if source:
+                self._note_position(tp)
+            for record in fetched if source else self._followed(tp, fetched):
+                if not self.flow_active or self.app.consumer_generation_id != generation:
+                    return  # it comes again, here or elsewhere
+                await self._hand_on_one(tp, record, source)
+                handed += 1
+                if handed % _YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+
+    async def _seek_what_came_too_late(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:
+            structlog.get_logger().warning("not sought while the flow is stopped", error=error)
+
+    def _note_position(self, tp: TP) -> None:
+        """Tell Faust's monitor what Faust's own loops tell it for every message."""
+        monitor = self.app.monitor
+        monitor.track_tp_end_offset(tp, self.highwater(tp))
+        monitor.stream_inbound_time[tp] = time.monotonic()
+
+    def _followed(self, tp: TP, fetched: Sequence[Any]) -> Sequence[Any]:
+        """Write what was read of a changelog to its table; returns the records Faust has to hear of."""
+        table = self.app.tables.recovery.tp_to_table.get(tp)
+        if table is None:
+            return fetched
+        table.data.follow(tp, fetched)
+        return fetched[-1:]
+
+    async def _hand_on_one(self, tp: TP, record: Any, source: bool) -> None:
+        app = self.app
+        offset = record.offset
+        read = self._read_offset[tp]
+        if read is not None and offset < read:
+            return
+        if read and offset - read > 1 and app.topics.acks_enabled_for(tp.topic):
+            # Compaction leaves gaps, which must not stop the commit.
+            await self._add_gap(tp, read + 1, offset)
+        message = self._to_message(tp, record)
+        channels = app.topics._tp_index[tp]
+        buffer = app.producer.buffer
+        roomy = not any(channel.queue.full() for channel in channels)
+        if not (roomy and app.flow_control.is_active() and buffer.size <= buffer.max_messages):
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        elif source:
+            self._deliver(tp, message, channels)
+        else:
+            await self.callback(message)
+        self._read_offset[tp] = offset
+
+    def _deliver(self, tp: TP, message: Any, channels: Collection[Any]) -> None:
+        """Do what Faust's own callback does with a message that needs no decoding and finds room."""
+        pressure = self._pressure.get(tp)
+        if pressure is None:
+            pressure = partial(self.on_buffer_full, tp), partial(self.on_buffer_drop, tp)
+            self._pressure[tp] = pressure  # the queues tell these apart by identity
+        message.incref(len(channels))
+        event = Event(self.app, message.key, message.value, message.headers, message)
+        for channel in channels:
+            channel.queue.put_nowait_enhanced(
+                event, on_pressure_high=pressure[0], on_pressure_drop=pressure[1]
+            )
 
 
 def _watch(coordinator: Any, lease: Lease) -> None:
