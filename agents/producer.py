@@ -145,7 +145,7 @@ async def _sent(client: LeasedProducer, place: tuple[str, int], records: Sequenc
 
 def _added(batch: Any, record: Record) -> bool:
     """Add a record to a batch unless it is full; the first of a batch always fits."""
-    added = batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+    added = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
     return added is not None
 
 
