@@ -159,7 +159,8 @@ class _Consumer(driver.Consumer):
             return
         generation = self.app.consumer_generation_id
         handed = 0
-        for tp, fetched in records.items():
+        for place, fetched in records.items():
+            tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
             source = not self._is_changelog_tp(tp)
             if source:
                 self._note_position(tp)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
@@ -122,7 +123,7 @@ class Desk:
 
     async def raw_getmany(self, *, active_partitions: Any, timeout: float) -> Any:
         assert not self.consumer.not_waiting_next_records.is_set()
-        return {tp: self.fetched.get(tp, []) for tp in active_partitions}
+        return {TopicPartition(*tp): self.fetched.get(tp, []) for tp in active_partitions}
 
     def arrive(self, *offsets: int, tp: TP = SOURCE) -> None:
         self.fetched = {tp: [a_record(tp, offset) for offset in offsets]}
@@ -277,15 +278,15 @@ async def test_messages_are_handed_on_in_order_and_without_a_wait(desk: Desk) ->
 
 async def test_a_buffer_that_fills_stops_its_own_partitions_and_lets_them_go_on(desk: Desk) -> None:
     log: list[str] = []
-    desk.consumer.on_buffer_full = lambda tp: log.append(f"full {tp.partition}")
-    desk.consumer.on_buffer_drop = lambda tp: log.append(f"drop {tp.partition}")
+    desk.consumer.on_buffer_full = lambda tp: log.append(f"full {tp!r}")
+    desk.consumer.on_buffer_drop = lambda tp: log.append(f"drop {tp!r}")
     for first in (0, 300):
         desk.arrive(*range(first, first + 300))
         await desk.consumer._hand_on()
-    assert log == ["full 0"]
+    assert log == [f"full {SOURCE!r}"]  # a TP: Faust takes no other
     while not desk.queue.empty():
         desk.queue.get_nowait()
-    assert log == ["full 0", "drop 0"]
+    assert log == [f"full {SOURCE!r}", f"drop {SOURCE!r}"]
 
 
 async def test_what_was_read_before_is_not_handed_on_again(desk: Desk) -> None:
@@ -324,7 +325,7 @@ async def test_a_rebalance_ends_what_is_being_handed_on(desk: Desk) -> None:
 async def test_what_arrives_while_the_flow_is_stopped_is_sought_once_more(desk: Desk) -> None:
     async def stopped_meanwhile(**_: Any) -> Any:
         desk.consumer.flow_active = False
-        return {SOURCE: [a_record(SOURCE, 1)]}
+        return {TopicPartition(*SOURCE): [a_record(SOURCE, 1)]}
 
     desk.consumer._getmany = stopped_meanwhile
     await desk.consumer._hand_on()

@@ -15,6 +15,7 @@ from streams.retries import RetryPolicy
 from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.tickets import TicketRows
+from tests.zendesk_fixtures import Answers
 
 
 class Account:
@@ -54,7 +55,7 @@ def rows(account: Account) -> TicketRows:
         general=QuotaShare.whole(1e9),
         incremental=QuotaShare.whole(1e9),
         retry=RetryPolicy(attempts=2, factor=0),
-        transport=httpx.MockTransport(account.answer),
+        transport=Answers("http://zendesk.test", account.answer),
     )
     return TicketRows(client, gather_seconds=0.01)
 
@@ -115,7 +116,7 @@ async def test_a_refusal_of_the_ticket_alone_is_raised(
             httpx.Response(200, json={"tickets": []}) if "ids" in request.url.params else httpx.Response(422)
         )
 
-    monkeypatch.setattr(rows._client, "_transport", httpx.MockTransport(refused))
+    monkeypatch.setattr(rows._client, "_transport", Answers("http://zendesk.test", refused))
     with pytest.raises(RefusedError):
         await rows.row(1, "live")
 
