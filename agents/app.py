@@ -157,7 +157,10 @@ async def _events(app: TicketApp, stream: Any) -> AsyncIterator[Any]:
     # event loop a turn for each event, which costs more than all else that is done with it here.
     queue = stream.channel.queue
     while True:
-        event = queue.get_nowait() if not queue.empty() else await queue.get()
+        try:
+            event = queue.get_nowait() if not queue.empty() else await queue.get()
+        except StopAsyncIteration:
+            return  # put there by Faust when the worker stops
         # What a rebalance overtakes comes again, here or elsewhere.
         if app.flow_control.is_active() and event.message.generation_id == app.consumer_generation_id:
             yield event

@@ -81,6 +81,16 @@ async def test_each_topic_goes_to_its_stage_in_order(app: TicketApp) -> None:
     }
 
 
+async def test_a_stage_ends_with_its_stream(app: TicketApp) -> None:
+    for agent in app.agents.values():
+        stream = FakeStream()
+        stream.channel.queue = _NeverFull(maxsize=0, flow_control=app.flow_control)
+        reading = asyncio.create_task(agent.fun(stream))
+        await settle()
+        await stream.channel.queue.throw(StopAsyncIteration())  # as Faust does when it stops one
+        await asyncio.wait_for(reading, 5)
+
+
 async def test_what_a_rebalance_overtakes_reaches_no_stage(app: TicketApp) -> None:
     app.flow_control.resume()
     generation = app.consumer_generation_id
