@@ -158,19 +158,21 @@ class _Consumer(driver.Consumer):
             await self._seek_what_came_too_late()
             return
         generation = self.app.consumer_generation_id
-        handed = 0
         for place, fetched in records.items():
             tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
             source = not self._is_changelog_tp(tp)
             if source:
                 self._note_position(tp)
-            for record in fetched if source else self._followed(tp, fetched):
-                if not self.flow_active or self.app.consumer_generation_id != generation:
-                    return  # it comes again, here or elsewhere
-                await self._hand_on_one(tp, record, source)
-                handed += 1
-                if handed % _YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
+            else:
+                fetched = self._followed(tp, fetched)
+            for start in range(0, len(fetched), _YIELD_EVERY):
+                for record in fetched[start : start + _YIELD_EVERY]:
+                    if not self.flow_active or self.app.consumer_generation_id != generation:
+                        return  # it comes again, here or elsewhere
+                    if source and self._handed_on_at_once(tp, record):
+                        continue
+                    await self._hand_on_one(tp, record)
+                await asyncio.sleep(0)
 
     async def _seek_what_came_too_late(self) -> None:
         try:
@@ -192,7 +194,22 @@ class _Consumer(driver.Consumer):
         table.data.follow(tp, fetched)
         return fetched[-1:]
 
-    async def _hand_on_one(self, tp: TP, record: Any, source: bool) -> None:
+    def _handed_on_at_once(self, tp: TP, record: Any) -> bool:
+        """Hand a message on if it follows the last one and nothing bars its way; returns whether it did.
+
+        Nearly all do. Whatever is asked or made here, is for each of them.
+        """
+        offset = record.offset
+        if offset - 1 != self._read_offset[tp] or not self.app.flow_control.is_active():
+            return False
+        channels = self.app.topics._tp_index[tp]
+        if any(channel.queue.full() for channel in channels):
+            return False
+        self._deliver(tp, self._to_message(tp, record), channels)
+        self._read_offset[tp] = offset
+        return True
+
+    async def _hand_on_one(self, tp: TP, record: Any) -> None:
         app = self.app
         offset = record.offset
         read = self._read_offset[tp]
@@ -202,15 +219,11 @@ class _Consumer(driver.Consumer):
             # Compaction leaves gaps, which must not stop the commit.
             await self._add_gap(tp, read + 1, offset)
         message = self._to_message(tp, record)
-        channels = app.topics._tp_index[tp]
-        buffer = app.producer.buffer
-        roomy = not any(channel.queue.full() for channel in channels)
-        if not (roomy and app.flow_control.is_active() and buffer.size <= buffer.max_messages):
-            await self.wait_first(self.callback(message), self.suspend_flow.wait())
-        elif source:
-            self._deliver(tp, message, channels)
-        else:
+        roomy = not any(channel.queue.full() for channel in app.topics._tp_index[tp])
+        if roomy and app.flow_control.is_active():
             await self.callback(message)
+        else:
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
         self._read_offset[tp] = offset
 
     def _deliver(self, tp: TP, message: Any, channels: Collection[Any]) -> None:

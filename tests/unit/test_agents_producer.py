@@ -21,9 +21,14 @@ class StubBatch:
 
     def __init__(self) -> None:
         self.records: list[tuple[Any, ...]] = []
+        self.room = 3
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def append(self, *, timestamp: Any, key: Any, value: Any, headers: Any) -> object | None:
-        if len(self.records) == 3:
+        if len(self.records) == self.room:
             return None
         assert isinstance(headers, list)  # its C code takes nothing else
         self.records.append((key, value, headers))
