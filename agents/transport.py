@@ -158,21 +158,28 @@ class _Consumer(driver.Consumer):
             await self._seek_what_came_too_late()
             return
         generation = self.app.consumer_generation_id
+
+        def overtaken() -> bool:  # then all of it comes again, here or elsewhere
+            return not self.flow_active or bool(self.app.consumer_generation_id != generation)
+
+        handed = 0
         for place, fetched in records.items():
+            if overtaken():
+                return
             tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
             source = not self._is_changelog_tp(tp)
             if source:
                 self._note_position(tp)
-            else:
-                fetched = self._followed(tp, fetched)
-            for start in range(0, len(fetched), _YIELD_EVERY):
-                for record in fetched[start : start + _YIELD_EVERY]:
-                    if not self.flow_active or self.app.consumer_generation_id != generation:
-                        return  # it comes again, here or elsewhere
-                    if source and self._handed_on_at_once(tp, record):
-                        continue
+            for record in fetched if source else self._followed(tp, fetched):
+                if not (source and self._handed_on_at_once(tp, record)):
                     await self._hand_on_one(tp, record)
-                await asyncio.sleep(0)
+                    if overtaken():
+                        return
+                handed += 1
+                if handed % _YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+                    if overtaken():
+                        return
 
     async def _seek_what_came_too_late(self) -> None:
         try:

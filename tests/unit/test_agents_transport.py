@@ -325,6 +325,24 @@ async def test_a_rebalance_ends_what_is_being_handed_on(desk: Desk) -> None:
     assert 0 < len(desk.queued) < 250
 
 
+async def test_a_changelog_is_not_written_once_its_partition_may_be_gone(desk: Desk) -> None:
+    desk.fetched = {
+        SOURCE: [a_record(SOURCE, offset) for offset in range(250)],
+        CHANGELOG: [a_record(CHANGELOG, 1)],
+    }
+
+    async def sources_first(**_: Any) -> Any:
+        return {TopicPartition(*tp): records for tp, records in desk.fetched.items()}
+
+    desk.consumer._getmany = sources_first
+    handing = asyncio.create_task(desk.consumer._hand_on())
+    while not desk.queued:
+        await asyncio.sleep(0)
+    desk.consumer.flow_active = False
+    await handing
+    assert desk.followed == []
+
+
 async def test_what_arrives_while_the_flow_is_stopped_is_sought_once_more(desk: Desk) -> None:
     async def stopped_meanwhile(**_: Any) -> Any:
         desk.consumer.flow_active = False
