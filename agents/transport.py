@@ -14,6 +14,10 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
 - aiokafka takes an empty set of partitions for "all of them", and Faust empties the very set a fetch
   under way has got: the sources' messages are then fetched and dropped. So a fetch gets a set of its own,
   and none is under way while Faust seeks.
+- aiokafka asks a broker for nothing while a partition of it has messages that nobody has taken yet, for up to
+  0.1 s each time: a backfill that waits for the stages behind it slowed them down.
+- The copies of other workers' tables are read entry by entry, and the broker looks at all partitions that
+  are waited for with every message. So the copies are read once a second.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
 - Recovery handles an entry of a changelog at a time, and looks at the state of all partitions for each: 1 M
   entries take minutes. They are written to their table as they are read, a fetch at a time, and Faust
@@ -46,6 +50,10 @@ _FETCH_MIN_BYTES: Final = 64 * 1024
 """With less, the broker waits up to _FETCH_WAIT_MS: a busy worker asks less often, for more at once."""
 _POLL_SECONDS: Final = 0.05
 _YIELD_EVERY: Final = 100
+_COPY_SECONDS: Final = 1.0
+"""How old a copy of another worker's table may be; whoever takes its partition over reads the rest."""
+_MANY: Final = 100
+"""Entries of a changelog; where there were so many, there are likely more."""
 _JOIN_AGAIN_SECONDS: Final = 1.0
 _SIGNS_OF_LIFE: Final = (HeartbeatRequest, SyncGroupRequest)
 _ACCEPTED: Final = frozenset({NoError.errno, RebalanceInProgressError.errno})
@@ -61,7 +69,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
+        consumer = self._ensure_consumer()
+        consumer._fetcher._prefetch_backoff = 0
+        coordinator = consumer._coordinator
         _watch(coordinator, self.transport.lease)
         coordinator._push_error_to_user = partial(_join_again, coordinator)
 
@@ -85,6 +95,7 @@ class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._held_back: set[TP] = set()
         self._sought = False
+        self._copies_due = 0.0
         self._fetching = asyncio.Lock()
         self._pressure: dict[TP, tuple[Callable[[], None], Callable[[], None]]] = {}
         super().__init__(*args, **kwargs)
@@ -129,12 +140,25 @@ class _Consumer(driver.Consumer):
             async with self._fetching:
                 # Asked only now: a seek that was waited for has held partitions back.
                 active = set(self._get_active_partitions())
+                active -= self._not_yet(active)
                 if active:
                     return await self._getmany(active_partitions=active, timeout=timeout), active
             await asyncio.sleep(_POLL_SECONDS)
             return {}, active
         finally:
             self.not_waiting_next_records.set()
+
+    def _not_yet(self, active: set[TP]) -> set[TP]:
+        """Return the partitions of other workers' tables, but now and then none."""
+        tables = self.app.tables
+        copies: set[TP] = tables.recovery.standby_tps
+        if tables.recovery.in_recovery or not tables.standbys_ready or active <= copies:
+            return set()
+        now = time.monotonic()
+        if now >= self._copies_due:
+            self._copies_due = now + _COPY_SECONDS
+            return set()
+        return copies
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -199,6 +223,8 @@ class _Consumer(driver.Consumer):
         if table is None:
             return fetched
         table.data.follow(tp, fetched)
+        if len(fetched) >= _MANY:
+            self._copies_due = 0.0
         return fetched[-1:]
 
     def _handed_on_at_once(self, tp: TP, record: Any) -> bool:

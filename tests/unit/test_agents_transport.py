@@ -74,6 +74,7 @@ class Desk:
         consumer._stopped = SimpleNamespace(is_set=lambda: False)
         consumer._crashed = SimpleNamespace(is_set=lambda: False)
         consumer._pressure = {}
+        consumer._copies_due = 0.0
         consumer.highwater = lambda tp: 100
         self.queue.full = lambda: self.queue_full  # type: ignore[method-assign]
         channel = SimpleNamespace(queue=self.queue)
@@ -81,12 +82,15 @@ class Desk:
         self.flow = SimpleNamespace(is_active=lambda: True)
         self.monitor = SimpleNamespace(track_tp_end_offset=lambda *_: None, stream_inbound_time={})
         store = SimpleNamespace(follow=self.follow)
-        recovery = SimpleNamespace(tp_to_table={CHANGELOG: SimpleNamespace(data=store)})
+        self.recovery = SimpleNamespace(
+            tp_to_table={CHANGELOG: SimpleNamespace(data=store)}, in_recovery=False, standby_tps=set[TP]()
+        )
+        self.tables = SimpleNamespace(recovery=self.recovery, standbys_ready=True)
         consumer.app = SimpleNamespace(
             topics=topics,
             flow_control=self.flow,
             monitor=self.monitor,
-            tables=SimpleNamespace(recovery=recovery),
+            tables=self.tables,
             consumer_generation_id=1,
         )
 
@@ -246,6 +250,30 @@ async def test_a_fetch_that_waited_for_a_seek_leaves_out_what_it_held_back(desk:
         desk.active = {CHANGELOG}
     records, active = await fetching
     assert set(records) == active == {CHANGELOG}
+
+
+async def test_copies_of_other_workers_tables_are_read_now_and_then(desk: Desk) -> None:
+    async def active() -> set[TP]:
+        _, places = await desk.consumer._wait_next_records(1.0)
+        return set(places)
+
+    desk.recovery.standby_tps = {CHANGELOG}
+    assert [CHANGELOG in await active() for _ in range(3)] == [True, False, False]
+    desk.consumer._copies_due = 0.0
+    assert CHANGELOG in await active()
+    desk.recovery.in_recovery = True  # it may be waited for
+    assert CHANGELOG in await active()
+    desk.recovery.in_recovery = False
+    desk.tables.standbys_ready = False  # a new copy is being made
+    assert CHANGELOG in await active()
+    desk.tables.standbys_ready = True
+    assert CHANGELOG not in await active()
+    desk.arrive(*range(150), tp=CHANGELOG)
+    desk.consumer._copies_due = 0.0
+    await desk.consumer._hand_on()
+    assert CHANGELOG in await active()  # it was far behind
+    desk.active = {CHANGELOG}  # nothing else is to be read; no partition would stand for all
+    assert await active() == {CHANGELOG}
 
 
 async def test_without_partitions_nobody_is_asked(desk: Desk) -> None:
