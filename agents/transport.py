@@ -186,24 +186,26 @@ class _Consumer(driver.Consumer):
         def overtaken() -> bool:  # then all of it comes again, here or elsewhere
             return not self.flow_active or bool(self.app.consumer_generation_id != generation)
 
-        handed = 0
+        sources: dict[TP, Any] = {}
         for place, fetched in records.items():
+            tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
+            if not self._is_changelog_tp(tp):
+                self._note_position(tp)
+                sources[tp] = fetched
+                continue
+            for record in self._followed(tp, fetched):
+                await self._hand_on_one(tp, record)
+                if overtaken():
+                    return
+        # In turn: messages of one partition leave a stage in order, so a slow one must not have all of the
+        # stage's work behind it.
+        for number, (tp, record) in enumerate(self.scheduler.iterate(sources), 1):
+            if not self._handed_on_at_once(tp, record):
+                await self._hand_on_one(tp, record)
+            if number % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
             if overtaken():
                 return
-            tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
-            source = not self._is_changelog_tp(tp)
-            if source:
-                self._note_position(tp)
-            for record in fetched if source else self._followed(tp, fetched):
-                if not (source and self._handed_on_at_once(tp, record)):
-                    await self._hand_on_one(tp, record)
-                    if overtaken():
-                        return
-                handed += 1
-                if handed % _YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
-                    if overtaken():
-                        return
 
     async def _seek_what_came_too_late(self) -> None:
         try:

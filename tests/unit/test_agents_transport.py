@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
@@ -74,6 +75,7 @@ class Desk:
         consumer._stopped = SimpleNamespace(is_set=lambda: False)
         consumer._crashed = SimpleNamespace(is_set=lambda: False)
         consumer._pressure = {}
+        consumer.scheduler = DefaultSchedulingStrategy()
         consumer._copies_due = 0.0
         consumer.highwater = lambda tp: 100
         self.queue.full = lambda: self.queue_full  # type: ignore[method-assign]
@@ -354,21 +356,25 @@ async def test_a_rebalance_ends_what_is_being_handed_on(desk: Desk) -> None:
 
 
 async def test_a_changelog_is_not_written_once_its_partition_may_be_gone(desk: Desk) -> None:
-    desk.fetched = {
-        SOURCE: [a_record(SOURCE, offset) for offset in range(250)],
-        CHANGELOG: [a_record(CHANGELOG, 1)],
-    }
+    second = TP("x-changelog", 1)
+    desk.active = {CHANGELOG, second}
+    desk.fetched = {tp: [a_record(tp, 1)] for tp in desk.active}
 
-    async def sources_first(**_: Any) -> Any:
-        return {TopicPartition(*tp): records for tp, records in desk.fetched.items()}
+    async def taken_away(message: Any) -> None:
+        desk.consumer.flow_active = False
 
-    desk.consumer._getmany = sources_first
-    handing = asyncio.create_task(desk.consumer._hand_on())
-    while not desk.queued:
-        await asyncio.sleep(0)
-    desk.consumer.flow_active = False
-    await handing
-    assert desk.followed == []
+    desk.consumer.callback = taken_away
+    await desk.consumer._hand_on()
+    assert len(desk.followed) == 1
+
+
+async def test_partitions_take_turns(desk: Desk) -> None:
+    desk.consumer._read_offset |= {SOURCE: 9, OTHER: 9}
+    desk.fetched = {tp: [a_record(tp, offset) for offset in (10, 11, 12)] for tp in (SOURCE, OTHER)}
+    await desk.consumer._hand_on()
+    taken = [event.message for event in desk.queue._queue]
+    assert [message.offset for message in taken] == [10, 10, 11, 11, 12, 12]
+    assert {message.tp for message in taken[:2]} == {SOURCE, OTHER}
 
 
 async def test_what_arrives_while_the_flow_is_stopped_is_sought_once_more(desk: Desk) -> None:
