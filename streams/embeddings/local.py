@@ -72,9 +72,7 @@ class WordLlamaModel:
         if not tokens:
             return np.zeros(DIMENSIONS, dtype=np.float32)
         shares = np.full(len(tokens), 1 / len(tokens), dtype=np.float32)
-        mean: npt.NDArray[np.float32] = shares @ table.take(
-            tokens, axis=0
-        )  # numpy's own takes twice as long
+        mean: npt.NDArray[np.float32] = shares @ table.take(tokens, axis=0)  # numpy's own takes twice as long
         return mean
 
     def embed(self, texts: Sequence[str]) -> Vector:
