@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.group import HeartbeatRequest
 from faust.transport.drivers import aiokafka as driver
@@ -232,6 +233,12 @@ async def test_what_was_never_committed_is_read_from_its_beginning() -> None:
     thread.consumer = SimpleNamespace(_is_changelog_tp=lambda tp: "changelog" in tp.topic)
     assert (await thread._seek_back())[OTHER] == 7
     assert sought == [SOURCE]
+
+
+def test_aiokafka_has_the_pause_that_is_taken_out() -> None:
+    # Set on an object that knows nothing of it, it would have no effect, and nobody would notice.
+    assert "_prefetch_backoff" in Fetcher.__init__.__code__.co_names
+    assert "_prefetch_backoff" in Fetcher._proc_fetch_request.__code__.co_names
 
 
 async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
