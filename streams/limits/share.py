@@ -11,7 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from streams.limits.bucket import TokenBucket
 
@@ -97,7 +97,7 @@ class QuotaShare:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> Self:
+    ) -> QuotaShare:
         """Return a limit that owns all of its quota."""
         share = cls(per_minute, 1, clock=clock, sleep=sleep)
         share.own(1)

@@ -27,7 +27,8 @@ async def check_login(settings: Settings, *, attempts: int = 3, timeout: float =
     is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
     """
     login = login_of(settings)
-    general = _Told.whole(settings.zendesk.requests_per_minute)
+    general = _Told(settings.zendesk.requests_per_minute, partitions=1)
+    general.own(1)
     client = ZendeskClient(
         settings.zendesk_url,
         login,
