@@ -15,7 +15,6 @@ from streams.retries import RetryPolicy
 from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.tickets import TicketRows
-from tests.zendesk_fixtures import Answers
 
 
 class Account:
@@ -55,7 +54,7 @@ def rows(account: Account) -> TicketRows:
         general=QuotaShare.whole(1e9),
         incremental=QuotaShare.whole(1e9),
         retry=RetryPolicy(attempts=2, factor=0),
-        transport=Answers("http://zendesk.test", account.answer),
+        transport=httpx.MockTransport(account.answer),
     )
     return TicketRows(client, gather_seconds=0.01)
 
@@ -116,7 +115,7 @@ async def test_a_refusal_of_the_ticket_alone_is_raised(
             httpx.Response(200, json={"tickets": []}) if "ids" in request.url.params else httpx.Response(422)
         )
 
-    monkeypatch.setattr(rows._client, "_transport", Answers("http://zendesk.test", refused))
+    monkeypatch.setattr(rows._client, "_transport", httpx.MockTransport(refused))
     with pytest.raises(RefusedError):
         await rows.row(1, "live")
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import httpx
+
 from schemas.errors import CredentialsError
 from schemas.settings import Settings
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
+from streams.sources.zendesk.answers import Heading, read_heading
 from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.check import Me, whoami
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.transport import PooledTransport
 
 
 class Login(NamedTuple):
@@ -27,15 +31,15 @@ async def check_login(settings: Settings, *, attempts: int = 3, timeout: float =
     is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
     """
     login = login_of(settings)
-    general = _Told(settings.zendesk.requests_per_minute, partitions=1)
-    general.own(1)
+    transport = _Listening(settings.zendesk_url)
     client = ZendeskClient(
         settings.zendesk_url,
         login,
-        general=general,
+        general=QuotaShare.whole(settings.zendesk.requests_per_minute),
         incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
         retry=RetryPolicy(attempts=attempts, longest=2.0),
         timeout=timeout,
+        transport=transport,
     )
     async with client:
         me = await whoami(client)
@@ -45,15 +49,21 @@ async def check_login(settings: Settings, *, attempts: int = 3, timeout: float =
             f"Zendesk's login belongs to {me.name}, who is no administrator but {me.role or 'nobody'}; only "
             f"administrators may read the export: set {login.variables} to one's"
         )
-    return Login(me, None if general.left is None else int(general.left))
+    remaining = transport.heading.remaining
+    return Login(me, None if remaining is None else int(remaining))
 
 
-class _Told(QuotaShare):
-    """A limit that remembers what Zendesk said is left of it; None when it said nothing."""
+class _Listening(httpx.AsyncBaseTransport):
+    """Keeps the limit headers of the last answer."""
 
-    left: float | None = None
+    def __init__(self, base_url: str) -> None:
+        self.heading = Heading()
+        self._inner = PooledTransport(base_url, 1)
 
-    def observe(self, remaining: float, reset_seconds: float) -> None:
-        """Note it."""
-        self.left = remaining
-        super().observe(remaining, reset_seconds)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        self.heading = read_heading(response.headers.raw)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -42,6 +41,7 @@ class Heading:
     """
 
     content_type: str = ""
+    encoded: bool = False
     remaining: float | None = None
     reset: float | None = None
     incremental_remaining: float | None = None
@@ -49,7 +49,7 @@ class Heading:
     retry_after: float | None = None
 
 
-def read_heading(headers: Iterable[tuple[bytes, bytes]]) -> Heading:
+def read_heading(headers: list[tuple[bytes, bytes]]) -> Heading:
     """Return what matters of the headers.
 
     The limit headers have been seen as ``X-Rate-Limit-…``, ``ratelimit-…`` and ``rate-limit-…``, in any case.
@@ -65,6 +65,8 @@ def read_heading(headers: Iterable[tuple[bytes, bytes]]) -> Heading:
             found.reset = _number(value)
         elif name == b"content-type":
             found.content_type = value.decode("latin-1").partition(";")[0].strip().lower()
+        elif name == b"content-encoding":
+            found.encoded = value.lower() != b"identity"
         elif name == b"retry-after":
             found.retry_after = _retry_after(value)
         elif name.startswith(_ENDPOINT):

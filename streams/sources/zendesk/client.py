@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 
+import httpx
 import msgspec
 
 from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
@@ -15,7 +16,7 @@ from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
 from streams.sources.zendesk.auth import Login
-from streams.sources.zendesk.transport import BROKEN, Answering, PooledTransport, Transport
+from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class ZendeskClient:
         connections: int = 128,
         on_call: OnCall | None = None,
         on_retry: OnRetry | None = None,
-        transport: Transport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.calls = 0
         self.general = general
@@ -71,13 +72,15 @@ class ZendeskClient:
         self._timeout = timeout
         self._on_call = on_call
         self._on_retry = on_retry
-        headers = {
-            "Authorization": login.authorization,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "User-Agent": "ticketstream",
-        }
-        self._transport = transport or PooledTransport(self._base, connections, headers)
+        self._transport = transport or PooledTransport(self._base, connections)
+        self._headers = httpx.Headers(
+            {
+                "Authorization": login.authorization,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": "ticketstream",
+            }
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,15 +146,22 @@ class ZendeskClient:
         status = 0
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout), self._transport.get(target) as response:
-                status = response.status
-                heading = read_heading(response.raw_headers)
-                body = await _read(response, target)
+            # One time-out for all of it: httpx's own are set up anew for every read.
+            async with asyncio.timeout(self._timeout):
+                response = await self._transport.handle_async_request(
+                    httpx.Request("GET", self._base + target, headers=self._headers)
+                )
+                try:
+                    status = response.status_code
+                    heading = read_heading(response.headers.raw)
+                    body = await self._read(response, heading, target)
+                finally:
+                    await response.aclose()
         except TimeoutError:
             raise UnavailableError(
                 f"Zendesk did not answer {_name(target)} within {self._timeout:g} s"
             ) from None
-        except BROKEN as error:
+        except (httpx.TransportError, httpx.DecodingError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise UnavailableError(
                 f"no whole answer from {self._base} to {_name(target)}: {reason}"
@@ -167,6 +177,21 @@ class ZendeskClient:
             self._refused(failure, endpoint, heading)
         raise failure
 
+    async def _read(self, response: httpx.Response, heading: Heading, target: str) -> bytes:
+        """Return the body; raises AnswerTooLargeError, and never holds more than the limit."""
+        parts = []
+        size = 0
+        chunks = response.aiter_bytes() if heading.encoded else response.stream
+        if not hasattr(chunks, "__aiter__"):
+            raise TypeError("the transport answered with a synchronous stream")
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                limit = MAX_ANSWER_BYTES // 2**20
+                raise AnswerTooLargeError(f"Zendesk's answer to {_name(target)} is over {limit} MiB")
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
     def _observe(self, heading: Heading) -> None:
         if heading.remaining is not None and heading.reset is not None:
             self.general.observe(heading.remaining, heading.reset)
@@ -180,19 +205,6 @@ class ZendeskClient:
         # The general limit answers in plain text, that of the incremental exports in JSON.
         own = endpoint == "export" and heading.content_type == "application/json"
         (self.incremental if own else self.general).pause(error.retry_after)
-
-
-async def _read(response: Answering, target: str) -> bytes:
-    """Return the body; raises AnswerTooLargeError, and never holds more than the limit."""
-    parts = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            limit = MAX_ANSWER_BYTES // 2**20
-            raise AnswerTooLargeError(f"Zendesk's answer to {_name(target)} is over {limit} MiB")
-        parts.append(chunk)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _name(target: str) -> str:
