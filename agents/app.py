@@ -126,23 +126,23 @@ def _add_agents(app: TicketApp) -> None:
         return made
 
     async def enrich_live(stream: Any) -> None:
-        async for event in _events(stream):
+        async for event in _events(app, stream):
             await app.stages.enrich_live.put(event)
 
     async def enrich_backfill(stream: Any) -> None:
-        async for event in _events(stream):
+        async for event in _events(app, stream):
             await app.stages.enrich_backfill.put(event)
 
     async def embed(stream: Any) -> None:
-        async for event in _events(stream):
+        async for event in _events(app, stream):
             await app.stages.embed.put(event)
 
     async def index(stream: Any) -> None:
-        async for event in _events(stream):
+        async for event in _events(app, stream):
             await app.stages.index.put(event)
 
     async def imports(stream: Any) -> None:
-        async for event in _events(stream):
+        async for event in _events(app, stream):
             await app.stages.imports.put(event)
 
     app.agent(topic(CHANGES))(enrich_live)
@@ -152,7 +152,15 @@ def _add_agents(app: TicketApp) -> None:
     app.agent(topic(IMPORT_COMMANDS, IMPORT_PROGRESS))(imports)
 
 
-def _events(stream: Any) -> AsyncIterator[Any]:
-    # Acknowledging is the engine's business: see agents.engine.
-    events: AsyncIterator[Any] = stream.noack().events()
-    return events
+async def _events(app: TicketApp, stream: Any) -> AsyncIterator[Any]:
+    # Faust's own iterator acknowledges, which is the engine's business (see agents.engine), and gives the
+    # event loop a turn for each event, which costs more than all else that is done with it here.
+    queue = stream.channel.queue
+    while True:
+        try:
+            event = queue.get_nowait() if not queue.empty() else await queue.get()
+        except StopAsyncIteration:
+            return  # put there by Faust when the worker stops
+        # What a rebalance overtakes comes again, here or elsewhere.
+        if app.flow_control.is_active() and event.message.generation_id == app.consumer_generation_id:
+            yield event

@@ -27,7 +27,7 @@ from agents.dead_letters import failed
 from agents.handling import Handling
 from agents.lanes import Lane, Slot
 from agents.outcomes import Done, Incoming, Mark
-from agents.producer import Producer, Record
+from agents.producer import ENOUGH, Producer, Record
 from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
@@ -208,7 +208,7 @@ class Engine:
         partition = place[1]
         while True:
             prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
-            if len(lane) > len(prefix):
+            if len(prefix) < ENOUGH and len(lane) > len(prefix):
                 # More is on its way: what finishes in a moment shares its calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
                 prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
@@ -246,18 +246,20 @@ class Engine:
 
     def _count(self, prefix: list[Slot]) -> None:
         now = time.time()
+        sent = 0
         for slot in prefix:
             done = slot.done
             if done is None:
                 continue
             if done.verdict == "sent" and done.reason != "unchanged":
-                self._metrics.sent.inc()
+                sent += 1
                 if done.changed_at is not None:
                     self._metrics.freshness(max(0.0, now - done.changed_at))
             elif done.verdict == "failed":
                 self._metrics.dead_lettered(done.reason)
             else:
                 self._metrics.skipped(done.reason or "repeat")
+        self._metrics.sent.inc(sent)
 
     async def _let_go(self, count: int) -> None:
         self._held -= count

@@ -110,6 +110,8 @@ class Pipeline:
         # One worker at a time reads an account's export, so its limit is not shared out.
         self._incremental = QuotaShare.whole(settings.zendesk.incremental_requests_per_minute)
         remote = settings.embedding_provider != "local"
+        # The local model is read now; else the first tickets of the first import would wait for it.
+        reading = [] if remote else [asyncio.create_task(self._read_model())]
         self._requests = self._share(settings.embedding.requests_per_minute if remote else _NO_LIMIT)
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
         self._zendesk = self._connect_zendesk()
@@ -196,11 +198,15 @@ class Pipeline:
         }
         self._measuring.show_services(quotas, people, embedding)
         self._tasks = [
+            *reading,
             asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self.imports.run_flushes()),
             asyncio.create_task(self._flush_when_idle()),
             *self._measuring.start(self._slot.number, self._engines, self._tables, self.imports),
         ]
+
+    async def _read_model(self) -> None:
+        await self._provider.embed(["ready"], "document")
 
     def _daily_caps(self) -> Spending | None:
         """Return the daily caps that are set; a local model costs nothing, and has none."""

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import rocksdict
 import structlog
 from faust.stores import STORES, rocksdb
+from faust.types import TP
 
 URL: Final = "local://"
 """Names this store in an app's settings, once it is installed."""
@@ -46,13 +50,38 @@ class LocalStore(rocksdb.Store):
             shutil.rmtree(path, ignore_errors=True)
             return super()._open_for_partition(partition)
 
-    def apply_changelog_batch(self, *args: Any, **kwargs: Any) -> None:
-        """Write what a recovery has read."""
+    def write(self, place: TP, entries: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
+        """Write entries of a partition (None deletes), and the offset up to which it has its changelog."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in entries:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self.offset_key, str(offset).encode())
+        self._db_for_partition(place.partition).write(batch)
+
+    def follow(self, place: TP, records: Sequence[Any]) -> None:
+        """Write what was read of a changelog, in its order, as far as it is not there yet.
+
+        A record that comes late must not undo what was written since.
+        """
         try:
-            super().apply_changelog_batch(*args, **kwargs)
+            known = self.persisted_offset(place)
+            new = [one for one in records if known is None or one.offset > known]
+            if new:
+                self.write(place, ((one.key, one.value) for one in new), new[-1].offset)
         except Exception as error:
             give_up(self.path, error)
             raise
+
+    def apply_changelog_batch(self, batch: Iterable[Any], *_: Any, **__: Any) -> None:
+        """Write what a recovery was told of; most of it is there (see agents.transport)."""
+        places: defaultdict[TP, list[Any]] = defaultdict(list)
+        for event in batch:
+            places[event.message.tp].append(event.message)
+        for place, messages in places.items():
+            self.follow(place, messages)
 
 
 def install() -> None:

@@ -7,14 +7,11 @@ acknowledged; only then the local store is written. Recovery, standby and RocksD
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 import faust
 import msgspec
-from faust.streams import _current_event
 from faust.types import TP
 
 from agents.producer import Producer, Record
@@ -40,33 +37,6 @@ _ROCKSDB: Final = {
 }
 
 
-class _Message:
-    __slots__ = ("partition", "topic")
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self.topic = topic
-        self.partition = partition
-
-
-class _Place:
-    """Stands for the current event: Faust's RocksDB store asks it for the partition."""
-
-    __slots__ = ("__weakref__", "message")
-
-    def __init__(self, topic: str, partition: int) -> None:
-        self.message = _Message(topic, partition)
-
-
-@contextmanager
-def _bound(topic: str, partition: int) -> Iterator[None]:
-    place = _Place(topic, partition)
-    token = _current_event.set(weakref.ref(place))
-    try:
-        yield
-    finally:
-        _current_event.reset(token)
-
-
 class StateTable(Generic[T]):
     """One table: entries of one type, by key, each in a partition named by the caller."""
 
@@ -82,8 +52,7 @@ class StateTable(Generic[T]):
 
     def get(self, partition: int, key: bytes) -> T | None:
         """Return the entry, or None when there is none."""
-        with _bound(self.changelog, partition):
-            raw = self._guarded(lambda: self._table.data._get(key))
+        raw = self._guarded(lambda: self._table.data._db_for_partition(partition).get(key))
         return None if raw is None else self._decoder.decode(raw)
 
     def items(self, partition: int) -> list[tuple[bytes, T]]:
@@ -118,17 +87,8 @@ class StateTable(Generic[T]):
             # The partition may have a new owner whose entries lie between ours: the changelog has
             # them all in order, so leave this store to its next recovery.
             return
-        self._guarded(lambda: self._write(partition, newest, offsets[self.changelog, partition]))
-
-    def _write(self, partition: int, newest: Mapping[bytes, bytes | None], offset: int) -> None:
-        with _bound(self.changelog, partition):
-            store = self._table.data
-            for key, value in newest.items():
-                if value is None:
-                    store._db_for_partition(partition).delete(key)
-                else:
-                    store._set(key, value)
-            store.set_persisted_offset(TP(self.changelog, partition), offset)
+        place = TP(self.changelog, partition)
+        self._guarded(lambda: self._table.data.write(place, newest.items(), offsets[place]))
 
     def _guarded(self, call: Callable[[], R]) -> R:
         try:

@@ -14,7 +14,14 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
 - aiokafka takes an empty set of partitions for "all of them", and Faust empties the very set a fetch
   under way has got: the sources' messages are then fetched and dropped. So a fetch gets a set of its own,
   and none is under way while Faust seeks.
+- aiokafka asks a broker for nothing while a partition of it has messages that nobody has taken yet, for up to
+  0.1 s each time: a backfill that waits for the stages behind it slowed them down.
+- The copies of other workers' tables are read entry by entry, and the broker looks at all partitions that
+  are waited for with every message. So the copies are read once a second.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
+- Recovery handles an entry of a changelog at a time, and looks at the state of all partitions for each: 1 M
+  entries take minutes. They are written to their table as they are read, a fetch at a time, and Faust
+  hears of the last of each fetch only.
 
 It also tells the worker's lease of every sign of life that Kafka accepts (see agents.lease).
 """
@@ -23,7 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -31,6 +38,7 @@ import faust
 import structlog
 from aiokafka.errors import GroupLoadInProgressError, NoError, RebalanceInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -42,6 +50,10 @@ _FETCH_MIN_BYTES: Final = 64 * 1024
 """With less, the broker waits up to _FETCH_WAIT_MS: a busy worker asks less often, for more at once."""
 _POLL_SECONDS: Final = 0.05
 _YIELD_EVERY: Final = 100
+_COPY_SECONDS: Final = 1.0
+"""How old a copy of another worker's table may be; whoever takes its partition over reads the rest."""
+_MANY: Final = 100
+"""Entries of a changelog; where there were so many, there are likely more."""
 _JOIN_AGAIN_SECONDS: Final = 1.0
 _SIGNS_OF_LIFE: Final = (HeartbeatRequest, SyncGroupRequest)
 _ACCEPTED: Final = frozenset({NoError.errno, RebalanceInProgressError.errno})
@@ -57,7 +69,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        coordinator = self._ensure_consumer()._coordinator
+        consumer = self._ensure_consumer()
+        consumer._fetcher._prefetch_backoff = 0
+        coordinator = consumer._coordinator
         _watch(coordinator, self.transport.lease)
         coordinator._push_error_to_user = partial(_join_again, coordinator)
 
@@ -81,7 +95,9 @@ class _Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._held_back: set[TP] = set()
         self._sought = False
+        self._copies_due = 0.0
         self._fetching = asyncio.Lock()
+        self._pressure: dict[TP, tuple[Callable[[], None], Callable[[], None]]] = {}
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> _Thread:
@@ -124,12 +140,25 @@ class _Consumer(driver.Consumer):
             async with self._fetching:
                 # Asked only now: a seek that was waited for has held partitions back.
                 active = set(self._get_active_partitions())
+                active -= self._not_yet(active)
                 if active:
                     return await self._getmany(active_partitions=active, timeout=timeout), active
             await asyncio.sleep(_POLL_SECONDS)
             return {}, active
         finally:
             self.not_waiting_next_records.set()
+
+    def _not_yet(self, active: set[TP]) -> set[TP]:
+        """Return the partitions of other workers' tables, but now and then none."""
+        tables = self.app.tables
+        copies: set[TP] = tables.recovery.standby_tps
+        if tables.recovery.in_recovery or not tables.standbys_ready or active <= copies:
+            return set()
+        now = time.monotonic()
+        if now >= self._copies_due:
+            self._copies_due = now + _COPY_SECONDS
+            return set()
+        return copies
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -146,27 +175,104 @@ class _Consumer(driver.Consumer):
                 raise
 
     async def _hand_on(self) -> None:
-        app = self.app
-        topics = app.topics
-        buffer = app.producer.buffer
-        handed = 0
-        async for tp, message in self.getmany(timeout=_POLL_SECONDS):
-            handed += 1
-            if handed % _YIELD_EVERY == 0:
-                await asyncio.sleep(0)
-            offset = message.offset
-            read = self._read_offset[tp]
-            if read is not None and offset < read:
+        records, _ = await self._wait_next_records(_POLL_SECONDS)
+        if not records or self.should_stop:
+            return
+        if not self.flow_active:
+            await self._seek_what_came_too_late()
+            return
+        generation = self.app.consumer_generation_id
+
+        def overtaken() -> bool:  # then all of it comes again, here or elsewhere
+            return not self.flow_active or bool(self.app.consumer_generation_id != generation)
+
+        sources: dict[TP, Any] = {}
+        for place, fetched in records.items():
+            tp = TP(place.topic, place.partition)  # aiokafka's own kind would upset Faust
+            if not self._is_changelog_tp(tp):
+                self._note_position(tp)
+                sources[tp] = fetched
                 continue
-            if read and offset - read > 1 and topics.acks_enabled_for(tp.topic):
-                # Compaction leaves gaps, which must not stop the commit.
-                await self._add_gap(tp, read + 1, offset)
-            roomy = not any(channel.queue.full() for channel in topics._tp_index[tp])
-            if roomy and app.flow_control.is_active() and buffer.size <= buffer.max_messages:
-                await self.callback(message)
-            else:
-                await self.wait_first(self.callback(message), self.suspend_flow.wait())
-            self._read_offset[tp] = offset
+            for record in self._followed(tp, fetched):
+                await self._hand_on_one(tp, record)
+                if overtaken():
+                    return
+        # In turn: messages of one partition leave a stage in order, so a slow one must not have all of the
+        # stage's work behind it.
+        for number, (tp, record) in enumerate(self.scheduler.iterate(sources), 1):
+            if not self._handed_on_at_once(tp, record):
+                await self._hand_on_one(tp, record)
+            if number % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            if overtaken():
+                return
+
+    async def _seek_what_came_too_late(self) -> None:
+        try:
+            await self.perform_seek()
+        except Exception as error:
+            structlog.get_logger().warning("not sought while the flow is stopped", error=error)
+
+    def _note_position(self, tp: TP) -> None:
+        """Tell Faust's monitor what Faust's own loops tell it for every message."""
+        monitor = self.app.monitor
+        monitor.track_tp_end_offset(tp, self.highwater(tp))
+        monitor.stream_inbound_time[tp] = time.monotonic()
+
+    def _followed(self, tp: TP, fetched: Sequence[Any]) -> Sequence[Any]:
+        """Write what was read of a changelog to its table; returns the records Faust has to hear of."""
+        table = self.app.tables.recovery.tp_to_table.get(tp)
+        if table is None:
+            return fetched
+        table.data.follow(tp, fetched)
+        if len(fetched) >= _MANY:
+            self._copies_due = 0.0
+        return fetched[-1:]
+
+    def _handed_on_at_once(self, tp: TP, record: Any) -> bool:
+        """Hand a message on if it follows the last one and nothing bars its way; returns whether it did.
+
+        Nearly all do. Whatever is asked or made here, is for each of them.
+        """
+        offset = record.offset
+        if offset - 1 != self._read_offset[tp] or not self.app.flow_control.is_active():
+            return False
+        channels = self.app.topics._tp_index[tp]
+        if any(channel.queue.full() for channel in channels):
+            return False
+        self._deliver(tp, self._to_message(tp, record), channels)
+        self._read_offset[tp] = offset
+        return True
+
+    async def _hand_on_one(self, tp: TP, record: Any) -> None:
+        app = self.app
+        offset = record.offset
+        read = self._read_offset[tp]
+        if read is not None and offset < read:
+            return
+        if read and offset - read > 1 and app.topics.acks_enabled_for(tp.topic):
+            # Compaction leaves gaps, which must not stop the commit.
+            await self._add_gap(tp, read + 1, offset)
+        message = self._to_message(tp, record)
+        roomy = not any(channel.queue.full() for channel in app.topics._tp_index[tp])
+        if roomy and app.flow_control.is_active():
+            await self.callback(message)
+        else:
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+        self._read_offset[tp] = offset
+
+    def _deliver(self, tp: TP, message: Any, channels: Collection[Any]) -> None:
+        """Do what Faust's own callback does with a message that needs no decoding and finds room."""
+        pressure = self._pressure.get(tp)
+        if pressure is None:
+            pressure = partial(self.on_buffer_full, tp), partial(self.on_buffer_drop, tp)
+            self._pressure[tp] = pressure  # the queues tell these apart by identity
+        message.incref(len(channels))
+        event = Event(self.app, message.key, message.value, message.headers, message)
+        for channel in channels:
+            channel.queue.put_nowait_enhanced(
+                event, on_pressure_high=pressure[0], on_pressure_drop=pressure[1]
+            )
 
 
 def _watch(coordinator: Any, lease: Lease) -> None:

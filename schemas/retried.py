@@ -32,7 +32,10 @@ class Retry(NamedTuple):
 
 def retry_of(headers: Headers) -> Retry | None:
     """Return what the headers tell of a retry; None for a message that is none."""
-    told = {name: value.decode("utf-8", "replace") for name, value in retry_headers(headers)}
+    held = retry_headers(headers)
+    if not held:
+        return None  # nearly always
+    told = {name: value.decode("utf-8", "replace") for name, value in held}
     if RETRY_OF not in told:
         return None
     number = told.get(RETRY_NUMBER, "")

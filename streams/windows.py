@@ -162,6 +162,8 @@ class _LaneState(Generic[Item, Result]):
         self.max_queued = max_queued
         self.calls: set[asyncio.Task[None]] = set()
         self.timer: asyncio.TimerHandle | None = None
+        self.due: float | None = None
+        """When the timer fires."""
         self.turn = asyncio.Lock()
         self.room = asyncio.Event()
 
@@ -305,12 +307,16 @@ class WindowedCalls(Generic[Item, Result]):
             task.add_done_callback(lambda done: self._ended(state, done))
         if len(state.buffer) < state.max_queued or self._closed:
             state.room.set()
-        if state.timer is not None:
-            state.timer.cancel()
-            state.timer = None
-        closes_at = state.buffer.closes_at()
-        if closes_at is not None and len(state.calls) < state.slots:
-            state.timer = loop.call_at(closes_at, self._advance, state)
+        closes_at = state.buffer.closes_at() if len(state.calls) < state.slots else None
+        if closes_at != state.due:  # nearly every item finds the clock set already
+            if state.timer is not None:
+                state.timer.cancel()
+            state.due = closes_at
+            state.timer = None if closes_at is None else loop.call_at(closes_at, self._due, state)
+
+    def _due(self, state: _LaneState[Item, Result]) -> None:
+        state.timer = state.due = None
+        self._advance(state)
 
     def _ended(self, state: _LaneState[Item, Result], call: asyncio.Task[None]) -> None:
         state.calls.discard(call)

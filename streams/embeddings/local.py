@@ -69,16 +69,19 @@ class WordLlamaModel:
     def vector(self, tokens: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return the mean of the tokens' vectors, not normalised, shape (256,)."""
         _, table = self._parts()
-        mean: npt.NDArray[np.float32] = (
-            table[tokens].mean(axis=0) if tokens else np.zeros(DIMENSIONS, dtype=np.float32)
-        )
+        if not tokens:
+            return np.zeros(DIMENSIONS, dtype=np.float32)
+        shares = np.full(len(tokens), 1 / len(tokens), dtype=np.float32)
+        mean: npt.NDArray[np.float32] = shares @ table.take(tokens, axis=0)  # numpy's own takes twice as long
         return mean
 
     def embed(self, texts: Sequence[str]) -> Vector:
         """Return the normalised vectors of the texts, shape (texts, 256)."""
+        tokenizer, _ = self._parts()
         rows = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
-        for n, text in enumerate(texts):
-            rows[n] = self.vector(self.tokens(text))
+        # All in one call, without their places in the text: each call waits for Python's lock once more.
+        for n, text in enumerate(tokenizer.encode_batch_fast(texts, add_special_tokens=False)):
+            rows[n] = self.vector(text.ids)
         return normalized(rows)
 
 

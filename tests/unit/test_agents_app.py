@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agents.app import TicketApp, _NeverFull, create_app
 from schemas.settings import KafkaSettings, Settings
+from tests.agents_fixtures import settle, until
 
 SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="one:9092, two:9093", partitions=6))
 
@@ -30,18 +32,16 @@ class Recorder:
 
 
 class FakeStream:
-    """A stream of two events; it must be read without acknowledging."""
+    """A stream with a queue of events; Faust's own iterator, which acknowledges, must not be used."""
 
-    def __init__(self) -> None:
-        self.acknowledges = True
+    def __init__(self, *events: Any) -> None:
+        self.channel = SimpleNamespace(queue=asyncio.Queue())
+        for event in events:
+            self.channel.queue.put_nowait(event)
 
-    def noack(self) -> FakeStream:
-        self.acknowledges = False
-        return self
 
-    async def events(self) -> AsyncIterator[str]:
-        yield "first"
-        yield "second"
+def an_event(offset: int, generation: int) -> Any:
+    return SimpleNamespace(message=SimpleNamespace(offset=offset, generation_id=generation))
 
 
 @pytest.fixture
@@ -51,16 +51,27 @@ def app(tmp_path: Path) -> TicketApp:
     return made
 
 
+async def taken_by(app: TicketApp, agent: Any, *events: Any) -> list[tuple[str, Any]]:
+    """Return what the stages get of the events of an agent's stream."""
+    taken: list[tuple[str, Any]] = app.stages.taken  # type: ignore[attr-defined]
+    taken.clear()
+    stream = FakeStream(*events)
+    reading = asyncio.create_task(agent.fun(stream))
+    await until(stream.channel.queue.empty)
+    await settle()
+    reading.cancel()
+    return list(taken)
+
+
 async def test_each_topic_goes_to_its_stage_in_order(app: TicketApp) -> None:
+    app.flow_control.resume()
+    generation = app.consumer_generation_id
+    first, second = an_event(1, generation), an_event(2, generation)
     stages: dict[tuple[str, ...], str] = {}
     for agent in app.agents.values():
-        stream = FakeStream()
-        await agent.fun(stream)
-        assert not stream.acknowledges  # else Faust would commit what is not done yet
-        taken = app.stages.taken  # type: ignore[attr-defined]
-        assert [event for _, event in taken] == ["first", "second"]
+        taken = await taken_by(app, agent, first, second)
+        assert [event for _, event in taken] == [first, second]
         stages[tuple(agent.channel.topics)] = taken[0][0]
-        taken.clear()
     assert stages == {
         ("tickets.changes",): "enrich_live",
         ("tickets.backfill",): "enrich_backfill",
@@ -68,6 +79,27 @@ async def test_each_topic_goes_to_its_stage_in_order(app: TicketApp) -> None:
         ("tickets.embedded",): "index",
         ("imports.commands", "imports.progress"): "imports",
     }
+
+
+async def test_a_stage_ends_with_its_stream(app: TicketApp) -> None:
+    for agent in app.agents.values():
+        stream = FakeStream()
+        stream.channel.queue = _NeverFull(maxsize=0, flow_control=app.flow_control)
+        reading = asyncio.create_task(agent.fun(stream))
+        await settle()
+        await stream.channel.queue.throw(StopAsyncIteration())  # as Faust does when it stops one
+        await asyncio.wait_for(reading, 5)
+
+
+async def test_what_a_rebalance_overtakes_reaches_no_stage(app: TicketApp) -> None:
+    app.flow_control.resume()
+    generation = app.consumer_generation_id
+    former, current = an_event(1, generation - 1), an_event(1, generation)
+    for agent in app.agents.values():
+        assert [event for _, event in await taken_by(app, agent, former, current)] == [current]
+    app.flow_control.suspend()  # its partitions are being taken away
+    for agent in app.agents.values():
+        assert await taken_by(app, agent, current) == []
 
 
 def test_messages_reach_the_stages_as_they_lie_on_the_topic(app: TicketApp) -> None:

@@ -25,6 +25,25 @@ from schemas.errors import UnavailableError
 from tests.agents_fixtures import settle
 
 
+class StubBatch:
+    """aiokafka's batch, with room for three records."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[Any, ...]] = []
+        self.room = 3
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def append(self, *, timestamp: Any, key: Any, value: Any, headers: Any) -> object | None:
+        if len(self.records) == self.room:
+            return None
+        assert isinstance(headers, list)  # its C code takes nothing else
+        self.records.append((key, value, headers))
+        return object()
+
+
 class StubClient:
     """A Kafka client whose broker answers when the test says so."""
 
@@ -60,6 +79,16 @@ class StubClient:
         if self.refusal:
             raise self.refusal
         self.calls.append((topic, partition, key, value, headers))
+        self.futures.append(asyncio.get_running_loop().create_future())
+        return self.futures[-1]
+
+    def create_batch(self) -> StubBatch:
+        return StubBatch()
+
+    async def send_batch(self, batch: StubBatch, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        if self.refusal:
+            raise self.refusal
+        self.calls.append((topic, partition, batch.records))
         self.futures.append(asyncio.get_running_loop().create_future())
         return self.futures[-1]
 
@@ -102,15 +131,30 @@ async def test_it_returns_when_the_broker_has_every_record(clients: list[StubCli
     sending = asyncio.create_task(producer.send(records))
     await settle()
     (client,) = clients
-    assert client.calls[:2] == [("t", 0, b"a", b"1", [("schema", b"x")]), ("t", 1, None, None, [])]
-    client.futures[0].set_result(SimpleNamespace(topic="t", partition=0, offset=10))
-    client.futures[1].set_result(SimpleNamespace(topic="t", partition=1, offset=5))
+    # What goes to one place goes in one batch, in order; a single record joins a batch that waits already.
+    batch = ("t", 0, [(b"a", b"1", [("schema", b"x")]), (b"b", b"2", [])])
+    assert sorted(client.calls, key=len) == [batch, ("t", 1, None, None, [])]
+    (first, second) = client.futures if client.calls[0] == batch else client.futures[::-1]
+    first.set_result(SimpleNamespace(topic="t", partition=0, offset=10))
     await settle()
     assert not sending.done()
     assert producer.heads == {}
-    client.futures[2].set_result(SimpleNamespace(topic="t", partition=0, offset=11))
+    second.set_result(SimpleNamespace(topic="t", partition=1, offset=5))
     assert await sending == {("t", 0): 11, ("t", 1): 5}
     assert producer.heads == {("t", 0): 12, ("t", 1): 6}
+
+
+async def test_what_fills_a_batch_goes_on_in_the_next_once_it_is_there(clients: list[StubClient]) -> None:
+    producer = await started()
+    sending = asyncio.create_task(producer.send([Record("t", 0, b"k", b"%d" % n) for n in range(5)]))
+    await settle()
+    assert [[value for _, value, _ in call[2]] for call in clients[0].calls] == [[b"0", b"1", b"2"]]
+    clients[0].answer(7)
+    await settle()
+    assert [[value for _, value, _ in call[2]] for call in clients[0].calls] == [[b"3", b"4"]]
+    clients[0].answer(20)  # somebody else's came between
+    assert await sending == {("t", 0): 21}
+    assert producer.heads == {("t", 0): 22}
 
 
 async def test_heads_never_go_back(clients: list[StubClient]) -> None:
@@ -132,7 +176,8 @@ async def test_a_record_the_broker_did_not_take_can_be_tried_again(
     clients: list[StubClient], error: Exception
 ) -> None:
     producer = await started()
-    sending = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]))
+    two = [Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]
+    sending = asyncio.create_task(producer.send([*two, Record("t", 1, b"c", b"3")]))
     await settle()
     clients[0].futures[0].set_result(SimpleNamespace(topic="t", partition=0, offset=1))
     clients[0].futures[1].set_exception(error)
@@ -174,8 +219,9 @@ async def test_a_client_whose_batch_can_be_sent_again_stays(clients: list[StubCl
 async def test_a_client_that_does_not_take_it_in_can_be_tried_again(clients: list[StubClient]) -> None:
     producer = await started()
     clients[0].refusal = MessageSizeTooLargeError()
-    with pytest.raises(UnavailableError):
-        await producer.send([Record("t", 0, b"a", b"1")])
+    for records in ([Record("t", 0, b"a", b"1")], [Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]):
+        with pytest.raises(UnavailableError):
+            await producer.send(records)
 
 
 async def test_kafka_away_at_the_start_is_told_and_leaves_nothing_open(

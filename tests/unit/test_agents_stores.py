@@ -76,6 +76,32 @@ def test_a_database_that_another_process_holds_is_left_alone(tmp_path: Path) -> 
     assert holder._db_for_partition(3).get(b"key") == b"value"
 
 
+def entry(offset: int, key: bytes, value: bytes | None) -> Any:
+    return SimpleNamespace(offset=offset, key=key, value=value, tp=PLACE, partition=3)
+
+
+def test_what_was_read_of_a_changelog_is_written_in_its_order(tmp_path: Path) -> None:
+    made = store(tmp_path)
+    made.follow(
+        PLACE, [entry(4, b"a", b"1"), entry(5, b"b", b"1"), entry(7, b"a", b"2"), entry(9, b"b", None)]
+    )
+    database = made._db_for_partition(3)
+    assert (database.get(b"a"), database.get(b"b")) == (b"2", None)
+    assert made.persisted_offset(PLACE) == 9
+
+
+def test_what_comes_late_undoes_nothing(tmp_path: Path) -> None:
+    made = store(tmp_path)
+    made.write(PLACE, [(b"a", b"new")], 12)
+    made.follow(PLACE, [entry(10, b"a", b"old"), entry(11, b"a", None)])
+    made.apply_changelog_batch([SimpleNamespace(message=entry(11, b"a", b"old"))])
+    assert made._db_for_partition(3).get(b"a") == b"new"
+    assert made.persisted_offset(PLACE) == 12
+    made.apply_changelog_batch([SimpleNamespace(message=entry(13, b"a", b"newer"))])
+    assert made._db_for_partition(3).get(b"a") == b"newer"
+    assert made.persisted_offset(PLACE) == 13
+
+
 def ends_with(folder: Path, message: str) -> subprocess.CompletedProcess[str]:
     """Give up over an error in a process of its own."""
     program = "import sys; from pathlib import Path; from agents.stores import give_up; "

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faust.streams import current_event
 from faust.types import TP
 
 from agents.tables import StateTable, Tables
@@ -25,7 +25,7 @@ class FakeDb(dict[bytes, bytes]):
 
 
 class FakeStore:
-    """Faust's RocksDB store as the tables see it: the partition comes from the current event."""
+    """The RocksDB store as the tables see it."""
 
     def __init__(self) -> None:
         self.dbs: dict[int, FakeDb] = {}
@@ -37,19 +37,13 @@ class FakeStore:
     def _visible_items(self, db: FakeDb) -> list[tuple[bytes, bytes]]:
         return list(db.items())
 
-    def _here(self) -> FakeDb:
-        event = current_event()
-        assert event is not None
-        assert event.message.topic == CHANGELOG
-        return self._db_for_partition(event.message.partition)
-
-    def _get(self, key: bytes) -> bytes | None:
-        return self._here().get(key)
-
-    def _set(self, key: bytes, value: bytes) -> None:
-        self._here()[key] = value
-
-    def set_persisted_offset(self, place: TP, offset: int) -> None:
+    def write(self, place: TP, entries: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
+        db = self._db_for_partition(place.partition)
+        for key, value in entries:
+            if value is None:
+                db.delete(key)
+            else:
+                db[key] = value
         self.offsets[place] = offset
 
 
@@ -94,7 +88,6 @@ async def test_what_is_put_can_be_got_in_its_own_partition() -> None:
     }
     # Recovery goes on behind what the store has.
     assert desk.app.store.offsets == {TP(CHANGELOG, 3): 1}
-    assert current_event() is None
 
 
 async def test_the_store_is_written_after_the_changelog_is_acknowledged() -> None:
