@@ -66,7 +66,7 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
             found[keys] = {}
             _forget(stack.settings)
             for how in ("cold", "warm"):
-                note(f"{workers} workers start, {how}")
+                note(f"workers start ({workers}), {how}")
                 # Above all tickets of the state: nothing is known of it.
                 found[keys][how] = asyncio.run(_recover(stack, tickets + len(found) * 2 + (how == "warm")))
     return Findings(

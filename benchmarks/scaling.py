@@ -23,14 +23,14 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
     counts = sorted({max(1, round(workers * times)) for times in _TIMES})
     for partitions in PARTITIONS:
         for count in counts:
-            note(f"pipeline, {tickets:,} tickets, {count} workers, {partitions} partitions")
+            note(f"pipeline, {tickets:,} tickets, {_named(count)}, {partitions} partitions")
             found[partitions][count] = _import(tickets, count, partitions)
     figures: list[Figure] = []
     for partitions, by_workers in found.items():
         for count, one in by_workers.items():
             cpu = sum(use.cpu_seconds for name, use in one.use.items() if name.startswith("worker"))
             figures += [
-                plain(f"{count} workers, {partitions} partitions", one.tickets_per_second, "tickets/s"),
+                plain(f"{_named(count)}, {partitions} partitions", one.tickets_per_second, "tickets/s"),
                 plain("  processor time of the workers", 1000 * cpu / one.tickets, "ms a ticket"),
             ]
     chart = Chart(
@@ -48,6 +48,10 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
         ],
     )
     return Findings(scenario="scaling", figures=figures, measured={"imports": found}, charts=[chart])
+
+
+def _named(workers: int) -> str:
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def _import(tickets: int, workers: int, partitions: int) -> ImportFigures:

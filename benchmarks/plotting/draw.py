@@ -26,7 +26,7 @@ _MARKED: Final = 12
 _LINES: Final = 3.0
 _FRAME: Final = 1.0
 """Inches around each chart."""
-_GOAL: Final[dict[str, Any]] = {"color": _TEXT, "linestyle": "--", "linewidth": 1.2}
+_GOAL: Final[dict[str, Any]] = {"color": _TEXT, "linestyle": "--", "linewidth": 1.2, "zorder": 0.5}
 _STYLE: Final = {
     "font.family": "sans-serif",
     "font.size": 10,
