@@ -63,10 +63,19 @@ class Limit:
     def __init__(self) -> None:
         self.taken: list[tuple[float, Lane]] = []
         self.pauses: list[float] = []
+        self.share = 1e9
+        self.waiting = 0
+        self.answers = 0
 
     async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
         self.taken.append((amount, lane))
         return 0.5
+
+    def answered(self) -> None:
+        self.answers += 1
+
+    def refused(self, wait: float | None) -> None:
+        self.pauses.append(1.0 if wait is None else wait)
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
