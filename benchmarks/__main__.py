@@ -13,7 +13,17 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, watchers
+from benchmarks import (
+    adapting,
+    freshness,
+    instrumentation,
+    memory,
+    quota,
+    rebalance,
+    replay,
+    throughput,
+    watchers,
+)
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
@@ -26,6 +36,8 @@ _ALL: Final = (
     "memory",
     "instrumentation",
     "watchers",
+    "adapting",
+    "rebalance",
 )
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
 _QUOTA_TICKETS: Final = 4_000
@@ -77,6 +89,10 @@ def main() -> int:
             found.append(watchers.run(tickets=tickets, workers=workers, note=note))
         if "memory" in wanted:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
+        if "adapting" in wanted:
+            found.append(adapting.run(tickets=tickets * 2, workers=workers, note=note))
+        if "rebalance" in wanted:
+            found.append(rebalance.run(tickets=tickets, workers=workers, note=note))
         if "instrumentation" in wanted:
             found.append(instrumentation.run(tickets=tickets, workers=workers, note=note))
         path = write(arguments.output, about, found)

@@ -37,7 +37,7 @@ Note = Callable[[str], None]
 
 
 class Case(msgspec.Struct, kw_only=True, frozen=True):
-    """``quota``: what the service allows in a minute of ``60 / scale`` seconds; ``told``: what the settings say.
+    """``quota``: what the service allows in ``60 / scale`` seconds; ``told``: what the settings say of it.
 
     ``start`` is the size the workers begin with; ``slow`` the seconds that each answer takes longer.
     """

@@ -16,6 +16,5 @@ VARIABLE: Final = "BENCHMARK_START"
 
 if __name__ == "__main__":
     start = int(os.environ[VARIABLE])
-    for name in ("_WORKING", "_EMBEDDING"):
-        setattr(pipeline, name, start)
+    vars(pipeline).update(_WORKING=start, _EMBEDDING=start)
     sys.exit(main())
