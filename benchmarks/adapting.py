@@ -91,7 +91,7 @@ GEMINI: Final = (
     Case(quota=3_000, scale=2, start=1, unit="text"),
     Case(quota=3_000, scale=2, start=50, unit="text", slow=1.0),
     Case(quota=60, scale=2, start=4, unit="call", slow=2.0),
-    Case(quota=2_000, scale=4, start=4, unit="text", told=4_000, seconds=60),
+    Case(quota=2_000, scale=4, start=4, unit="text", told=4_000, seconds=120),
 )
 
 

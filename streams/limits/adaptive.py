@@ -172,13 +172,17 @@ class Pace:
             step = _FIRST_STEP * 2 ** (self._answered // _STEP_DOUBLES_AFTER)
             self.part = min(1.0, self.part + min(step, _LARGEST_STEP))
 
-    def refused(self, wait: float | None) -> None:
+    def refused(self, wait: float | None, used: float = 1.0) -> None:
         """Note that the quota is used up, ``wait`` seconds before it starts anew (None: untold).
 
+        ``used`` is the part of it that was used when that came, which may be less than the pace allowed; less
+        than half of it tells of something else.
         What was refused together counts once: until a call is answered, further refusals tell nothing new.
         """
         if not self._answered:
             return
         self._answered = 0
         left = _LEFT_UNTOLD if wait is None else 1 - wait / _MINUTE
-        self.part = max(_LEAST_PART, self.part * min(max(left, _LEAST_LEFT), _MOST_LEFT))
+        self.part = max(
+            _LEAST_PART, min(self.part, max(used, _LEAST_LEFT)) * min(max(left, _LEAST_LEFT), _MOST_LEFT)
+        )

@@ -31,6 +31,7 @@ _PACE_STEP: Final = 0.01
 _END_OF_MINUTE: Final = 1.5
 """Seconds; used up so shortly before it starts anew, a quota was met, not missed."""
 _LOOK_SECONDS: Final = 0.05
+_RECENT_SECONDS: Final = 5.0
 
 
 class _Waiter:
@@ -95,6 +96,8 @@ class QuotaShare:
         self._clock = clock
         self._pace = Pace()
         self._pace_shown = self._pace.part
+        self._recent = 0.0
+        self._recent_at = -math.inf
         self._sleep = sleep
         now = clock()
         self._all = TokenBucket(rate=0, burst=1, now=now, tokens=1)
@@ -190,9 +193,14 @@ class QuotaShare:
         """Note a 429 and let nobody pass for ``wait`` seconds (None: it named no time)."""
         # In a pause come the answers of what was under way when it began: they tell the same once more.
         if self._learns and self._clock() >= self._paused_until:
-            self._pace.refused(wait)
+            self._pace.refused(wait, self._used_part())
             self._follow_pace()
         self.pause(SILENT_PAUSE if wait is None else wait)
+
+    def _used_part(self) -> float:
+        """Return the part of this worker's quota that was used in the last seconds, about."""
+        faded = self._recent * math.exp((self._recent_at - self._clock()) / _RECENT_SECONDS)
+        return faded / _RECENT_SECONDS / self._rate if self._rate > 0 else math.inf
 
     def _follow_pace(self) -> None:
         self._pace_shown = self._pace.part
@@ -264,6 +272,8 @@ class QuotaShare:
             # Otherwise a backfill would come into the reserve's time with a full burst in hand.
             self._unreserved.tokens = min(self._unreserved.tokens, self._all.tokens)
         self.acquired_total += amount
+        self._recent = amount + self._recent * math.exp((self._recent_at - now) / _RECENT_SECONDS)
+        self._recent_at = now
 
     def _serve(self) -> float | None:
         """Let pass who may; returns the seconds until the next one may, None when nobody waits."""

@@ -142,6 +142,10 @@ def test_one_refusal_tells_how_far_off_the_pace_was() -> None:
         pace.refused(wait)
         pace.refused(wait)  # of the same moment
         assert pace.part == pytest.approx(left)
+    pace = Pace()
+    pace.answered()
+    pace.refused(15.0, used=0.6)  # there was not more to do
+    assert pace.part == pytest.approx(0.6 * 0.75)
 
 
 def test_at_the_true_limit_few_calls_are_refused_and_little_is_left_unused() -> None:
