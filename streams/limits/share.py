@@ -198,7 +198,9 @@ class QuotaShare:
         self.pause(SILENT_PAUSE if wait is None else wait)
 
     def _used_part(self) -> float:
-        """Return the part of this worker's quota that was used in the last seconds, about."""
+        """Return about which part of the quota was used in the last seconds; 1 when it was held back."""
+        if self._paced_until > -math.inf:
+            return 1.0
         faded = self._recent * math.exp((self._recent_at - self._clock()) / _RECENT_SECONDS)
         return faded / _RECENT_SECONDS / self._rate if self._rate > 0 else math.inf
 
