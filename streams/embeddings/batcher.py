@@ -46,8 +46,8 @@ class Limit(Protocol):
     async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
         """Wait until the amount is free and take it; return the seconds waited."""
 
-    def answered(self) -> None:
-        """Note that the service took a call."""
+    def answered(self, beside: int = 0) -> None:
+        """Note that the service took a call, while so many others were under way."""
 
     def refused(self, wait: float | None) -> None:
         """Note that the service wants no calls for so long (None: it named no time)."""
@@ -141,6 +141,7 @@ class EmbeddingBatcher:
         self._observe = observe
         self._asker = asker
         self._max_tokens = max_tokens
+        self._under_way = 0
         self._batch = BatchSize(min(max_texts or provider.max_texts, provider.max_texts))
         self._in_flight = Adaptive(in_flight, least=1, most=max(in_flight, MOST_IN_FLIGHT))
         self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
@@ -273,7 +274,7 @@ class EmbeddingBatcher:
         started = time.perf_counter()
         outcome: CallOutcome = "failed"
         try:
-            vectors = await self._provider.embed([entry.text for entry in window], "document")
+            vectors = await self._embedded(window)
             outcome = "ok"
             self._fit(window)
             return vectors
@@ -309,10 +310,17 @@ class EmbeddingBatcher:
             self.counters.count(call)
             self._observe(call)
 
+    async def _embedded(self, window: list[_Text]) -> Vector:
+        self._under_way += 1
+        try:
+            return await self._provider.embed([entry.text for entry in window], "document")
+        finally:
+            self._under_way -= 1
+
     def _fit(self, window: list[_Text]) -> None:
         """Take note of an answered call."""
-        self._requests.answered()
-        self._tokens.answered()
+        self._requests.answered(self._under_way)
+        self._tokens.answered(self._under_way)
         self._batch.ended(len(window))
         if window[0].lane == "backfill":
             waiting = self._requests.waiting + self._tokens.waiting

@@ -163,14 +163,15 @@ class Pace:
 
     def __init__(self) -> None:
         self.part = 1.0
-        self._answered = 0
+        self._answered = 0.0
 
-    def answered(self) -> None:
-        """Note an answered call."""
-        self._answered += 1
+    def answered(self, beside: int = 0) -> None:
+        """Note an answered call, ``beside`` which others are under way that would be refused together."""
+        weight = 1 / (1 + beside)
+        self._answered += weight
         if self.part < 1.0:
             step = _FIRST_STEP * 2 ** (self._answered // _STEP_DOUBLES_AFTER)
-            self.part = min(1.0, self.part + min(step, _LARGEST_STEP))
+            self.part = min(1.0, self.part + weight * min(step, _LARGEST_STEP))
 
     def refused(self, wait: float | None, used: float = 1.0) -> None:
         """Note that the quota is used up, ``wait`` seconds before it starts anew (None: untold).
@@ -181,7 +182,7 @@ class Pace:
         """
         if not self._answered:
             return
-        self._answered = 0
+        self._answered = 0.0
         left = _LEFT_UNTOLD if wait is None else 1 - wait / _MINUTE
         self.part = max(
             _LEAST_PART, min(self.part, max(used, _LEAST_LEFT)) * min(max(left, _LEAST_LEFT), _MOST_LEFT)

@@ -183,9 +183,9 @@ class QuotaShare:
         """Let nobody pass for that long (``Retry-After``); never shortens a pause under way."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def answered(self) -> None:
-        """Note that the service took a call."""
-        self._pace.answered()
+    def answered(self, beside: int = 0) -> None:
+        """Note that the service took a call; ``beside``: how many are under way of which nothing is known."""
+        self._pace.answered(beside)
         if self._pace.part >= min(self._pace_shown + _PACE_STEP, 1.0) > self._pace_shown:
             self._follow_pace()
 

@@ -71,7 +71,7 @@ class Limit:
         self.taken.append((amount, lane))
         return 0.5
 
-    def answered(self) -> None:
+    def answered(self, beside: int = 0) -> None:
         self.answers += 1
 
     def refused(self, wait: float | None) -> None:

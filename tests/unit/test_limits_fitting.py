@@ -80,7 +80,7 @@ class Worker:
             await self.clock.sleep(self.service.latency)
             self.in_flight -= 1
             if taken:
-                self.limit.answered()
+                self.limit.answered(0 if self.service.headers else self.in_flight)
             if self.service.headers:
                 self.limit.observe(left, reset, in_flight=self.in_flight, age=self.service.latency)
             if taken:
@@ -144,9 +144,10 @@ async def test_an_account_that_allows_less_than_the_settings_say(told: int, late
     await stop(workers)
 
 
+@pytest.mark.parametrize("latency", [0.1, 1.0])
 @pytest.mark.parametrize("told", [440, 1_200])
-async def test_a_service_that_says_nothing_but_no(told: int) -> None:
-    service, workers = crowd(quota=400, start=50, latency=0.1, told=told, headers=False)
+async def test_a_service_that_says_nothing_but_no(told: int, latency: float) -> None:
+    service, workers = crowd(quota=400, start=50, latency=latency, told=told, headers=False)
     await reached(service, workers, 180)
     share, refused = await reached(service, workers, 300)
     assert share >= 0.95 and refused < 0.01
