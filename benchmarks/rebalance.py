@@ -92,6 +92,11 @@ class _Worker:
         while self.pool.pids:
             time.sleep(0.01)
 
+    def close(self) -> None:
+        """Stop it for good."""
+        self.pool.stop()
+        self._output.close()
+
     def assignments(self) -> list[list[int]]:
         """Return the partitions it was given, each time anew."""
         found = []
@@ -128,17 +133,21 @@ class _Workers:
         return self.all[-1]
 
     def await_served(self) -> None:
-        """Wait until every partition has exactly one owner; raises StackError."""
+        """Wait until every partition has one owner, and every worker partitions; raises StackError."""
         deadline = time.monotonic() + _READY_SECONDS
-        while sorted(number for one in self.all for number in one.owned) != list(range(_PARTITIONS)):
+        while not self._all_served():
             if time.monotonic() > deadline:
                 raise StackError(f"not all partitions are served: {[one.owned for one in self.all]}")
             time.sleep(0.05)
 
+    def _all_served(self) -> bool:
+        owned = [one.owned for one in self.all if one.pool.pids]
+        return all(owned) and sorted(sum(owned, [])) == list(range(_PARTITIONS))
+
     def stop(self) -> None:
         """Stop those that run."""
         for one in self.all:
-            one.pool.stop()
+            one.close()
 
 
 class _Changes:
