@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO, Final
 
@@ -142,7 +142,7 @@ class _Workers:
 
     def _all_served(self) -> bool:
         owned = [one.owned for one in self.all if one.pool.pids]
-        return all(owned) and sorted(sum(owned, [])) == list(range(_PARTITIONS))
+        return all(owned) and sorted(chain.from_iterable(owned)) == list(range(_PARTITIONS))
 
     def stop(self) -> None:
         """Stop those that run."""
