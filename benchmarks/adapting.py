@@ -83,8 +83,8 @@ ZENDESK: Final = (
     Case(quota=200, scale=10, start=1),
     Case(quota=400, scale=10, start=400),
     Case(quota=700, scale=6, start=4),
-    Case(quota=700, scale=6, start=50, slow=1.0),
-    Case(quota=2_500, scale=2, start=1, slow=1.0),
+    Case(quota=700, scale=2, start=50, slow=1.0, seconds=60),
+    Case(quota=2_500, scale=2, start=1, slow=1.0, seconds=60),
     Case(quota=400, scale=6, start=50, told=700),
 )
 GEMINI: Final = (
@@ -101,15 +101,11 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
     embedding = gemini(GEMINI, tickets=tickets, workers=workers, note=note)
     figures = []
     for name, reached in [("Zendesk", one) for one in found] + [("Gemini", one) for one in embedding]:
-        # Told too much, it has to be refused before it can know.
-        share, refused = (
-            (reached.late_share, reached.late_refused)
-            if reached.case.told
-            else (reached.share, reached.refused)
-        )
         figures += [
-            at_least(f"{name}, {reached.case.name}: share reached", round(share, 4), _GOAL),
-            at_most("  of the calls refused", round(refused, 4), _REFUSED),
+            # The first half is the way there: up from the start, or down to what the account allows.
+            at_least(f"{name}, {reached.case.name}: share reached", reached.late_share, _GOAL),
+            at_most("  of the calls refused", reached.late_refused, _REFUSED),
+            plain("  share from the first call on", reached.share),
             plain("  calls", reached.calls),
         ]
     return Findings(scenario="adapting", figures=figures, measured={"zendesk": found, "gemini": embedding})
