@@ -11,6 +11,8 @@ from typing import Final
 
 _BACK_OFF: Final = 0.7
 _STEP: Final = 4
+_DOUBLES_UP_TO: Final = 64
+"""More is rarely needed, and what is in flight is done again after a crash."""
 _LONGEST_ROUND: Final = 32
 _TESTED_FROM: Final = 16
 """Of smaller sizes a round is too short to tell a rate from."""
@@ -33,10 +35,10 @@ class Adaptive:
     """How much may be under way at once; ``size`` fits itself to how long answers take and what is refused.
 
     While there is more to do and no quota to wait for, it doubles each round (as many endings as are under
-    way, at most 32), and after the first refusal grows by 4. A refusal takes 30 % off it, once for all that
-    was under way. Growth by half that does not make it go faster is taken back, and tried again some rounds
-    later: then the service, or this machine, is what takes the time. While more than half of what is under
-    way waits for quota, it shrinks.
+    way, at most 32) up to 64; from there, and after the first refusal, it grows by 4. A refusal takes 30 %
+    off it, once for all that was under way. Growth by half that does not make it go faster is taken back, and
+    tried again some rounds later: then the service, or this machine, is what takes the time. While more than
+    half of what is under way waits for quota, it shrinks.
     """
 
     def __init__(self, start: int, *, least: int, most: int) -> None:
@@ -112,7 +114,8 @@ class Adaptive:
                     self._tested = None
                     return
                 self._tested = (self._size, rate)
-        self._resize(self._size * 2 if self._doubles else self._size + _STEP)
+        doubled = min(self._size * 2, _DOUBLES_UP_TO) if self._doubles else 0.0
+        self._resize(max(doubled, self._size + _STEP))
 
     def _resize(self, size: float) -> None:
         self._size = min(max(size, self._least), self._most)

@@ -51,10 +51,20 @@ def test_it_doubles_until_the_first_refusal_and_then_adds() -> None:
     for _ in range(4):
         now = rounds(size, 1, now=now)
         seen.append(size.size)
-    assert seen == [2, 4, 8, 16]
+    assert seen == [5, 10, 20, 40]
     size.refused()
-    assert size.size == 11
-    assert rounds(size, 2, now=now) and size.size == 11 + 2 * 4
+    assert size.size == 28
+    assert rounds(size, 2, now=now) and size.size == 28 + 2 * 4
+
+
+def test_from_64_on_it_adds() -> None:
+    size = Adaptive(50, least=1, most=400)
+    seen = []
+    now = 0.0
+    for number in range(3):
+        now = rounds(size, 1, now=now, rate=100.0 * 2**number)
+        seen.append(size.size)
+    assert seen == [64, 68, 72]
 
 
 def test_what_was_refused_together_takes_it_back_once() -> None:
