@@ -33,6 +33,7 @@ from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
 from schemas.replays import replay_of
+from streams.limits.gate import Gate
 from streams.metrics import StageMetrics
 from streams.retries import FOREVER, RetryPolicy, retrying
 
@@ -66,11 +67,11 @@ class TooLargeError(PermanentError):
 class Engine:
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
-    ``working`` is how many handlers run at once, ``held`` how many messages may be between arrival
-    and acknowledgement (both for the whole worker). ``locks`` is given to engines that write the same
-    tables. ``may_overtake`` says of a message that it need not wait for an earlier one of its key (whose
-    handler then has to see in ``still_wanted`` that it was overtaken). ``retry`` says how to wait
-    between attempts; it must not give up.
+    ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
+    messages may be between arrival and acknowledgement (both for the whole worker). ``locks`` is given to
+    engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
+    earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
+    ``retry`` says how to wait between attempts; it must not give up.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Engine:
         tables: Tables,
         ledger: Ledger,
         metrics: StageMetrics,
-        working: int,
+        working: int | Gate,
         held: int,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
@@ -97,7 +98,7 @@ class Engine:
         self._tables = tables
         self._ledger = ledger
         self._metrics = metrics
-        self._working = asyncio.Semaphore(working)
+        self._working = asyncio.Semaphore(working) if isinstance(working, int) else working
         self._held_limit = held
         metrics.held_limit.inc(held)
         self._held = 0

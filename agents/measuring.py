@@ -16,8 +16,10 @@ from agents.sampling import Sampler
 from agents.tables import Tables
 from schemas.errors import DecodeError
 from schemas.settings import PREFIX, Settings
+from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.prices import USD_PER_MILLION_TOKENS
-from streams.limits import QuotaShare
+from streams.limits import Lane, QuotaShare
+from streams.limits.gate import Gate
 from streams.metrics import Metrics
 from streams.metrics.exposition import Labelled, show_metrics
 from streams.metrics.make import Maker
@@ -86,6 +88,14 @@ class Measuring:
             "recent_vectors", lambda: embed.from_recent, lambda: embed.from_stored + embed.embedded
         )
         services.show_cache("stored_vectors", lambda: embed.from_stored, lambda: embed.embedded)
+
+    def show_sizes(self, gates: Mapping[Lane, Gate], batcher: EmbeddingBatcher) -> None:
+        """Show what fits itself: tickets at Zendesk by lane, embedding calls at once, texts of a call."""
+        services = self.metrics.services
+        for lane, gate in gates.items():
+            services.most_in_flight.labels("zendesk", lane).set_function(partial(getattr, gate, "size"))
+        services.most_in_flight.labels("embedding", "backfill").set_function(lambda: batcher.most_in_flight)
+        services.batch_limit.set_function(lambda: batcher.most_texts)
 
     def revoked(self) -> None:
         """Note that the partitions have gone."""

@@ -36,7 +36,9 @@ from schemas.topics import CHANGES, EMBEDDED, ENRICHED
 from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.build import build_provider
 from streams.embeddings.observe import EmbeddingCall
-from streams.limits import QuotaShare
+from streams.limits import Lane, QuotaShare
+from streams.limits.adaptive import Adaptive
+from streams.limits.gate import Gate
 from streams.metrics.make import Maker
 from streams.retries import retrying
 from streams.sinks.base import Sink
@@ -52,7 +54,13 @@ from streams.sources.zendesk.reader import TicketReader
 from streams.transforms.chunking import CHUNKER_VERSION
 
 _WORKING: Final = 50
-"""Tickets in flight at Zendesk, for each lane."""
+"""Tickets in flight at Zendesk, for each lane, to begin with; see Adaptive for how that goes on."""
+_MOST_WORKING: Final = 256
+"""What a quota of 2,500 calls a minute needs when an answer takes 6 s."""
+_EMBEDDING: Final = 4
+"""A backfill's embedding calls in flight, to begin with."""
+_OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
+"""Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 _HELD: Final = 400
 _BACKLOG: Final = _HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
@@ -114,6 +122,11 @@ class Pipeline:
         reading = [] if remote else [asyncio.create_task(self._read_model())]
         self._requests = self._share(settings.embedding.requests_per_minute if remote else _NO_LIMIT)
         self._tokens = self._share(settings.embedding.tokens_per_minute if remote else _NO_LIMIT)
+        # Live changes always find room: only a backfill makes way for what the service refuses.
+        self._gates: dict[Lane, Gate] = {
+            "live": self._gate(least=_WORKING),
+            "backfill": self._gate(least=1),
+        }
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
         self._weaviate = await retrying(
@@ -129,6 +142,7 @@ class Pipeline:
             tokens=self._tokens,
             quota_unit=settings.embedding.quota_unit,
             max_seconds=_BACKFILL_WINDOW_SECONDS,
+            in_flight=_EMBEDDING,
             budget=self._spending,
             observe=self._observe_embedding,
             asker=self._traced.asker,
@@ -141,8 +155,10 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = stage.handle
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
-        self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
+        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
+        self.enrich_backfill = self._engine(
+            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks
+        )
         stage.watch(self.enrich_live.arrived)
         embedding = embed.Embed(
             self._tables,
@@ -197,6 +213,7 @@ class Pipeline:
             ("embedding", "tokens"): self._tokens,
         }
         self._measuring.show_services(quotas, people, embedding)
+        self._measuring.show_sizes(self._gates, self._batcher)
         self._tasks = [
             *reading,
             asyncio.create_task(self._ledger.run()),
@@ -220,7 +237,15 @@ class Pipeline:
         return self._spending is not None and self._spending.paused()
 
     def _share(self, per_minute: float) -> QuotaShare:
-        return QuotaShare(per_minute, self._partitions)
+        return QuotaShare(per_minute, self._partitions, owns=lambda: self._app.lease.held)
+
+    def _gate(self, *, least: int) -> Gate:
+        size = Adaptive(_WORKING, least=least, most=max(_WORKING, _MOST_WORKING))
+        return Gate(size, waiting=self._waiting_for_quota)
+
+    def _waiting_for_quota(self) -> int | None:
+        """Return how many calls wait for Zendesk's quota; None while it is the way behind that is full."""
+        return self._general.waiting if self._backlog.size() <= _BACKLOG else None
 
     def _connect_zendesk(self) -> ZendeskClient | None:
         settings = self._settings
@@ -251,6 +276,9 @@ class Pipeline:
 
     def _observe_zendesk(self, endpoint: Endpoint, status: int, seconds: float) -> None:
         self._metrics.services.zendesk_called(status, seconds)
+        if status in _OVERLOADED:
+            for gate in self._gates.values():
+                gate.refused()
         self._traced.zendesk(endpoint, status, seconds)
 
     def _observe_embedding(self, call: EmbeddingCall) -> None:
@@ -270,7 +298,7 @@ class Pipeline:
         stage: str,
         handler: Handler,
         *,
-        working: int = _HELD,
+        working: int | Gate = _HELD,
         held: int = _HELD,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,

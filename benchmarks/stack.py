@@ -44,9 +44,9 @@ class BenchStack:
         self, options: StackOptions, *, workers: int, overrides: Mapping[str, str] | None = None
     ) -> None:
         self.workers = workers
-        self._folder = Path(tempfile.mkdtemp(prefix="ticketstream-bench-"))
-        self._log_path = self._folder / "workers.log"
-        self._local = LocalStack(self._folder, options)
+        self.folder = Path(tempfile.mkdtemp(prefix="ticketstream-bench-"))
+        self._log_path = self.folder / "workers.log"
+        self._local = LocalStack(self.folder, options)
         self._overrides = {PREFIX + name: value for name, value in (overrides or {}).items()}
         self._log: IO[bytes] | None = None
         self._pool: WorkerPool | None = None
@@ -92,7 +92,7 @@ class BenchStack:
     def _stop(self) -> None:
         self.stop_workers()
         self._local.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def settings(self) -> Settings:

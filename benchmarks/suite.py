@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from benchmarks import (
+    adapting,
     endurance,
     freshness,
     instrumentation,
     quotas,
+    rebalance,
     recovery,
     replay,
     scaling,
@@ -67,6 +69,15 @@ SUITE: Final = (
         minutes=9,
     ),
     Benchmark(
+        name="adapting",
+        question="From any start, with late answers and with a wrong quota in the settings: how much of "
+        "the quota do the sizes that fit themselves reach, and how many calls are refused?",
+        run=adapting.run,
+        tickets=20_000,
+        quick=2_000,
+        minutes=9,
+    ),
+    Benchmark(
         name="stage",
         question="How fast is a stage that asks no service (consume, decode, table get and set, produce), "
         "on one core, beside plain aiokafka that passes on the same messages of 2 KB?",
@@ -110,6 +121,14 @@ SUITE: Final = (
         tickets=4_000,
         quick=400,
         minutes=7,
+    ),
+    Benchmark(
+        name="rebalance",
+        question="What do live changes see when workers join, leave, die and are restarted one by one?",
+        run=rebalance.run,
+        tickets=4_000,
+        quick=400,
+        minutes=5,
     ),
     Benchmark(
         name="endurance",

@@ -19,6 +19,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Lane = Literal["live", "backfill"]
+Varying = float | Callable[[], float]
+"""A number, or what tells it anew each time."""
+
+
+def _read(value: Varying) -> Callable[[], float]:
+    return value if callable(value) else lambda: value
 
 
 @dataclass(slots=True)
@@ -39,15 +45,23 @@ class WindowBuffer(Generic[Item]):
     buffer goes on filling it, so calls are largest when the service is busiest.
     """
 
-    def __init__(self, *, max_items: int, max_weight: float, max_seconds: float) -> None:
-        if max_items < 1 or max_weight <= 0 or max_seconds < 0:
+    def __init__(self, *, max_items: Varying, max_weight: Varying, max_seconds: float) -> None:
+        self._read_max_items = _read(max_items)
+        self._read_max_weight = _read(max_weight)
+        if self._max_items < 1 or self._max_weight <= 0 or max_seconds < 0:
             raise ValueError("a window needs max_items >= 1, max_weight > 0 and max_seconds >= 0")
-        self._max_items = max_items
-        self._max_weight = max_weight
         self._max_seconds = max_seconds
         self._waiting: deque[_Waiting[Item]] = deque()
         self._weight = 0.0
         self._flushed = 0
+
+    @property
+    def _max_items(self) -> float:
+        return self._read_max_items()
+
+    @property
+    def _max_weight(self) -> float:
+        return self._read_max_weight()
 
     def __len__(self) -> int:
         """Return the number of items waiting."""
@@ -85,9 +99,10 @@ class WindowBuffer(Generic[Item]):
             return []
         window: list[Item] = []
         weight = 0.0
-        while self._waiting and len(window) < self._max_items:
+        most_items, most_weight = self._max_items, self._max_weight
+        while self._waiting and len(window) < most_items:
             first = self._waiting[0]
-            if window and weight + first.weight > self._max_weight:
+            if window and weight + first.weight > most_weight:
                 break
             self._waiting.popleft()
             window.append(first.item)
@@ -156,16 +171,29 @@ def _give_up(entry: _Entry[Item, Result]) -> bool:
 
 
 class _LaneState(Generic[Item, Result]):
-    def __init__(self, buffer: WindowBuffer[_Entry[Item, Result]], slots: int, max_queued: int) -> None:
+    def __init__(
+        self,
+        buffer: WindowBuffer[_Entry[Item, Result]],
+        slots: Callable[[], float],
+        max_queued: Callable[[], float],
+    ) -> None:
         self.buffer = buffer
-        self.slots = slots
-        self.max_queued = max_queued
+        self._slots = slots
+        self._max_queued = max_queued
         self.calls: set[asyncio.Task[None]] = set()
         self.timer: asyncio.TimerHandle | None = None
         self.due: float | None = None
         """When the timer fires."""
         self.turn = asyncio.Lock()
         self.room = asyncio.Event()
+
+    @property
+    def slots(self) -> float:
+        return self._slots()
+
+    @property
+    def max_queued(self) -> float:
+        return self._max_queued()
 
 
 class WindowedCalls(Generic[Item, Result]):
@@ -179,33 +207,35 @@ class WindowedCalls(Generic[Item, Result]):
     quota: up to ``in_flight`` backfill calls and ``live_in_flight`` live calls run at once. A live
     window closes after ``live_seconds``, a backfill window after ``max_seconds``. ``weight`` gives the
     weight of an item (1 each by default). At most ``max_queued`` items a lane wait (by default two
-    windows for each slot); beyond that ``submit`` waits, which is the back-pressure.
+    windows for each slot); beyond that ``submit`` waits, which is the back-pressure. Sizes may vary: a
+    function is asked each time.
     """
 
     def __init__(
         self,
         call: Callable[[list[Item]], Awaitable[Sequence[Result | Failed]]],
         *,
-        max_items: int,
-        max_weight: float = float("inf"),
+        max_items: Varying,
+        max_weight: Varying = float("inf"),
         max_seconds: float = 0.2,
         live_seconds: float = 0.01,
-        in_flight: int = 4,
-        live_in_flight: int = 2,
+        in_flight: Varying = 4,
+        live_in_flight: Varying = 2,
         weight: Callable[[Item], float] = lambda _: 1.0,
         max_queued: int | None = None,
     ) -> None:
-        if in_flight < 1 or live_in_flight < 1:
+        if _read(in_flight)() < 1 or _read(live_in_flight)() < 1:
             raise ValueError("windowed calls need at least one slot a lane")
         self._call = call
         self._weight = weight
         self._closed = False
 
-        def lane_state(seconds: float, slots: int) -> _LaneState[Item, Result]:
+        def lane_state(seconds: float, varying: Varying) -> _LaneState[Item, Result]:
+            slots, most = _read(varying), _read(max_items)
             buffer: WindowBuffer[_Entry[Item, Result]] = WindowBuffer(
                 max_items=max_items, max_weight=max_weight, max_seconds=seconds
             )
-            return _LaneState(buffer, slots, max_queued or 2 * slots * max_items)
+            return _LaneState(buffer, slots, lambda: max_queued or 2 * slots() * most())
 
         self._lanes: dict[Lane, _LaneState[Item, Result]] = {
             "live": lane_state(min(live_seconds, max_seconds), live_in_flight),
@@ -255,6 +285,11 @@ class WindowedCalls(Generic[Item, Result]):
                 if state.buffer.add(_Entry(caller, index, item), self._weight(item), clock()):
                     self._advance(state)
             self._advance(state)
+
+    def due(self, lane: Lane) -> bool:
+        """Say whether a window of this lane is due and waits for a slot."""
+        closes_at = self._lanes[lane].buffer.closes_at()
+        return closes_at is not None and closes_at <= asyncio.get_running_loop().time()
 
     def flush(self) -> None:
         """Close every open window now; for a caller who knows that nothing more comes soon."""

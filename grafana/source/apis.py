@@ -213,5 +213,40 @@ BOARD: Final = board(
                 ),
             ],
         ),
+        (
+            "Sizes that fit themselves",
+            [
+                plot(
+                    "In flight at once",
+                    "The most there may be, summed over the workers: tickets at Zendesk, embedding calls. "
+                    "Grows while that makes it faster, shrinks with refusals and while quota decides the speed.",
+                    "short",
+                    (
+                        f"sum by (service, lane) (ticketstream_in_flight_limit{{{WORKER}}})",
+                        "{{service}} {{lane}}",
+                    ),
+                    runbook="TicketstreamQuotaRefused",
+                    width=8,
+                ),
+                plot(
+                    "Most texts of a call",
+                    "Of the embedding provider: fewer after calls that failed, and at small quotas.",
+                    "short",
+                    (f"min(ticketstream_embedding_batch_limit{{{WORKER}}})", "texts"),
+                    width=8,
+                ),
+                plot(
+                    "Part of the quota that is given",
+                    "1: what the settings say. Less: the account allows less, or somebody else uses it too.",
+                    "percentunit",
+                    (
+                        f"min by (service, bucket) (ticketstream_quota_part{{{WORKER}}})",
+                        "{{service}} {{bucket}}",
+                    ),
+                    runbook="TicketstreamQuotaRefused",
+                    width=8,
+                ),
+            ],
+        ),
     ],
 )

@@ -18,6 +18,8 @@ from streams.embeddings.provider import (
     SomeInvalidError,
     UnansweredError,
 )
+from streams.limits import SILENT_PAUSE
+from streams.limits.adaptive import Adaptive, BatchSize
 from streams.limits.daily import TooMuchAtOnceError
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.windows import Failed, Lane, WindowedCalls
@@ -26,15 +28,29 @@ _COUNT_ATTEMPTS: Final = 3
 """How often a call may come back with a wrong number of vectors before it is given up."""
 MAX_CALL_TOKENS: Final = 20_000
 """Tokens of one call; a single text may have more."""
-_SILENT_PAUSE: Final = 1.0
-"""Seconds all calls pause after a 429 that names no delay: the first step of the back-off."""
+MOST_IN_FLIGHT: Final = 16
+"""A backfill's calls at once: more are not gathered from what embed holds."""
 
 
 class Limit(Protocol):
     """A rate limit that every attempt draws from."""
 
+    @property
+    def share(self) -> float:
+        """What may be taken in a minute."""
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait."""
+
     async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
         """Wait until the amount is free and take it; return the seconds waited."""
+
+    def answered(self, beside: int = 0) -> None:
+        """Note that the service took a call, while so many others were under way."""
+
+    def refused(self, wait: float | None) -> None:
+        """Note that the service wants no calls for so long (None: it named no time)."""
 
     def pause(self, seconds: float) -> None:
         """Give out nothing for so long."""
@@ -84,8 +100,10 @@ class EmbeddingBatcher:
     """Gathers texts of concurrent callers into calls of ``provider``.
 
     A call holds at most ``max_texts`` texts and ``max_tokens`` tokens (estimated), and leaves at the
-    latest ``max_seconds`` (live texts: ``live_seconds``) after its first text came. Up to
-    ``in_flight`` backfill and ``live_in_flight`` live calls run at once.
+    latest ``max_seconds`` (live texts: ``live_seconds``) after its first text came. ``in_flight``
+    backfill calls run at once to begin with, then what ``sizes`` fits to latency and refusals, and up to
+    ``live_in_flight`` live ones. A call is smaller after one that failed; it takes no more than a second's
+    worth of a quota that counts texts, or a sixth of a minute's tokens.
 
     Before every attempt, a retried one too, it takes from ``requests`` (1, or with ``quota_unit="text"``
     the number of texts) and from ``tokens``; a 429 pauses both. ``retry`` decides how long to try, by
@@ -122,16 +140,33 @@ class EmbeddingBatcher:
         self._budget = budget
         self._observe = observe
         self._asker = asker
+        self._max_tokens = max_tokens
+        self._under_way = 0
+        self._batch = BatchSize(min(max_texts or provider.max_texts, provider.max_texts))
+        self._in_flight = Adaptive(in_flight, least=1, most=max(in_flight, MOST_IN_FLIGHT))
         self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
             self._embed_window,
-            max_items=min(max_texts or provider.max_texts, provider.max_texts),
-            max_weight=max_tokens,
+            max_items=lambda: self.most_texts,
+            max_weight=self._most_tokens,
             max_seconds=max_seconds,
             live_seconds=live_seconds,
-            in_flight=in_flight,
+            in_flight=lambda: self.most_in_flight,
             live_in_flight=live_in_flight,
             weight=lambda text: text.tokens,
         )
+
+    @property
+    def most_texts(self) -> int:
+        """The most texts of a call now."""
+        return self._batch.fitting(self._requests.share) if self._quota_unit == "text" else self._batch.size
+
+    @property
+    def most_in_flight(self) -> int:
+        """How many calls of a backfill may be under way now."""
+        return self._in_flight.size
+
+    def _most_tokens(self) -> float:
+        return min(self._max_tokens, max(1.0, self._tokens.share / 6))
 
     async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
         """Return the vectors of the texts as documents, in their order.
@@ -239,17 +274,25 @@ class EmbeddingBatcher:
         started = time.perf_counter()
         outcome: CallOutcome = "failed"
         try:
-            vectors = await self._provider.embed([entry.text for entry in window], "document")
+            vectors = await self._embedded(window)
             outcome = "ok"
+            self._fit(window)
             return vectors
         except RateLimitedError as error:
             outcome = "rate_limited"
-            pause = _SILENT_PAUSE if error.retry_after is None else error.retry_after
-            self._requests.pause(pause)
-            self._tokens.pause(pause)
+            self._in_flight.refused()
+            # The answer does not say in a reliable way which quota is used up.
+            scarcer = units * self._tokens.share >= tokens * self._requests.share
+            for limit, guilty in ((self._requests, scarcer), (self._tokens, not scarcer)):
+                if guilty:
+                    limit.refused(error.retry_after)
+                else:
+                    limit.pause(SILENT_PAUSE if error.retry_after is None else error.retry_after)
             raise
         except RetryableError:
             outcome = "unavailable"
+            self._in_flight.refused()
+            self._batch.failed(len(window))
             raise
         except RefusedError:
             outcome = "refused"
@@ -266,6 +309,22 @@ class EmbeddingBatcher:
             )
             self.counters.count(call)
             self._observe(call)
+
+    async def _embedded(self, window: list[_Text]) -> Vector:
+        self._under_way += 1
+        try:
+            return await self._provider.embed([entry.text for entry in window], "document")
+        finally:
+            self._under_way -= 1
+
+    def _fit(self, window: list[_Text]) -> None:
+        """Take note of an answered call."""
+        self._requests.answered(self._under_way)
+        self._tokens.answered(self._under_way)
+        self._batch.ended(len(window))
+        if window[0].lane == "backfill":
+            waiting = self._requests.waiting + self._tokens.waiting
+            self._in_flight.ended(time.monotonic(), wanted=self._calls.due("backfill"), waiting=waiting)
 
 
 @dataclass(slots=True)

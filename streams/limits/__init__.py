@@ -1,6 +1,6 @@
 """Rate limits per partition: any number of workers stays inside a quota without talking to each other."""
 
 from streams.limits.bucket import TokenBucket
-from streams.limits.share import Lane, QuotaShare
+from streams.limits.share import SILENT_PAUSE, Lane, QuotaShare
 
-__all__ = ["Lane", "QuotaShare", "TokenBucket"]
+__all__ = ["SILENT_PAUSE", "Lane", "QuotaShare", "TokenBucket"]

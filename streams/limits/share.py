@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
+from streams.limits.adaptive import Pace
 from streams.limits.bucket import TokenBucket
 
 Lane = Literal["live", "backfill"]
@@ -23,7 +24,14 @@ _MINUTE: Final = 60.05
 _SHORTEST_SLEEP: Final = 0.0005
 _PACE_FROM_SECONDS: Final = 5.0
 """A shorter time to the reset is too coarse to compute a pace from: services round it to seconds."""
-_PACE_BELOW: Final = 0.8
+_PACE_BELOW: Final = 0.9
+SILENT_PAUSE: Final = 1.0
+"""Seconds all calls pause after a refusal that names no time: the first step of the back-off."""
+_PACE_STEP: Final = 0.01
+_END_OF_MINUTE: Final = 1.5
+"""Seconds; used up so shortly before it starts anew, a quota was met, not missed."""
+_LOOK_SECONDS: Final = 0.05
+_RECENT_SECONDS: Final = 5.0
 
 
 class _Waiter:
@@ -49,6 +57,11 @@ class QuotaShare:
     backfill also leaves the fraction ``reserve`` alone, so that the next live call finds a token
     waiting; otherwise it may use everything.
 
+    ``per_minute`` may be more than the account gets: ``answered``, ``refused`` and ``observe`` tell what the
+    service answers, and the rate follows it, see Pace (not where ``learns`` is off: a few calls a minute
+    would take hours to come back up). Nobody passes while ``owns`` says no: then the
+    partitions may be another worker's already, who spends their shares.
+
     One event loop only. ``clock`` gives seconds that never go back; ``sleep`` waits that many.
     Plain figures: ``acquired_total`` (sum of the amounts), ``waited_seconds_total``, and ``remaining``, what
     the service said last is left (at first: all).
@@ -62,6 +75,8 @@ class QuotaShare:
         reserve: float = 0.1,
         burst_seconds: float = 0.5,
         live_memory_seconds: float = 10.0,
+        owns: Callable[[], bool] = lambda: True,
+        learns: bool = True,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -76,7 +91,13 @@ class QuotaShare:
         self._reserve = reserve
         self._burst_seconds = burst_seconds
         self._live_memory = live_memory_seconds
+        self._owns = owns
+        self._learns = learns
         self._clock = clock
+        self._pace = Pace()
+        self._pace_shown = self._pace.part
+        self._recent = 0.0
+        self._recent_at = -math.inf
         self._sleep = sleep
         now = clock()
         self._all = TokenBucket(rate=0, burst=1, now=now, tokens=1)
@@ -98,8 +119,8 @@ class QuotaShare:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> QuotaShare:
-        """Return a limit that owns all of its quota."""
-        share = cls(per_minute, 1, clock=clock, sleep=sleep)
+        """Return a limit that owns all of its quota, and keeps its rate."""
+        share = cls(per_minute, 1, learns=False, clock=clock, sleep=sleep)
         share.own(1)
         return share
 
@@ -107,6 +128,16 @@ class QuotaShare:
     def waiting(self) -> int:
         """Calls that wait to pass."""
         return sum(not w.passed.done() for lane in (self._live, self._backfill) for w in lane)
+
+    @property
+    def part(self) -> float:
+        """The part of the quota that the service really gives, as far as is known: above 0, at most 1."""
+        return self._pace.part
+
+    @property
+    def share(self) -> float:
+        """What this worker may take in a minute, as far as is known."""
+        return self.per_minute * self._pace.part * self.owned / self.partitions
 
     def own(self, n_partitions: int) -> None:
         """Hold the shares of that many partitions from now on; brings no tokens by itself."""
@@ -119,7 +150,7 @@ class QuotaShare:
         spare = quota * self._burst_seconds / _MINUTE
         self._rate = (usable - spare) / _MINUTE
         self._paced_until = -math.inf
-        self._set_rate(self._rate, burst=1 + spare)
+        self._set_rate(self._rate * self._pace.part, burst=1 + spare)
         self._wake()
 
     async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
@@ -130,7 +161,7 @@ class QuotaShare:
         if not self._live and not self._backfill:
             self._all.refill(now)
             self._unreserved.refill(now)
-            if now >= self._paused_until and self._delay(lane, amount, now) <= 0:
+            if now >= self._paused_until and self._delay(lane, amount, now) <= 0 and self._owns():
                 self._take(lane, amount, now)
                 return 0.0
         waiter = _Waiter(amount)
@@ -152,28 +183,65 @@ class QuotaShare:
         """Let nobody pass for that long (``Retry-After``); never shortens a pause under way."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
-    def observe(self, remaining: float, reset_seconds: float) -> None:
+    def answered(self, beside: int = 0) -> None:
+        """Note that the service took a call; ``beside``: how many are under way of which nothing is known."""
+        self._pace.answered(beside)
+        if self._pace.part >= min(self._pace_shown + _PACE_STEP, 1.0) > self._pace_shown:
+            self._follow_pace()
+
+    def refused(self, wait: float | None = None) -> None:
+        """Note a 429 and let nobody pass for ``wait`` seconds (None: it named no time)."""
+        # In a pause come the answers of what was under way when it began: they tell the same once more.
+        if self._learns and self._clock() >= self._paused_until:
+            self._pace.refused(wait, self._used_part())
+            self._follow_pace()
+        self.pause(SILENT_PAUSE if wait is None else wait)
+
+    def _used_part(self) -> float:
+        """Return about which part of the quota was used in the last seconds; 1 when it was held back."""
+        if self._paced_until > -math.inf:
+            return 1.0
+        faded = self._recent * math.exp((self._recent_at - self._clock()) / _RECENT_SECONDS)
+        return faded / _RECENT_SECONDS / self._rate if self._rate > 0 else math.inf
+
+    def _follow_pace(self) -> None:
+        self._pace_shown = self._pace.part
+        if self._paced_until == -math.inf:
+            self._set_rate(self._rate * self._pace.part)
+
+    def observe(
+        self, remaining: float, reset_seconds: float, *, in_flight: int = 0, age: float = 0.0
+    ) -> None:
         """Follow what the service says is left of the account's quota until it starts anew.
 
         Nothing left means waiting for the reset; less than expected (somebody else uses the
-        account too) means spreading this worker's part of it over the time that is left.
+        account too) means spreading this worker's part of it over the time that is left. ``in_flight``
+        calls of this worker were sent and not yet answered: what is left is theirs first. ``age`` is how many
+        seconds ago at most the service counted.
         """
         self.remaining = max(remaining, 0.0)
         if remaining <= 0:
-            self.pause(reset_seconds)
+            if reset_seconds > _END_OF_MINUTE:
+                self.refused(reset_seconds)
+            else:
+                self.pause(reset_seconds)
             return
         if not self.owned:
             return
         now = self._clock()
-        mine = remaining * self.owned / self.partitions
+        mine = max(remaining * self.owned / self.partitions - in_flight, 0.0)
         self._all.refill(now, self._ceiling())
-        self._all.tokens = min(self._all.tokens, max(mine, 1.0))
-        if reset_seconds > _PACE_FROM_SECONDS and mine / reset_seconds < self._rate * _PACE_BELOW:
-            self._paced_until = now + reset_seconds
-            self._set_rate(max(mine - self._all.tokens, 0.0) / reset_seconds)
-        elif self._paced_until > now:
-            self._paced_until = -math.inf
-            self._set_rate(self._rate)
+        # What is under way will tell whether anything is left; with nothing under way one call has to ask.
+        self._all.tokens = min(self._all.tokens, mine if in_flight else max(mine, 1.0))
+        rate = self._rate * self._pace.part
+        reset_seconds -= age
+        if mine / max(reset_seconds, _SHORTEST_SLEEP) >= rate * _PACE_BELOW:
+            if self._paced_until > now:
+                self._paced_until = -math.inf
+                self._set_rate(rate)
+        elif reset_seconds > _PACE_FROM_SECONDS or (in_flight and mine <= 0):
+            self._paced_until = now + max(reset_seconds, 0.0)
+            self._set_rate(max(mine - self._all.tokens, 0.0) / max(reset_seconds, _SHORTEST_SLEEP))
 
     def _set_rate(self, rate: float, burst: float | None = None) -> None:
         now = self._clock()
@@ -206,13 +274,15 @@ class QuotaShare:
             # Otherwise a backfill would come into the reserve's time with a full burst in hand.
             self._unreserved.tokens = min(self._unreserved.tokens, self._all.tokens)
         self.acquired_total += amount
+        self._recent = amount + self._recent * math.exp((self._recent_at - now) / _RECENT_SECONDS)
+        self._recent_at = now
 
     def _serve(self) -> float | None:
         """Let pass who may; returns the seconds until the next one may, None when nobody waits."""
         now = self._clock()
         if self._paced_until > -math.inf and now >= self._paced_until:
             self._paced_until = -math.inf
-            self._set_rate(self._rate)
+            self._set_rate(self._rate * self._pace.part)
         while True:
             for queue in (self._live, self._backfill):
                 while queue and queue[0].passed.done():
@@ -221,6 +291,8 @@ class QuotaShare:
                 return None
             if now < self._paused_until:
                 return self._paused_until - now
+            if not self._owns():
+                return _LOOK_SECONDS
             lane: Lane = "live" if self._live else "backfill"
             queue = self._live or self._backfill
             ceiling = self._ceiling()

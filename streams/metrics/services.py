@@ -49,6 +49,17 @@ class ServiceMetrics:
         self.quota_remaining = make.gauge(
             "quota_remaining", "What the service said last is left of the account's quota.", bucket
         )
+        self.quota_part = make.gauge(
+            "quota_part", "The part of the quota in the settings that the service really gives.", bucket
+        )
+        self.most_in_flight = make.gauge(
+            "in_flight_limit",
+            "Tickets at Zendesk, and embedding calls, that may be under way at once; fits itself.",
+            ("service", "lane"),
+        )
+        self.batch_limit = make.gauge(
+            "embedding_batch_limit", "The most texts of an embedding call; fits itself."
+        )
         self.embedded_texts = make.counter("embedding_texts", "Texts sent to the embedding provider.")
         self.embedded_tokens = make.counter("embedding_tokens", "Tokens sent, as counted beforehand.")
         self.embedding_cost = make.counter(
@@ -134,6 +145,7 @@ class ServiceMetrics:
         self.quota_per_minute.labels(*place).set_function(
             lambda: share.per_minute * share.owned / share.partitions
         )
+        self.quota_part.labels(*place).set_function(lambda: share.part)
         if service == "zendesk":
             self.quota_remaining.labels(*place).set_function(lambda: share.remaining)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -223,6 +224,15 @@ async def test_each_fault_is_one_clear_error_without_a_retry_of_the_sdk(
         assert (stats.calls, stats.faults) == (1, 1)
         await control.clear_faults()
         assert (await gemini.embed(["one", "two"], "document")).shape == (2, 768)
+
+
+async def test_a_slow_answer_is_the_real_one(base_url: str, control: SampleGeminiControl) -> None:
+    async with provider(base_url) as gemini:
+        quick = await gemini.embed(["x"], "document")
+        await control.add_fault("slow", times=1, slow_seconds=0.3)
+        started = time.monotonic()
+        assert (await gemini.embed(["x"], "document") == quick).all()
+        assert time.monotonic() - started >= 0.3
 
 
 async def test_a_hanging_call_ends_with_the_timeout(base_url: str, control: SampleGeminiControl) -> None:

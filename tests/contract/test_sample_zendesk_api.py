@@ -352,6 +352,10 @@ def test_faults_strike_and_end(zendesk: SampleZendesk, live: httpx.Client) -> No
         with pytest.raises(httpx.RemoteProtocolError):
             live.get(path)
 
+    control.set_faults(Fault(kind="slow", slow_seconds=0.3, count=1))
+    answer = live.get(path)
+    assert answer.json() == good and answer.elapsed.total_seconds() >= 0.3
+
     control.set_faults(Fault(kind="hang"))
     with pytest.raises(httpx.ReadTimeout):
         live.get(path, timeout=0.2)

@@ -14,8 +14,9 @@ from schemas.messages import Receipt
 TICKETS = 600
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
-IN_FLIGHT = 100
-"""Calls that may be made again after a crash: 50 under way, and those whose tickets wait for earlier ones."""
+IN_FLIGHT = 160
+"""Calls that may be made again after a crash: those under way, 50 at first and up to half as many more while
+that is tried, and those whose tickets wait for earlier ones."""
 
 
 async def part_indexed(desk: Desk, share: float) -> None:

@@ -238,3 +238,28 @@ async def test_a_source_that_stops_for_a_reason_nobody_foresaw_begins_anew(
         await module._reported(run)
     assert (runs, pauses) == (3, [5, 5])
     assert [entry["event"] for entry in logs] == ["a source stopped"] * 2
+
+
+async def test_what_zendesk_refuses_takes_from_a_backfill_and_not_from_live_changes(desk: Desk) -> None:
+    pipeline = desk.pipeline
+    pipeline._metrics = SimpleNamespace(services=Part("services", []))
+    pipeline._traced = Part("traced", [])
+    pipeline._gates = {
+        "live": pipeline._gate(least=module._WORKING),
+        "backfill": pipeline._gate(least=1),
+    }
+    pipeline._observe_zendesk("comments", 200, 0.1)
+    assert pipeline._gates["backfill"].size == module._WORKING
+    for status in (429, 503, 0):
+        pipeline._observe_zendesk("comments", status, 0.1)
+    assert pipeline._gates["backfill"].size < module._WORKING
+    assert pipeline._gates["live"].size == module._WORKING
+
+
+async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: Desk) -> None:
+    pipeline = desk.pipeline
+    pipeline._general = SimpleNamespace(waiting=7)
+    pipeline._backlog = SimpleNamespace(size=lambda: 0)
+    assert pipeline._waiting_for_quota() == 7
+    pipeline._backlog = SimpleNamespace(size=lambda: module._BACKLOG + 1)
+    assert pipeline._waiting_for_quota() is None

@@ -63,10 +63,19 @@ class Limit:
     def __init__(self) -> None:
         self.taken: list[tuple[float, Lane]] = []
         self.pauses: list[float] = []
+        self.share = 1e9
+        self.waiting = 0
+        self.answers = 0
 
     async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
         self.taken.append((amount, lane))
         return 0.5
+
+    def answered(self, beside: int = 0) -> None:
+        self.answers += 1
+
+    def refused(self, wait: float | None) -> None:
+        self.pauses.append(1.0 if wait is None else wait)
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -288,3 +297,24 @@ async def test_a_call_too_large_for_what_is_left_of_the_day_goes_in_parts() -> N
     (result,) = await bench.embed_all(texts)
     check(result, texts)
     assert bench.provider.calls == [["aa", "bb"], ["cc"], ["dddddd"]]
+
+
+async def test_calls_at_once_and_texts_of_a_call_follow_how_calls_end() -> None:
+    bench = Bench(max_texts=8, in_flight=4)
+    assert (bench.batcher.most_in_flight, bench.batcher.most_texts) == (4, 8)
+    bench.provider.trouble = [UnavailableError("503")]
+    await bench.embed_all(["a"] * 8)
+    assert (bench.batcher.most_in_flight, bench.batcher.most_texts) == (2, 4)
+    for _ in range(20):
+        await bench.embed_all([str(number) for number in range(8)])
+    assert bench.batcher.most_texts == 8
+    bench.provider.trouble = [RateLimitedError("429", 0)]
+    await bench.embed_all(["a"])
+    assert (bench.batcher.most_in_flight, bench.batcher.most_texts) == (1, 8)  # smaller calls need no less
+
+
+async def test_where_texts_are_counted_a_call_takes_a_second_of_the_quota() -> None:
+    bench = Bench(quota_unit="text", max_texts=8)
+    bench.requests.share = 180
+    await bench.embed_all([str(number) for number in range(8)])
+    assert [call.texts for call in bench.seen] == [3, 3, 2]

@@ -223,7 +223,9 @@ class Watched(QuotaShare):
         self.own(1)
         self.seen: list[Any] = []
 
-    def observe(self, remaining: float, reset_seconds: float) -> None:
+    def observe(
+        self, remaining: float, reset_seconds: float, *, in_flight: int = 0, age: float = 0.0
+    ) -> None:
         self.seen.append((remaining, reset_seconds))
 
     def pause(self, seconds: float) -> None:

@@ -58,7 +58,7 @@ class ZendeskClient:
         incremental: QuotaShare,
         retry: RetryPolicy = FOREVER,
         timeout: float = 60.0,
-        connections: int = 128,
+        connections: int = 256,
         on_call: OnCall | None = None,
         on_retry: OnRetry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -70,6 +70,7 @@ class ZendeskClient:
         self.login_variables = login.variables
         self._retry = retry
         self._timeout = timeout
+        self._in_flight = 0
         self._on_call = on_call
         self._on_retry = on_retry
         self._transport = transport or PooledTransport(self._base, connections)
@@ -143,6 +144,7 @@ class ZendeskClient:
     async def _exchange(self, target: str, endpoint: Endpoint) -> tuple[Heading, bytes]:
         """Send one request; returns head and body of a success, and raises the error of anything else."""
         self.calls += 1
+        self._in_flight += 1
         status = 0
         started = time.perf_counter()
         try:
@@ -167,9 +169,13 @@ class ZendeskClient:
                 f"no whole answer from {self._base} to {_name(target)}: {reason}"
             ) from error
         finally:
+            self._in_flight -= 1
+            seconds = time.perf_counter() - started
             if self._on_call is not None:
-                self._on_call(endpoint, status, time.perf_counter() - started)
-        self._observe(heading)
+                self._on_call(endpoint, status, seconds)
+        if status != 429:
+            self.general.answered()
+        self._observe(heading, seconds)
         failure = error_of(status, heading, body, _name(target), self.login_variables)
         if failure is None:
             return heading, body
@@ -192,19 +198,17 @@ class ZendeskClient:
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _observe(self, heading: Heading) -> None:
+    def _observe(self, heading: Heading, seconds: float) -> None:
         if heading.remaining is not None and heading.reset is not None:
-            self.general.observe(heading.remaining, heading.reset)
+            self.general.observe(heading.remaining, heading.reset, in_flight=self._in_flight, age=seconds)
         if heading.incremental_remaining is not None and heading.incremental_reset is not None:
             self.incremental.observe(heading.incremental_remaining, heading.incremental_reset)
 
     def _refused(self, error: RateLimitedError, endpoint: Endpoint, heading: Heading) -> None:
         """Hold back everybody who shares the limit that said no, not only this call."""
-        if error.retry_after is None:
-            return
         # The general limit answers in plain text, that of the incremental exports in JSON.
         own = endpoint == "export" and heading.content_type == "application/json"
-        (self.incremental if own else self.general).pause(error.retry_after)
+        (self.incremental if own else self.general).refused(error.retry_after)
 
 
 def _name(target: str) -> str:

@@ -99,6 +99,8 @@ class SampleGemini:
         if exceeded is not None:
             delay = exceeded.retry_after if self._quota.limits.name_delay else None
             raise google_errors.resource_exhausted(exceeded.what, exceeded.limit, name, delay)
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.slow_seconds)
         arrays = self._arrays(wanted, tokens, model, fault)
         self._stats.answered += 1
         self._stats.texts += len(wanted)

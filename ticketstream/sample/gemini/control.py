@@ -43,9 +43,16 @@ class SampleGeminiControl:
         times: int | None = None,
         containing: str = "",
         retry_after: float | None = None,
+        slow_seconds: float = 1.0,
     ) -> None:
         """Put a fault in force (see Fault)."""
-        fault = Fault(kind=kind, times=times, containing=containing, retry_after=retry_after)
+        fault = Fault(
+            kind=kind,
+            times=times,
+            containing=containing,
+            retry_after=retry_after,
+            slow_seconds=slow_seconds,
+        )
         (await self._http.post("/_sample/faults", content=msgspec.json.encode(fault))).raise_for_status()
 
     async def clear_faults(self) -> None:

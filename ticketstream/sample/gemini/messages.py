@@ -16,6 +16,7 @@ FaultKind = Literal[
     "fewer_vectors",  # one vector less than texts
     "wrong_size",  # vectors one dimension short
     "refuse",  # 400
+    "slow",  # the real answer, slow_seconds later
 ]
 
 
@@ -30,6 +31,7 @@ class Fault(msgspec.Struct, kw_only=True, omit_defaults=True):
     times: int | None = None
     containing: str = ""
     retry_after: float | None = None
+    slow_seconds: float = 1.0
 
 
 class Limits(msgspec.Struct, kw_only=True):

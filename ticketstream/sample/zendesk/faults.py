@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-FaultKind = Literal["rate_limit", "error", "hang", "drop", "cut", "truncated", "html"]
+FaultKind = Literal["rate_limit", "error", "hang", "drop", "cut", "truncated", "html", "slow"]
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -19,9 +19,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ``rate_limit`` answers 429; ``error`` answers ``status``; ``hang`` is silent for ``hang_seconds``
     and then drops the connection; ``drop`` drops it at once; ``cut`` drops it half-way through the
     real answer; ``truncated`` answers well-formed HTTP with the first half of the JSON; ``html``
-    answers 200 with a page that is not JSON. It strikes paths in which the regular expression
-    ``path`` is found, with ``probability``, ``count`` times or for ``seconds`` (whichever ends first;
-    without both until it is taken back).
+    answers 200 with a page that is not JSON; ``slow`` gives the real answer ``slow_seconds`` later. It
+    strikes paths in which the regular expression ``path`` is found, with ``probability``, ``count`` times
+    or for ``seconds`` (whichever ends first; without both until it is taken back).
     """
 
     kind: FaultKind
@@ -29,6 +29,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     status: int = 500
     retry_after: float | None = None
     hang_seconds: float = 600
+    slow_seconds: float = 1.0
     count: int | None = None
     seconds: float | None = None
     probability: float = 1.0

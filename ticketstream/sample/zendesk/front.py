@@ -149,7 +149,9 @@ class FrontDoor:
         if not self._limits.enabled:
             headers = []
         fault = self._faults.choose(path) if self._faults.active else None
-        if fault is not None:
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.slow_seconds)
+        elif fault is not None:
             await self._fail(fault, scope, receive, send, headers, bucket)
             return
 
