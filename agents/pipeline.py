@@ -13,6 +13,7 @@ import structlog
 from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
+from agents.bulk_comments import BulkComments
 from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
@@ -97,6 +98,7 @@ class Pipeline:
         self._backlog = Backlog(self._producer, _BACKLOG, self._embedding_paused)
         self._tasks: list[asyncio.Task[None]] = []
         self._live: asyncio.Task[None] | None = None
+        self._owned: set[int] = set()
         app.on_partitions_revoked.connect(self._revoked)
         app.on_rebalance_complete.connect(self._assigned)
         app.on_before_shutdown.connect(self._shut_down)
@@ -139,7 +141,7 @@ class Pipeline:
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
-        stage.watch(self.enrich_live.arrived)
+        stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
             self._tables,
             self._batcher,
@@ -173,6 +175,8 @@ class Pipeline:
                 bootstrap_servers=settings.bootstrap_servers,
                 partitions=self._partitions,
             ),
+            bulk=self._bulk_comments(),
+            running=lambda: self.imports.running(),
             tracing=self._tracing,
             on_page=self._measuring.import_page,
         )
@@ -180,6 +184,7 @@ class Pipeline:
             self._tables,
             self._producer,
             runner.run,
+            on_cancel=runner.over,
             on_end=self._measuring.import_ended,
             on_dead_letter=self._measuring.unreadable_command,
         )
@@ -230,6 +235,18 @@ class Pipeline:
             incremental=self._incremental,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
+        )
+
+    def _bulk_comments(self) -> BulkComments | None:
+        if self._zendesk is None:
+            return None
+        return BulkComments(
+            self._zendesk,
+            self._producer,
+            self._settings.zendesk,
+            partitions=self._partitions,
+            seen=self._tables["seen"].get,
+            owned=lambda: self._owned,
         )
 
     def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
@@ -318,6 +335,7 @@ class Pipeline:
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
         structlog.get_logger().info("partitions assigned", partitions=sorted(partitions))
+        self._owned = partitions
         if self._spending is not None:
             await self._spending.assigned(partitions)
         self._own(len(partitions))

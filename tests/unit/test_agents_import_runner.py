@@ -63,7 +63,9 @@ class Desk:
                 await desk.indexed.wait()
                 desk.waited.append(topic)
 
-        async def export_page(client: Any, *, start_time: Any, cursor: Any, lane: str) -> RawExportPage:
+        async def export_page(
+            client: Any, *, start_time: Any, cursor: Any, include: str, lane: str
+        ) -> RawExportPage:
             assert client == "client"
             desk.asked.append((start_time, cursor, lane))
             answer = desk.pages.pop(0)

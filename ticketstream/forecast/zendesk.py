@@ -7,9 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +15,7 @@ from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
@@ -39,24 +38,10 @@ Report = Callable[[str, str], None]
 """Told what goes on, as (step, detail)."""
 
 
-class _Count(msgspec.Struct):
-    value: int
-
-
-class _TicketCount(msgspec.Struct):
-    count: _Count
-
-
-class _SearchCount(msgspec.Struct):
-    count: int
-
-
 class _Extra(msgspec.Struct):
     comment_count: int | None = None
 
 
-_TICKET_COUNT: Final = msgspec.json.Decoder(_TicketCount)
-_SEARCH_COUNT: Final = msgspec.json.Decoder(_SearchCount)
 _EXTRA: Final = msgspec.json.Decoder(_Extra)
 
 
@@ -177,7 +162,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
         cursor, ended, pages = page.after_cursor, page.end_of_stream, pages + 1
         if pages == 1 and not ended:
             report("counting the tickets", "")
-            total = await _count(client, since)
+            total = (await count_tickets(client, since)).value
             if total > _PAGES * LARGEST_PAGE * 0.9:
                 break
     if ended:
@@ -197,23 +182,6 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
     deleted = sum(row.change.ticket.status == "deleted" for row in rows.tickets.values())
     total = max(len(rows.tickets), round(total / max(0.01, 1 - deleted / max(1, len(rows.tickets)))))
     return total, max(pages + 1, math.ceil(total / LARGEST_PAGE)), False
-
-
-async def _count(client: ZendeskClient, since: int) -> int:
-    """Return how many tickets there are, deleted ones left out.
-
-    The search counts archived tickets too; the plain count, which does not, serves where it cannot be
-    asked. Sources: Zendesk's API reference, "Search", "Show Results Count"; "Tickets", "Count Tickets".
-    """
-    query = "type:ticket"
-    if since:
-        query += f" updated>={datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    path = f"/api/v2/search/count.json?query={quote(query, safe='')}"
-    try:
-        return (await client.get(path, _SEARCH_COUNT, "count", lane="backfill")).value.count
-    except RefusedError:
-        plain = await client.get("/api/v2/tickets/count.json", _TICKET_COUNT, "count", lane="backfill")
-        return plain.value.count.value
 
 
 async def _read(
