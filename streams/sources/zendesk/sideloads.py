@@ -9,6 +9,7 @@ import msgspec
 from schemas.messages import TicketChange
 from schemas.zendesk import Named, RawExportPage, User
 from streams.sources.zendesk.client import UNREADABLE
+from streams.transforms.enrich import is_removed
 
 WITH_NAMES: Final = "comment_count,users,groups,organizations"
 """For ``include``; no ticket needs a call of its own then. Source: Zendesk's guide "Side-loading"."""
@@ -52,13 +53,15 @@ class Sideloads(NamedTuple):
         )
 
     def add_to(self, change: TicketChange, comment_count: int | None) -> None:
-        """Give a change the names it shows, and the number of its comments."""
+        """Give a change the number of its comments, and the names it shows; a removed ticket shows none."""
+        change.comment_count = comment_count
         ticket = change.ticket
+        if is_removed(ticket):
+            return
         wanted = dict.fromkeys((ticket.requester_id, ticket.submitter_id, ticket.assignee_id))
         change.users = [self.users[i] for i in wanted if i is not None and i in self.users]
         change.organization = self.organizations.get(ticket.organization_id or 0, "")
         change.group = self.groups.get(ticket.group_id or 0, "")
-        change.comment_count = comment_count
 
 
 def _read(rows: list[msgspec.Raw], decoder: msgspec.json.Decoder[T]) -> list[T]:
