@@ -32,10 +32,9 @@ from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comment_ways import Limits, Size, ways_of
 from streams.sources.zendesk.count import count_tickets
-from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, epoch, export_page
+from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
 from streams.sources.zendesk.sideloads import comment_count_of
 from streams.sources.zendesk.ticket_events import EventsPage, events_page
-from streams.transforms.enrich import is_removed
 
 _LARGEST_BYTES: Final = 512 * 1024
 """More text in one page of events is not held: the changelog takes a megabyte."""
@@ -96,11 +95,12 @@ class BulkComments:
                 )
                 record.source_calls += 1
                 sizes += self._sizes(record.account, probe)
-        if ways_of(sizes, total, since=since, events_a_comment=1).faster(self._limits) == "single":
+        if ways_of(sizes, total, since=since).faster(self._limits) == "single":
             return "single"
         events = await self._next(record)
-        ratio = events.events / max(1, events.comments)
-        ways = ways_of(sizes, total, since=since, events_a_comment=ratio)
+        ways = ways_of(
+            sizes, total, since=since, events_a_comment=events.to_a_comment, doubtful=events.doubtful
+        )
         if events.unreadable or ways.faster(self._limits) == "single":
             return "single"
         await self._put(record, events)
@@ -171,7 +171,6 @@ class BulkComments:
         for row in page.tickets:
             try:
                 change = change_from_row(row, account=account, source="import")
-                created = epoch(change.ticket.created_at)
             except DecodeError:
                 continue
             key = ticket_key(account, change.ticket_id)
@@ -180,7 +179,7 @@ class BulkComments:
             if partition in owned:
                 seen = self._seen(partition, key)
                 known = seen is not None and seen.version >= change.version
-            sizes.append(Size(comment_count_of(row), created, is_removed(change.ticket), known))
+            sizes.append(Size.of(change.ticket, comment_count_of(row), known))
         return sizes
 
 

@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from schemas.errors import DecodeError
 from schemas.imports import CommentsWay
-from streams.sources.zendesk.export import LARGEST_PAGE
+from schemas.zendesk import Ticket
+from streams.sources.zendesk.export import LARGEST_PAGE, epoch
 from streams.sources.zendesk.ticket_events import EVENTS_A_PAGE
+from streams.transforms.enrich import is_removed
 
 COMMENTS_A_CALL = 100
 _WORTH_MINUTES = 0.5
@@ -33,6 +36,15 @@ class Size(NamedTuple):
     created: float
     removed: bool = False
     known: bool | None = False
+
+    @classmethod
+    def of(cls, ticket: Ticket, comments: int | None, known: bool | None = False) -> Self:
+        """Return what a ticket says; one that does not tell when it was created counts as old."""
+        try:
+            created = epoch(ticket.created_at)
+        except DecodeError:
+            created = 0.0
+        return cls(comments, created, is_removed(ticket), known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +79,19 @@ class Ways:
         return "single"
 
 
-def ways_of(seen: Sequence[Size], total: float, *, since: float, events_a_comment: float) -> Ways:
+def ways_of(
+    seen: Sequence[Size],
+    total: float,
+    *,
+    since: float,
+    events_a_comment: float = 1.0,
+    doubtful: float = 0.0,
+) -> Ways:
     """Return the calls of both ways for ``total`` tickets, of which some have been seen.
 
     ``since`` is where the import begins (Unix seconds): of tickets created before it, the events do not
-    tell all comments. ``events_a_comment`` is how many events there are to one comment.
+    tell all comments. ``events_a_comment`` is how many events there are to one comment, ``doubtful`` the
+    share of tickets whose events cannot be believed.
     """
     times = total / len(seen) if seen else 0.0
     asked = [size.known for size in seen if size.known is not None]
@@ -86,8 +106,7 @@ def ways_of(seen: Sequence[Size], total: float, *, since: float, events_a_commen
         calls = 0 if size.removed else max(1, math.ceil(size.comments / COMMENTS_A_CALL))
         single += calls
         comments += size.comments
-        if size.created < since:
-            bulk += calls
+        bulk += calls if size.created < since else calls * doubtful
     events = comments * times * events_a_comment
     return Ways(
         export_pages=max(1, math.ceil(total / LARGEST_PAGE)),

@@ -58,9 +58,14 @@ class EventsPage(NamedTuple):
     calls: int
 
     @property
-    def comments(self) -> int:
-        """How many comments were told."""
-        return sum(len(told.comments) for told in self.told.values())
+    def to_a_comment(self) -> float:
+        """How many events there are to a comment."""
+        return self.events / max(1, sum(len(told.comments) for told in self.told.values()))
+
+    @property
+    def doubtful(self) -> float:
+        """The share of the tickets told of whose comments cannot be believed."""
+        return sum(told.doubtful for told in self.told.values()) / max(1, len(self.told))
 
 
 async def events_page(client: ZendeskClient, start: int, *, lane: Lane = "backfill") -> EventsPage:
