@@ -85,7 +85,7 @@ class ImportRunner:
                 await self._feed_replay(record, save)
             else:
                 await self._feed(record, save)
-                await retrying(partial(self._producer.send, self.over(record)))
+                await retrying(partial(self._producer.send, self.over(record, complete=True)))
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
@@ -109,12 +109,15 @@ class ImportRunner:
             let_go(record)
         await save()
 
-    def over(self, record: ImportRecord) -> list[Record]:
-        """Return the word that nothing needs to be held for an import any more; none where nothing was."""
+    def over(self, record: ImportRecord, *, complete: bool = False) -> list[Record]:
+        """Return the word that comments are held only for imports that run; none where this one held none.
+
+        ``complete``: it runs still, but has sent all its tickets.
+        """
         if not record.events:
             return []
-        keep = {one.id for one in self._running() if one.account == record.account} - {record.id}
-        return over_records(record.account, keep, self._partitions)
+        keep = {one.id for one in self._running() if one.account == record.account}
+        return over_records(record.account, keep - {record.id} if complete else keep, self._partitions)
 
     async def _feed(self, record: ImportRecord, save: Save) -> None:
         if self._client is None:

@@ -162,9 +162,10 @@ class Imports:
             events, self._unacknowledged = self._unacknowledged, []
             cancelled, self._cancelled = self._cancelled, []
             for task, record in cancelled:
-                if task is not None:
-                    await asyncio.wait([task])
-                await retrying(partial(self._producer.send, self._on_cancel(record)))
+                if records := self._on_cancel(record):
+                    if task is not None:
+                        await asyncio.wait([task])
+                    await retrying(partial(self._producer.send, records))
             changed, self._changed = self._changed, set()
             by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
             for import_id in changed:
