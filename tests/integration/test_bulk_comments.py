@@ -43,6 +43,7 @@ async def test_a_thousand_tickets_in_bulk_with_a_worker_that_dies(open_desk: Ope
     record = await desk.import_state(import_id)
     assert (record.status, record.comments, record.errors) == ("completed", "bulk", [])
     assert (record.indexed, record.failed) == (TICKETS, 0)
+    print(f"{TICKETS:,} tickets, a worker killed: {record.zendesk_calls} Zendesk calls")
     assert record.zendesk_calls <= FEW_CALLS + AGAIN
     assert desk.comment_calls() == 0
     await assert_equal(desk)
@@ -54,8 +55,5 @@ async def test_a_thousand_tickets_in_bulk_with_a_worker_that_dies(open_desk: Ope
     assert ended.returncode == 0, ended.stderr
     again = json.loads(ended.stdout)
     assert desk.comment_calls() == desk.fewest_comment_calls()
-    assert (again["tickets_done"], again["vectors_uploaded"], again["api_calls"]["embedding"]) == (
-        TICKETS,
-        0,
-        0,
-    )
+    assert again["tickets_done"] == TICKETS
+    assert (record.embedding_calls > 0, again["api_calls"]["embedding"]) == (True, 0)
