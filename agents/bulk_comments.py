@@ -20,7 +20,7 @@ from agents.imports import Save
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from schemas.codec import encode, headers_of
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, RefusedError
 from schemas.ids import ticket_key
 from schemas.imports import CommentsWay, ImportRecord
 from schemas.messages import CommentEvents
@@ -98,10 +98,12 @@ class BulkComments:
         if ways_of(sizes, total, since=since).faster(self._limits) == "single":
             return "single"
         events = await self._next(record)
+        if events is None:
+            return "single"
         ways = ways_of(
             sizes, total, since=since, events_a_comment=events.to_a_comment, doubtful=events.doubtful
         )
-        if events.unreadable or ways.faster(self._limits) == "single":
+        if ways.faster(self._limits) == "single":
             return "single"
         await self._put(record, events)
         return "bulk"
@@ -109,8 +111,8 @@ class BulkComments:
     async def read_ahead(self, record: ImportRecord, page: RawExportPage, save: Save) -> None:
         """Put all comments of a page's tickets on the backfill lane, in front of them.
 
-        Falls back to the single way when events cannot be told to a ticket. Raises what ZendeskClient.get
-        raises.
+        Falls back to the single way when the events cannot be had, or cannot be told to a ticket. Raises what
+        ZendeskClient.get raises, but for refusals.
         """
         newest = self._newest(page)
         if self._wanted != "bulk" and _in_vain(record):
@@ -118,16 +120,23 @@ class BulkComments:
         ended = False
         while record.comments == "bulk" and record.events_from <= newest and not ended:
             events = await self._next(record)
-            if events.unreadable:
-                self._give_up(record, "some events name no ticket")
+            if events is None:
                 return
             await self._put(record, events)
             await save()
             ended = events.ended
 
-    async def _next(self, record: ImportRecord) -> EventsPage:
-        events = await events_page(self._client, record.events_from or record.spec.since)
+    async def _next(self, record: ImportRecord) -> EventsPage | None:
+        """Return the next page of events; None when the bulk way ends here."""
+        try:
+            events = await events_page(self._client, record.events_from or record.spec.since)
+        except RefusedError as error:  # a page too large for us among them
+            self._give_up(record, str(error))
+            return None
         record.source_calls += events.calls
+        if events.unreadable:
+            self._give_up(record, "some events name no ticket")
+            return None
         return events
 
     async def _put(self, record: ImportRecord, events: EventsPage) -> None:

@@ -45,6 +45,7 @@ class Desk:
         self.count = 0
         self.seen: dict[bytes, SeenTicket] = {}
         self.saved = 0
+        self.refuses = False
         self.producer = FakeProducer()
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
@@ -66,6 +67,8 @@ class Desk:
         if path == "incremental/tickets/cursor":
             probe = {"tickets": [], "after_cursor": "x", "end_of_stream": True}
             return httpx.Response(200, json=probe)
+        if self.refuses:
+            return httpx.Response(404, json={"error": "InvalidEndpoint"})
         return httpx.Response(200, content=json.dumps(self.pages.pop(0)))
 
     def events(self, *events: Any, to: int, end: bool = False) -> None:
@@ -149,6 +152,16 @@ async def test_events_that_name_no_ticket_end_the_bulk_way() -> None:
     desk.events(event(1, 1), event(None, 2), to=START)
     await desk.ahead(START)
     assert (desk.record.comments, desk.told, desk.pages) == ("single", [], [])
+
+
+async def test_events_that_are_refused_end_the_bulk_way() -> None:
+    desk = Desk("auto", **SLOW)
+    desk.refuses = True
+    desk.record.comments = "bulk"
+    await desk.ahead(START)
+    assert (desk.record.comments, desk.told) == ("single", [])
+    desk.count = 100_000
+    assert await choose(desk, page(*range(START, START + 50), end=False)) == "single"
 
 
 @pytest.mark.parametrize(("wanted", "way"), [("auto", "single"), ("bulk", "bulk")])

@@ -15,7 +15,7 @@ from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
-from streams.sources.zendesk.comment_ways import COMMENTS_A_CALL, Size, ways_of
+from streams.sources.zendesk.comment_ways import COMMENTS_A_CALL, Size, Ways, ways_of
 from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
 from streams.sources.zendesk.people import People
@@ -131,15 +131,7 @@ async def measure_account(
     )
     lookups = sum(math.ceil(len(each - {None}) / _IDS_A_CALL) for each in ids)
     strangers = {person for one in read for person in one.strangers}
-    report("looking at the ticket events", "")
-    events = await events_page(client, since)
-    ways = ways_of(
-        [Size.of(row.change.ticket, row.comments) for row in seen],
-        total,
-        since=since,
-        events_a_comment=events.to_a_comment,
-        doubtful=events.doubtful,
-    )
+    ways = await _ways(client, seen, total, since, report)
     return Measured(
         tickets=total,
         removed=total - kept,
@@ -156,8 +148,26 @@ async def measure_account(
         export_calls=pages,
         comment_calls=comment_calls,
         people_calls=lookups + any(ticket.group_id is not None for ticket in tickets),
-        ways=replace(ways, export_pages=pages, single_calls=comment_calls),
+        ways=None if ways is None else replace(ways, export_pages=pages, single_calls=comment_calls),
         bulk_people_calls=math.ceil(len(strangers) / _IDS_A_CALL),
+    )
+
+
+async def _ways(
+    client: ZendeskClient, seen: Sequence[_Row], total: int, since: int, report: Report
+) -> Ways | None:
+    """Compare the ways of reading comments; None where Zendesk refuses the ticket events."""
+    report("looking at the ticket events", "")
+    try:
+        events = await events_page(client, since)
+    except RefusedError:
+        return None
+    return ways_of(
+        [Size.of(row.change.ticket, row.comments) for row in seen],
+        total,
+        since=since,
+        events_a_comment=events.to_a_comment,
+        doubtful=events.doubtful,
     )
 
 
