@@ -6,6 +6,7 @@ events of their own: whoever believes the comments alone shows what must not be 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -21,7 +22,7 @@ from agents.partitions import partition_of
 from schemas.codec import decode, is_named
 from schemas.ids import ticket_key
 from schemas.imports import CommentsWay, ImportRecord, ImportSpec
-from schemas.messages import CommentEvents, EnrichedTicket
+from schemas.messages import CommentEvents, EnrichedTicket, TicketChange
 from schemas.settings import ZendeskSettings
 from schemas.topics import BACKFILL, ENRICHED
 from streams.limits import QuotaShare
@@ -123,16 +124,16 @@ def zendesk() -> Iterator[SampleZendesk]:
         yield running
 
 
+def connect(zendesk: SampleZendesk) -> ZendeskClient:
+    login = Login(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
+    general, incremental = QuotaShare.whole(1e9), QuotaShare.whole(1e9)
+    retry = RetryPolicy(factor=0.02)
+    return ZendeskClient(zendesk.base_url, login, general=general, incremental=incremental, retry=retry)
+
+
 @pytest.fixture
 async def client(zendesk: SampleZendesk) -> AsyncIterator[ZendeskClient]:
-    login = Login(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
-    async with ZendeskClient(
-        zendesk.base_url,
-        login,
-        general=QuotaShare.whole(1e9),
-        incremental=QuotaShare.whole(1e9),
-        retry=RetryPolicy(factor=0.02),
-    ) as made:
+    async with connect(zendesk) as made:
         yield made
 
 
@@ -205,6 +206,33 @@ async def test_an_account_costs_a_call_for_a_thousand_events(
     assert endpoints["GET incremental/tickets/cursor"] == 1
     assert endpoints["GET incremental/ticket_events"] == -(-bulk.record.events // 1000)
     assert events <= bulk.record.events < events + 50
+
+
+async def test_a_thousand_tickets_take_a_dozen_calls() -> None:
+    options = Options(tickets=1_000, seed=1, limits=False, export_delay=0)
+    with SampleZendesk(options) as zendesk:
+        async with connect(zendesk) as client:
+            bulk = Pass(zendesk, client, "bulk")
+            await bulk.runner.run(bulk.record, bulk.save)
+            messages = [
+                Incoming(one.topic, one.partition, offset, one.key, one.value, one.headers)
+                for offset, one in enumerate(bulk.producer.on(BACKFILL))
+            ]
+            tickets = [one for one in messages if is_named(TicketChange, one.headers)]
+            for one in messages:
+                if is_named(CommentEvents, one.headers):
+                    for mark in (await bulk.enrich.handle(one)).marks:
+                        await bulk.tables[mark.table].put(one.partition, [(mark.key, mark.entry)])
+            places = asyncio.Semaphore(50)  # as many as a worker has in flight
+
+            async def enrich(message: Incoming) -> None:
+                async with places:
+                    assert (await bulk.enrich.handle(message)).verdict == "sent"
+
+            await asyncio.gather(*map(enrich, tickets))
+        calls = zendesk.control.stats()["calls"]
+        print(f"{len(tickets):,} tickets with {bulk.record.events:,} events took {calls} Zendesk calls")
+        assert calls <= 12
 
 
 async def test_after_a_crash_it_goes_on_where_it_was(zendesk: SampleZendesk, client: ZendeskClient) -> None:
