@@ -128,6 +128,12 @@ class Engine:
             if (slot := lane.oldest)
         }
 
+    def is_next(self, message: Incoming) -> bool:
+        """Say whether all messages before this one, of its topic and partition, have been released."""
+        lane = self._lanes.get((message.topic, message.partition))
+        oldest = lane.oldest if lane is not None else None
+        return oldest is None or oldest.message.offset >= message.offset
+
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
         raw = event.message

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
 from agents.backlog import Backlog
+from agents.held_comments import Held
 from agents.hints import Hints, RowReader, looked_meanwhile
 from agents.outcomes import Done, Incoming, Mark
 from agents.passing import pass_on, target_of
@@ -16,7 +17,7 @@ from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of, is_named
 from schemas.errors import PermanentError, RefusedError
 from schemas.ids import digest
-from schemas.messages import EnrichedTicket, Origin, TicketChange, TicketHint
+from schemas.messages import CommentEvents, CommentsOver, EnrichedTicket, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
@@ -44,7 +45,8 @@ class Enrich:
     """Handles ``tickets.changes`` and ``tickets.backfill``.
 
     A whole ticket on ``tickets.backfill`` (see agents.passing) needs nothing of Zendesk and passes on. A
-    replayed change is fetched again, even if it is known, unless a newer one is.
+    replayed change is fetched again, even if it is known, unless a newer one is. Comments that an import
+    has read in bulk are taken from the table ``comments`` (see agents.held_comments).
 
     ``zendesk`` is None where no account is connected: then only changes that bring their own
     comments, or whose description is all there is, can be enriched.
@@ -55,15 +57,24 @@ class Enrich:
         self._zendesk = zendesk
         self._backlog = backlog
         self._hints = Hints(tables, zendesk, self._enrich)
+        self._held = Held(tables)
 
-    def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
-        """Name the offsets of the last messages taken in (kept up to date by the engine)."""
+    def watch(
+        self, arrived: Mapping[tuple[str, int], int], is_next: Callable[[Incoming], bool] = lambda _: True
+    ) -> None:
+        """Name the offsets of the last live messages taken in (kept up to date by their engine), and what
+        knows whether a backfill's message is the next in its partition."""
         self._hints.watch(arrived)
+        self._held.is_next = is_next
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
         if is_named(TicketHint, message.headers):
             return await self._hints.handle(message)
+        if is_named(CommentEvents, message.headers):
+            return self._held.take_in(message)
+        if is_named(CommentsOver, message.headers):
+            return await self._held.over(message)
         if (target := target_of(message)) is not None:
             return await pass_on(message, target, self._tables, self._backlog)
         change = decode(TicketChange, message.value, message.headers)
@@ -71,19 +82,22 @@ class Enrich:
         origin = Origin(message.topic, message.partition, message.offset)
         fingerprint = digest(encode((change.ticket, change.comments)))
         replay = replay_of(message.headers)
+        ahead = change.comment_count is not None and not replay
+        held = self._held.of(message.partition, key, change) if ahead else None
+        forget = self._held.forget(message.partition, key, change) if ahead else []
         done = partial(Done, account=change.account, import_id=replay or change.import_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
         where = standing(change.version, fingerprint, seen)
         unwanted = {Standing.STALE} if replay else {Standing.STALE, Standing.DUPLICATE}
         # The message that made the entry comes back after a crash: its effect is on the topic.
         if where is not Standing.NEW and seen is not None and seen.origin == origin:
-            return done("repeated")
+            return done("repeated", marks=forget)
         if where in unwanted:
-            return done("skipped", reason=where.value)
+            return done("skipped", reason=where.value, marks=forget)
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
             await self._backlog.room()
-        enriched = await self._enrich(change, origin, lane)
+        enriched = await self._enrich(change, origin, lane, held)
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
@@ -96,12 +110,17 @@ class Enrich:
         return done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
-            marks=[Mark("seen", key, SeenTicket(change.version, fingerprint, origin, change.changed_at))],
+            marks=[
+                Mark("seen", key, SeenTicket(change.version, fingerprint, origin, change.changed_at)),
+                *forget,
+            ],
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,
         )
 
-    async def _enrich(self, change: TicketChange, origin: Origin, lane: Lane) -> EnrichedTicket:
+    async def _enrich(
+        self, change: TicketChange, origin: Origin, lane: Lane, held: list[Comment] | None = None
+    ) -> EnrichedTicket:
         comments: list[Comment] = []
         removed = is_removed(change.ticket)
         calls = 0
@@ -109,6 +128,8 @@ class Enrich:
         if not removed:
             if change.comments is not None:
                 comments = change.comments
+            elif held is not None:
+                comments = held
             elif self._zendesk is None:
                 comments = description_as_comment(change.ticket)
             else:

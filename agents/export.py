@@ -15,6 +15,7 @@ from schemas.errors import DecodeError
 from schemas.ids import digest, ticket_key
 from schemas.messages import Source
 from streams.sources.zendesk.export import change_from_row
+from streams.sources.zendesk.sideloads import Sideloads, comment_count_of
 
 
 def page_records(
@@ -25,8 +26,12 @@ def page_records(
     source: Source,
     partitions: int,
     import_id: str = "",
+    sideloads: Sideloads | None = None,
 ) -> tuple[list[Record], int]:
-    """Return a record for each row, and how many of them are dead letters: rows that cannot be read."""
+    """Return a record for each row, and how many of them are dead letters: rows that cannot be read.
+
+    ``sideloads`` are the names that came along, where the tickets' comments have been sent ahead of them.
+    """
     records = []
     unreadable = 0
     for row in rows:
@@ -36,6 +41,8 @@ def page_records(
             unreadable += 1
             records.append(_dead_row(bytes(row), error, account, import_id, partitions))
             continue
+        if sideloads is not None:
+            sideloads.add_to(change, comment_count_of(row))
         key = ticket_key(account, change.ticket_id)
         records.append(Record(topic, partition_of(key, partitions), key, encode(change), headers_of(change)))
     return records, unreadable

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.bulk_comments import BulkComments
 from agents.export import page_records
-from agents.producer import Producer
+from agents.held_comments import over_records
+from agents.imports import Save
+from agents.producer import Producer, Record
 from agents.rebuild import Rebuild
 from agents.replay import ReplayFeed, waits
 from agents.sourced import sourced
 from agents.watermarks import Watermarks
 from schemas.errors import RefusedError, UserError
-from schemas.imports import ImportRecord
+from schemas.imports import ImportRecord, let_go
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+from schemas.zendesk import RawExportPage
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
+from streams.sources.zendesk.sideloads import WITH_NAMES, Sideloads
 
 if TYPE_CHECKING:
     from streams.tracing import Tracing
@@ -32,12 +37,12 @@ _LEAD = 4_000
 _LOOK_AGAIN_SECONDS = 0.2
 _COUNTS_SECONDS = 10.0
 
-Save = Callable[[], Awaitable[None]]
-
 
 class ImportRunner:
     """Runs imports for one worker.
 
+    ``bulk`` reads comments for many tickets at once; without it each ticket's are asked for. ``running``
+    gives the imports that run.
     ``on_page`` is told of each page of an export how many messages it became, and how many of its rows dead
     letters.
     """
@@ -51,6 +56,8 @@ class ImportRunner:
         partitions: int,
         replay: ReplayFeed | None = None,
         rebuild: Rebuild | None = None,
+        bulk: BulkComments | None = None,
+        running: Callable[[], Iterable[ImportRecord]] = lambda: (),
         tracing: Tracing | None = None,
         on_page: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
@@ -60,6 +67,8 @@ class ImportRunner:
         self._partitions = partitions
         self._replay = replay
         self._rebuild = rebuild
+        self._bulk = bulk
+        self._running = running
         self._tracing = tracing
         self._on_page = on_page
 
@@ -76,6 +85,7 @@ class ImportRunner:
                 await self._feed_replay(record, save)
             else:
                 await self._feed(record, save)
+                await retrying(partial(self._producer.send, self.over(record, complete=True)))
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
@@ -94,7 +104,20 @@ class ImportRunner:
             )
             record.status = "failed"
             record.errors.append(f"{type(error).__name__}: {error}")
+        if record.status == "failed":
+            await retrying(partial(self._producer.send, self.over(record)))
+            let_go(record)
         await save()
+
+    def over(self, record: ImportRecord, *, complete: bool = False) -> list[Record]:
+        """Return the word that comments are held only for imports that run; none where this one held none.
+
+        ``complete``: it runs still, but has sent all its tickets.
+        """
+        if not record.events:
+            return []
+        keep = {one.id for one in self._running() if one.account == record.account}
+        return over_records(record.account, keep - {record.id} if complete else keep, self._partitions)
 
     async def _feed(self, record: ImportRecord, save: Save) -> None:
         if self._client is None:
@@ -106,8 +129,11 @@ class ImportRunner:
                 self._client,
                 start_time=None if record.cursor else record.spec.since,
                 cursor=record.cursor or None,
+                include=WITH_NAMES if self._bulk is not None and record.comments != "single" else "",
                 lane="backfill",
             )
+            record.source_calls += 1
+            await self._comments_ahead(record, page, save)
             records, unreadable = page_records(
                 page.tickets,
                 account=record.account,
@@ -115,16 +141,26 @@ class ImportRunner:
                 source="import",
                 partitions=self._partitions,
                 import_id=record.id,
+                sideloads=Sideloads.of(page) if record.comments == "bulk" else None,
             )
             with sourced(self._tracing, "import", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             record.cursor = page.after_cursor
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable
-            record.source_calls += 1
             record.source_ended = page.end_of_stream
             self._on_page(len(records) - unreadable, unreadable)
             await save()
+
+    async def _comments_ahead(self, record: ImportRecord, page: RawExportPage, save: Save) -> None:
+        """Send the comments of a page's tickets, if they are read in bulk."""
+        if self._bulk is None:
+            return
+        if not record.comments:
+            await self._bulk.choose(record, page)
+            await save()
+        if record.comments == "bulk":
+            await self._bulk.read_ahead(record, page, save)
 
     async def _feed_replay(self, record: ImportRecord, save: Save) -> None:
         if self._replay is None or self._rebuild is None:

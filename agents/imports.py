@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,15 +16,18 @@ import structlog
 
 from agents.dead_letters import dead_letter, dead_letter_record, log_dead_letter
 from agents.outcomes import incoming
-from agents.producer import Producer
+from agents.producer import Producer, Record
 from agents.progress import is_older
 from agents.tables import Tables
 from schemas.codec import decode
 from schemas.errors import PermanentError
-from schemas.imports import ImportCommand, ImportRecord, apply_feed
+from schemas.imports import ImportCommand, ImportRecord, apply_feed, let_go
 from schemas.messages import StageProgress
 from schemas.topics import IMPORT_COMMANDS
 from streams.retries import retrying
+
+Save = Callable[[], Awaitable[None]]
+"""Writes an import's record to its table."""
 
 _FLUSH_SECONDS = 0.3
 TABLE = "imports"
@@ -34,6 +37,7 @@ class Imports:
     """The records of the partitions at hand, and the tasks that run them.
 
     ``on_end`` is told how an import ended, ``on_dead_letter`` the name of an unreadable message's error.
+    ``on_cancel`` gives what is to be sent once an import has been cancelled and its task has ended.
     """
 
     def __init__(
@@ -42,12 +46,14 @@ class Imports:
         producer: Producer,
         run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
         *,
+        on_cancel: Callable[[ImportRecord], Sequence[Record]] = lambda _: (),
         on_end: Callable[[str], None] = lambda _: None,
         on_dead_letter: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._tables = tables
         self._producer = producer
         self._run = run
+        self._on_cancel = on_cancel
         self._on_end = on_end
         self._on_dead_letter = on_dead_letter
         self._records: dict[str, ImportRecord] = {}
@@ -55,6 +61,7 @@ class Imports:
         self._changed: set[str] = set()
         self._unacknowledged: list[Any] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: list[tuple[asyncio.Task[None] | None, ImportRecord]] = []
         self._saving = asyncio.Lock()
 
     def running(self) -> list[ImportRecord]:
@@ -98,8 +105,9 @@ class Imports:
         elif command.command == "cancel":
             if record.status == "running":
                 record.status = "cancelled"
+                let_go(record)
                 self._on_end(record.status)
-                self._stop(record.id)
+                self._cancelled.append((self._stop(record.id), record))
         elif command.command == "resume":
             if record.status in ("cancelled", "failed"):
                 record.status = "running"
@@ -142,15 +150,22 @@ class Imports:
 
         self._tasks[record.id] = asyncio.create_task(run())
 
-    def _stop(self, import_id: str) -> None:
+    def _stop(self, import_id: str) -> asyncio.Task[None] | None:
         task = self._tasks.pop(import_id, None)
         if task is not None:
             task.cancel()
+        return task
 
     async def flush(self) -> None:
         """Save what has changed, then acknowledge the events it came from."""
         async with self._saving:
             events, self._unacknowledged = self._unacknowledged, []
+            cancelled, self._cancelled = self._cancelled, []
+            for task, record in cancelled:
+                if records := self._on_cancel(record):
+                    if task is not None:
+                        await asyncio.wait([task])
+                    await retrying(partial(self._producer.send, records))
             changed, self._changed = self._changed, set()
             by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
             for import_id in changed:
@@ -178,6 +193,7 @@ class Imports:
         self._records.clear()
         self._homes.clear()
         self._changed.clear()
+        self._cancelled.clear()
         self._unacknowledged.clear()
         for task in tasks:
             task.cancel()

@@ -13,6 +13,7 @@ import structlog
 from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
+from agents.bulk_comments import BulkComments
 from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
@@ -159,7 +160,7 @@ class Pipeline:
         self.enrich_backfill = self._engine(
             enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks
         )
-        stage.watch(self.enrich_live.arrived)
+        stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
             self._tables,
             self._batcher,
@@ -196,6 +197,8 @@ class Pipeline:
                 bootstrap_servers=settings.bootstrap_servers,
                 partitions=self._partitions,
             ),
+            bulk=self._bulk_comments(),
+            running=lambda: self.imports.running(),
             tracing=self._tracing,
             on_page=self._measuring.import_page,
         )
@@ -203,6 +206,7 @@ class Pipeline:
             self._tables,
             self._producer,
             runner.run,
+            on_cancel=runner.over,
             on_end=self._measuring.import_ended,
             on_dead_letter=self._measuring.unreadable_command,
         )
@@ -266,6 +270,18 @@ class Pipeline:
             incremental=self._incremental,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
+        )
+
+    def _bulk_comments(self) -> BulkComments | None:
+        if self._zendesk is None:
+            return None
+        return BulkComments(
+            self._zendesk,
+            self._producer,
+            self._settings.zendesk,
+            partitions=self._partitions,
+            seen=self._tables["seen"].get,
+            owned=lambda: self._owned,
         )
 
     def _write_again(self, error: RetryableError, attempt: int, wait: float) -> None:
@@ -358,6 +374,8 @@ class Pipeline:
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
         structlog.get_logger().info("partitions assigned", partitions=sorted(partitions))
+        gained = partitions - self._owned
+        self._owned = frozenset(partitions)
         if self._spending is not None:
             await self._spending.assigned(partitions)
         self._own(len(partitions))
@@ -365,8 +383,8 @@ class Pipeline:
         self._ledger.assigned(partitions)
         self.imports.assigned(partitions)
         if not self._unbegun:
-            self._indexing.taken_over(partitions - self._owned)
-        self._unbegun, self._owned = False, frozenset(partitions)
+            self._indexing.taken_over(gained)
+        self._unbegun = False
         await self._stop_live()
         subdomain = self._settings.zendesk.subdomain
         if (

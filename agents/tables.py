@@ -61,6 +61,21 @@ class StateTable(Generic[T]):
         pairs = self._guarded(lambda: list(store._visible_items(store._db_for_partition(partition))))
         return [(bytes(key), self._decoder.decode(raw)) for key, raw in pairs]
 
+    def find(self, partition: int, wanted: Callable[[bytes, T], bool], at_most: int) -> list[bytes]:
+        """Return the keys of up to so many entries of a partition that are wanted; reads entry by entry."""
+        store = self._table.data
+
+        def read() -> list[bytes]:
+            found: list[bytes] = []
+            for key, raw in store._visible_items(store._db_for_partition(partition)):
+                if wanted(bytes(key), self._decoder.decode(raw)):
+                    found.append(bytes(key))
+                    if len(found) == at_most:
+                        break
+            return found
+
+        return self._guarded(read)
+
     def size(self, partition: int) -> tuple[int, int]:
         """Return about how many entries a partition has, and the bytes of its files and buffers."""
 

@@ -10,6 +10,8 @@ import msgspec
 from schemas.errors import DecodeError, UnknownSchemaError, quoting
 from schemas.imports import ImportCommand, ImportRecord
 from schemas.messages import (
+    CommentEvents,
+    CommentsOver,
     DeadLetter,
     DeadLetterVerdict,
     EmbeddedTicket,
@@ -27,6 +29,8 @@ SCHEMA_HEADER: Final = "schema"
 SCHEMAS: Final[dict[type[Any], str]] = {
     TicketChange: "ticket-change/1",
     TicketHint: "ticket-hint/1",
+    CommentEvents: "comment-events/1",
+    CommentsOver: "comments-over/1",
     EnrichedTicket: "enriched-ticket/1",
     EmbeddedTicket: "embedded-ticket/1",
     Receipt: "receipt/1",

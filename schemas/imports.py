@@ -10,6 +10,8 @@ from schemas.messages import StageCounts
 from schemas.replays import ReplayFrom
 
 ImportStatus = Literal["running", "completed", "cancelled", "failed"]
+CommentsWay = Literal["single", "bulk"]
+"""How an import reads comments: ticket by ticket, or all of the account's from its ticket events."""
 
 
 class ImportSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -76,6 +78,12 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     total: int | None = None
     """Tickets foreseen, when the source can tell (a file's lines)."""
     source_calls: int = 0
+    comments: CommentsWay | Literal[""] = ""
+    """How comments are read; ``""`` until that is chosen, and for imports that read no account."""
+    events_from: int = 0
+    """The second from which ticket events are still to be read; all before it are on the backfill lane."""
+    events: int = 0
+    """Ticket events read."""
     stages: dict[str, StageCounts] = {}
     errors: list[str] = []
     switched_from: str = ""
@@ -134,6 +142,12 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     def embedding_calls(self) -> int:
         """Calls of embed to its provider."""
         return self._sum("embed", "calls")
+
+
+def let_go(record: ImportRecord) -> None:
+    """Note that nothing is held any more for an import that has ended; resumed, it chooses its way anew."""
+    record.comments = ""
+    record.events_from = 0
 
 
 def apply_feed(record: ImportRecord, command: ImportCommand) -> None:

@@ -31,7 +31,8 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``version`` orders the states of a ticket: the export's ``generated_timestamp`` (Unix seconds),
     or ``updated_at`` where there is none. ``comments``, ``users`` and the names of ``organization`` and
-    ``group`` are set only by sources that hold them already (export files); otherwise enrich fetches them.
+    ``group`` are set only by sources that hold them already (export files, imports that read comments in
+    bulk); otherwise enrich fetches them.
     """
 
     account: str
@@ -45,6 +46,30 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     users: list[User] | None = None
     organization: str = ""
     group: str = ""
+    comment_count: int | None = None
+    """How many comments it has, where its import has sent them ahead (see HeldComments)."""
+
+
+class CommentEvents(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a page of Zendesk's ticket events tells of a ticket's comments, on ``tickets.backfill``.
+
+    An import sends it ahead of the ticket, under the same key. ``held_for`` is the import. ``doubtful``
+    says that something happened to comments, or that not all that was told could be read: they are to be
+    asked for.
+    """
+
+    account: str
+    ticket_id: int
+    held_for: str
+    comments: list[Comment] = []
+    doubtful: bool = False
+
+
+class CommentsOver(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Word to a partition, on ``tickets.backfill``, to forget the comments held for all imports but these."""
+
+    account: str
+    keep: list[str] = []
 
 
 class TicketHint(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -60,6 +60,11 @@ class ZendeskSettings(_Group):
     api_token: SecretStr | None = Field(None, description="API token; goes with EMAIL")
     requests_per_minute: int = Field(400, ge=1, description="the plan's general limit")
     incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
+    comments: Literal["auto", "single", "bulk"] = Field(
+        "auto",
+        description="how imports read comments: `single`, a call a ticket; `bulk`, all of the account's from "
+        "its ticket events; `auto`, whichever the quotas make faster",
+    )
     poll_seconds: float = Field(60, gt=0, description="pause between two looks at the export")
     webhook_secret: SecretStr | None = Field(
         None, description="the signing secret of the webhook that `ticketstream serve` receives"

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.imports import ImportRecord
 from schemas.messages import Origin, StageCounts
+from schemas.zendesk import Comment
 
 APP_ID: Final = "ticketstream"
 """The consumer group, and the prefix of the tables' changelogs."""
@@ -75,10 +76,37 @@ class EmbeddingSpent(msgspec.Struct, omit_defaults=True):
     cap: int = 0
 
 
+class HeldComments(msgspec.Struct, omit_defaults=True):
+    """Table ``comments``, by ticket: the comments an import has read in bulk, until the ticket itself comes.
+
+    ``comments`` are the newest of them; ``parts`` entries with older ones lie under ``part_key``. One
+    comment can be there twice. ``doubtful`` says that the ticket's comments must be asked for.
+    """
+
+    held_for: str
+    comments: list[Comment] = []
+    parts: int = 0
+    doubtful: bool = False
+
+
+_PART: Final = b"#"
+
+
+def part_key(ticket_key: bytes, number: int) -> bytes:
+    """Return the key of a part of a ticket's held comments; it lies in the ticket's partition."""
+    return ticket_key + _PART + str(number).encode()
+
+
+def ticket_of(held_key: bytes) -> bytes:
+    """Return the ticket's key of a key of the table ``comments``: the one that decides on the partition."""
+    return held_key.partition(_PART)[0]
+
+
 SPENDING_KEY: Final = b"embedding"
 
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "seen": SeenTicket,
+    "comments": HeldComments,
     "indexed": IndexedTicket,
     "resume_points": ResumePoint,
     "cursors": LiveCursor,

@@ -90,6 +90,38 @@ class RawExportPage(msgspec.Struct):
     tickets: list[msgspec.Raw]
     after_cursor: str
     end_of_stream: bool
+    users: list[msgspec.Raw] = []
+    """This and the next ones are there when they are asked for (``include``)."""
+    organizations: list[msgspec.Raw] = []
+    groups: list[msgspec.Raw] = []
+
+
+class RawEventsPage(msgspec.Struct):
+    """A page of ``/api/v2/incremental/ticket_events.json``, its events undecoded."""
+
+    ticket_events: list[msgspec.Raw]
+    end_of_stream: bool
+    end_time: int | None = None
+    """Unix seconds of the newest event; null where there is none."""
+
+
+class TicketEvent(msgspec.Struct):
+    """One update of a ticket, with what it changed, undecoded."""
+
+    ticket_id: int
+    created_at: str = ""
+    child_events: list[msgspec.Raw] = []
+
+
+class ChildEvent(msgspec.Struct):
+    """What an update changed; the kind is ``event_type`` in the export, ``type`` in audits."""
+
+    event_type: str = ""
+    type: str = ""
+    comment_id: int | None = None
+    body: str | None = None
+    html_body: str | None = None
+    plain_body: str | None = None
 
 
 class RawTicketsPage(msgspec.Struct):

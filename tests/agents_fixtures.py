@@ -152,6 +152,9 @@ class FakeTable:
     def items(self, partition: int) -> list[tuple[bytes, Any]]:
         return [(key, self.get(partition, key)) for place, key in self.entries if place == partition]
 
+    def find(self, partition: int, wanted: Callable[[bytes, Any], bool], at_most: int) -> list[bytes]:
+        return [key for key, entry in self.items(partition) if wanted(key, entry)][:at_most]
+
     async def put(self, partition: int, entries: Iterable[tuple[bytes, Any]]) -> None:
         entries = list(entries)
         self.puts += 1

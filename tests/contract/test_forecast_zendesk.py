@@ -83,6 +83,13 @@ async def test_a_forecast_is_near_the_truth(zendesk: SampleZendesk, since: int) 
     for name in ("tickets", "comment_calls"):
         assert near(getattr(found, name), getattr(truth, name), 1 + (FACTOR - 1) / 10), name
     assert abs(found.export_calls - -(-truth.tickets // 1_000)) <= 1
+    told = [line for line in zendesk.control.truth() if not line["gone"]]
+    events = sum(len(line["comments"]) for line in told if line["generated_timestamp"] >= since)
+    assert found.ways is not None
+    assert found.ways.event_pages <= events / 1_000 * FACTOR + 1
+    if not since:
+        assert near(found.ways.event_pages, events / 1_000, FACTOR)
+        assert found.ways.own_calls == 0
 
 
 async def test_an_import_small_enough_to_be_read_whole_is_exact() -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from agents import import_runner
 from agents.import_runner import ImportRunner
-from schemas.codec import encode
+from agents.producer import Record
+from schemas.codec import encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.imports import ImportRecord, ImportSpec
-from schemas.messages import DeadLetter, StageCounts, TicketChange
+from schemas.messages import CommentEvents, CommentsOver, DeadLetter, StageCounts, TicketChange
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk import RawExportPage
 from streams.retries import RetryPolicy, retrying
@@ -36,6 +37,7 @@ class Desk:
         self.producer = FakeProducer()
         self.pages: list[RawExportPage | Exception] = []
         self.asked: list[tuple[int | None, str | None, str]] = []
+        self.includes: list[str] = []
         self.waited: list[str] = []
         self.indexed = asyncio.Event()
         self.indexed.set()
@@ -63,9 +65,12 @@ class Desk:
                 await desk.indexed.wait()
                 desk.waited.append(topic)
 
-        async def export_page(client: Any, *, start_time: Any, cursor: Any, lane: str) -> RawExportPage:
+        async def export_page(
+            client: Any, *, start_time: Any, cursor: Any, include: str, lane: str
+        ) -> RawExportPage:
             assert client == "client"
             desk.asked.append((start_time, cursor, lane))
+            desk.includes.append(include)
             answer = desk.pages.pop(0)
             if isinstance(answer, Exception):
                 raise answer
@@ -82,8 +87,8 @@ class Desk:
     async def save(self) -> None:
         self.saved.append(msgspec.json.decode(encode(self.record), type=ImportRecord))
 
-    async def run(self, client: Any = "client") -> ImportRecord:
-        runner = ImportRunner(client, self.producer, bootstrap_servers="kafka:1", partitions=8)  # type: ignore[arg-type]
+    async def run(self, client: Any = "client", **more: Any) -> ImportRecord:
+        runner = ImportRunner(client, self.producer, bootstrap_servers="kafka:1", partitions=8, **more)  # type: ignore[arg-type]
         await runner.run(self.record, self.save)
         return self.saved[-1]
 
@@ -230,3 +235,64 @@ async def test_a_cancelled_run_says_nothing(desk: Desk) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (desk.record.status, desk.record.errors, desk.saved) == ("running", [], [])
+
+
+class Bulk:
+    """Goes the bulk way: each page's events are one message, and the import's record tells of them."""
+
+    def __init__(self, desk: Desk, *, until: int = 99) -> None:
+        self.desk = desk
+        self.until = until
+        self.read = 0
+
+    async def choose(self, record: ImportRecord, page: RawExportPage) -> None:
+        record.comments = "bulk"
+
+    async def read_ahead(self, record: ImportRecord, page: RawExportPage, save: Any) -> None:
+        assert record.cursor == ("" if self.read == 0 else f"c{self.read}"), "the cursor moves behind them"
+        self.read += 1
+        if self.read > self.until:
+            record.comments = "single"
+            return
+        told = CommentEvents(account="acme", ticket_id=self.read, held_for=record.id)
+        await self.desk.producer.send([Record(BACKFILL, 0, b"", encode(told), headers_of(told))])
+        record.events += 1000
+        await save()
+
+
+async def test_events_go_before_the_tickets_they_belong_to(desk: Desk) -> None:
+    desk.pages = [page(1, 2, "c1"), page(3, 1, "c2", end=True)]
+    other = msgspec.structs.replace(desk.record, id="i2")
+    record = await desk.run(bulk=Bulk(desk), running=lambda: [desk.record, other])
+    kinds = [dict(sent.headers)["schema"].decode() for sent in desk.producer.sent]
+    ticket, events, over = "ticket-change/1", "comment-events/1", "comments-over/1"
+    assert kinds == [events, ticket, ticket, events, ticket, *[over] * 8]
+    assert {(word.account, tuple(word.keep)) for word in desk.producer.messages(CommentsOver)} == {
+        ("acme", ("i2",))
+    }
+    assert {sent.partition for sent in desk.producer.sent[-8:]} == set(range(8))
+    assert desk.includes == ["comment_count,users,groups,organizations"] * 2
+    assert (record.status, record.comments, record.events) == ("completed", "bulk", 2000)
+
+
+async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read_in_bulk(desk: Desk) -> None:
+    pages = [page(1, 1, "c1"), page(2, 1, "c2"), page(3, 1, "c3", end=True)]
+    for one in pages:
+        row = msgspec.json.decode(one.tickets[0]) | {"comment_count": 4, "requester_id": 7, "group_id": 9}
+        one.tickets[0] = msgspec.Raw(msgspec.json.encode(row))
+        one.users = [msgspec.Raw(b'{"id": 7, "name": "Ann"}'), msgspec.Raw(b'{"id": "x"}')]
+        one.groups = [msgspec.Raw(b'{"id": 9, "name": "Support"}')]
+    desk.pages = list(pages)
+    await desk.run(bulk=Bulk(desk, until=1))
+    first, *others = desk.producer.messages(TicketChange)
+    assert (first.comment_count, first.group, [user.name for user in first.users]) == (4, "Support", ["Ann"])
+    assert [(change.comment_count, change.users) for change in others] == [(None, None)] * 2
+    assert desk.includes[-1] == "", "names come with the comments again"
+    assert desk.producer.messages(CommentsOver), "what is held of the first is let go all the same"
+
+
+async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(desk: Desk) -> None:
+    desk.pages = [page(1, 2, "c1"), CredentialsError("login refused: set X")]
+    record = await desk.run(bulk=Bulk(desk), running=list)
+    assert (record.status, record.comments, record.events_from) == ("failed", "", 0)
+    assert len(desk.producer.messages(CommentsOver)) == 8

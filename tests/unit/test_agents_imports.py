@@ -11,6 +11,7 @@ import pytest
 
 from agents import imports
 from agents.imports import Imports
+from agents.producer import Record
 from schemas.codec import encode, headers_of
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import DeadLetter, StageCounts, StageProgress
@@ -149,6 +150,24 @@ async def test_a_cancelled_import_stops_and_can_be_resumed(desk: Desk) -> None:
     assert (await desk.record()).status == "cancelled"
     await desk.command("resume")
     assert (desk.running, (await desk.record()).status) == (["i1"], "running")
+
+
+async def test_what_is_held_for_a_cancelled_import_is_let_go_once_its_task_has_ended(desk: Desk) -> None:
+    word = Record("tickets.backfill", 2, b"acme", b"{}")
+    desk.imports = Imports(desk.tables, desk.producer, desk._run, on_cancel=lambda _: [word])  # type: ignore[arg-type]
+    await desk.command("start")
+    (record,) = desk.imports.running()
+    record.comments, record.events_from, record.events = "bulk", 1_700_000_000, 3_000
+    desk.slow_end.clear()
+    event = await desk.command("cancel")
+    flushing = asyncio.create_task(desk.imports.flush())
+    await settle()
+    assert (desk.producer.sent, event.acked) == ([], 0), "it may still be sending"
+    desk.slow_end.set()
+    await flushing
+    assert (desk.producer.sent, event.acked) == ([word], 1)
+    kept = await desk.record()
+    assert (kept.status, kept.comments, kept.events_from, kept.events) == ("cancelled", "", 0, 3_000)
 
 
 async def test_cancelled_and_resumed_at_once_it_runs_once_and_can_be_stopped_again(desk: Desk) -> None:

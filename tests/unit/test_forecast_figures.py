@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from schemas.settings import EmbeddingSettings, Settings, ZendeskSettings
 from streams.embeddings.gemini_models import GEMINI_MODELS, MAX_TEXTS
 from streams.embeddings.local import LocalProvider
 from streams.embeddings.prices import USD_PER_MILLION_TOKENS
+from streams.sources.zendesk.comment_ways import Ways
 from ticketstream.cli.import_forecast import fields_of, notes_of, rows_of
 from ticketstream.forecast.figures import Forecast, Measured, embedding_calls, forecast_of
 
@@ -117,5 +120,58 @@ def test_people_and_programs_read_the_same_figures() -> None:
     assert "from 150 of the tickets" in notes_of(found, None)[0]
     fields = fields_of(found, settings_of(), since=0, file=None)
     assert (fields["tickets"], fields["sample_tickets"], fields["exact"]) == (10_000, 150, False)
-    assert fields["zendesk_calls"] == {"export": 10, "comments": 9_800, "people": 10, "total": 9_820}
+    assert fields["zendesk_calls"] == {
+        "export": 10,
+        "events": 0,
+        "comments": 9_800,
+        "people": 10,
+        "total": 9_820,
+    }
+    assert fields["comments"] == {"way": "single", "single": {"calls": 9_820, "minutes": 24.55}}
+    assert "comments" not in rows
     assert fields["usd"] == 0.6
+
+
+LARGE = {
+    "tickets": 100_000,
+    "export_calls": 100,
+    "comment_calls": 98_000,
+    "people_calls": 400,
+    "ways": Ways(export_pages=100, single_calls=98_000, event_pages=540, own_calls=100),
+    "bulk_people_calls": 1,
+}
+
+
+def test_a_large_account_is_faster_in_bulk_and_both_ways_are_told() -> None:
+    settings = settings_of(provider="local")
+    slow = settings.model_copy(update={"zendesk": ZendeskSettings(requests_per_minute=200)})
+    found = forecast_of(measured(**LARGE), slow, LocalProvider())
+    assert (found.way, found.decided_by) == ("bulk", "Zendesk's 10 export pages a minute")
+    assert found.minutes == 64
+    fields = fields_of(found, slow, since=0, file=None)
+    assert fields["zendesk_calls"] == {
+        "export": 100,
+        "events": 540,
+        "comments": 100,
+        "people": 1,
+        "total": 741,
+    }
+    assert fields["comments"] == {
+        "way": "bulk",
+        "single": {"calls": 98_500, "minutes": 492.5},
+        "bulk": {"calls": 741, "minutes": 64.0},
+    }
+    rows = dict(rows_of(found))
+    assert rows["comments"] == (
+        "in bulk, from the ticket events (ticket by ticket it would be 98,500 Zendesk calls, at least 8.2 h)"
+    )
+
+
+@pytest.mark.parametrize(("wanted", "way"), [("auto", "bulk"), ("bulk", "bulk"), ("single", "single")])
+def test_the_setting_has_the_last_word(wanted: str, way: str) -> None:
+    zendesk = ZendeskSettings(requests_per_minute=200, comments=wanted)  # type: ignore[arg-type]
+    settings = settings_of(provider="local").model_copy(update={"zendesk": zendesk})
+    assert forecast_of(measured(**LARGE), settings, LocalProvider()).way == way
+    without = replace(LARGE["ways"], event_pages=math.inf)  # type: ignore[type-var]
+    only = forecast_of(measured(**LARGE | {"ways": without}), settings, LocalProvider())
+    assert (only.way, only.measured.possible()) == ("single", ("single",))

@@ -51,7 +51,7 @@ def export(tmp_path: Path) -> Path:
 def test_a_file_with_its_comments_is_counted_exactly(export: Path) -> None:
     found = measure_file(export, LocalProvider(), connected=False)
     assert (found.tickets, found.removed, found.unreadable, found.exact) == (5, 1, 1, True)
-    assert found.zendesk_calls == 0
+    assert found.calls("single").total == 0
     small = estimate_tokens("Fire\n\nAnn: It burns.")
     assert found.chunks == 2 + 8
     assert found.texts == 2 + 2  # the same comment four times: two texts

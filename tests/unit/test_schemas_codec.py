@@ -14,6 +14,8 @@ from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, sch
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import (
+    CommentEvents,
+    CommentsOver,
     DeadLetter,
     DeadLetterVerdict,
     Origin,
@@ -62,6 +64,8 @@ EVERY = [
     an_enriched(removed=True, import_id="i1", zendesk_calls=3),
     an_embedded(public=["a", "b"], internal=["c"]),
     TicketHint(account="acme", ticket_id=1, hinted_at=1.5, event="ticket.merged"),
+    CommentEvents(account="acme", ticket_id=1, held_for="i1", comments=[Comment(id=1, public=False)]),
+    CommentsOver(account="acme", keep=["i2"]),
     Receipt(
         account="acme",
         ticket_id=1,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import SettingsError
+from schemas.imports import CommentsWay
 from schemas.settings import Settings
 from streams.embeddings.build import build_provider
 from streams.limits import QuotaShare
@@ -83,10 +84,21 @@ def fields_of(found: Forecast, settings: Settings, *, since: int, file: Path | N
         "removed": measured.removed,
         "unreadable": measured.unreadable,
         "zendesk_calls": {
-            "export": measured.export_calls,
-            "comments": measured.comment_calls,
-            "people": measured.people_calls,
-            "total": measured.zendesk_calls,
+            "export": found.calls.export,
+            "events": found.calls.events,
+            "comments": found.calls.comments,
+            "people": found.calls.people,
+            "total": found.calls.total,
+        },
+        "comments": {
+            "way": found.way,
+            **{
+                way: {
+                    "calls": measured.calls(way).total,
+                    "minutes": round(measured.calls(way).minutes(found.limits), 2),
+                }
+                for way in measured.possible()
+            },
         },
         "chunks": measured.chunks,
         "tokens": measured.tokens,
@@ -108,16 +120,19 @@ def rows_of(found: Forecast) -> list[tuple[str, str]]:
     about = "" if measured.exact else "about "
     give = f" (± {measured.margin:.0%})" if measured.margin else ""
     ends = f" ({measured.removed:,} deleted, spam or merged)" if measured.removed else ""
+    of = found.calls
+    events = f"{of.events:,} pages of ticket events, " if of.events else ""
     calls = (
-        f"{measured.zendesk_calls:,} ({measured.export_calls:,} export pages, "
-        f"{measured.comment_calls:,} for comments, {measured.people_calls:,} for people)"
+        f"{of.total:,} ({of.export:,} export pages, {events}"
+        f"{of.comments:,} for comments, {of.people:,} for people)"
     )
     requests = "" if found.requests == found.embedding_calls else f" ({found.requests:,} texts)"
     cost = f"${found.usd:,.2f}{give} ({found.model}: ${found.price:g} a million tokens, {found.price_source})"
     return [
         ("tickets", f"{'' if measured.counted else 'about '}{measured.tickets:,}{ends}"),
         *([("unreadable", f"{measured.unreadable:,}")] if measured.unreadable else []),
-        ("Zendesk calls", f"{about}{calls}" if measured.zendesk_calls else "0"),
+        ("Zendesk calls", f"{about}{calls}" if of.total else "0"),
+        *([("comments", _ways(found))] if len(measured.possible()) > 1 else []),
         ("chunks", f"{about}{measured.chunks:,}"),
         ("tokens", f"about {measured.tokens:,}{give}"),
         ("embedding calls", f"about {found.embedding_calls:,}{requests}"),
@@ -144,6 +159,17 @@ def notes_of(found: Forecast, file: Path | None) -> list[str]:
     if found.days > 1:
         lines.append(f"The daily caps spread it over {found.days} days; embedding pauses between them.")
     return lines
+
+
+def _ways(found: Forecast) -> str:
+    """Return how comments are read, and what the other way would take."""
+    words: dict[CommentsWay, str] = {"single": "ticket by ticket", "bulk": "in bulk, from the ticket events"}
+    other: CommentsWay = "single" if found.way == "bulk" else "bulk"
+    calls = found.measured.calls(other)
+    return (
+        f"{words[found.way]} ({words[other]} it would be {calls.total:,} Zendesk calls, "
+        f"{_minutes(calls.minutes(found.limits))})"
+    )
 
 
 def _minutes(minutes: float) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.imports import ImportRecord
-from ticketstream.records.summary import Pace, done_of, duration, passed, total_of
+from ticketstream.records.summary import Pace, done_of, duration, events_words, passed, total_of
 
 _LINE_SECONDS: Final = 5.0
 _BARS: Final = (("enriched", "enrich"), ("embedded", "embed"), ("indexed", "index"))
@@ -30,6 +30,8 @@ def progress_line(record: ImportRecord, pace: Pace, paused: str | None = None) -
         f"skipped {record.skipped:,}",
         f"failed {record.failed:,}",
     ]
+    if words := events_words(record):
+        parts.insert(1, words)
     return ", ".join(parts) + (f"; {paused}" if paused else _pace_words(record, pace))
 
 
@@ -110,6 +112,8 @@ def _bars(record: ImportRecord, pace: Pace, paused: str | None) -> Any:
         of = "" if total is None else f" of {total:,}"
         grid.add_row(Text(name), bar, Text(f"{count:,}{of}"))
     line = f"skipped {record.skipped:,}, failed {record.failed:,}"
+    if words := events_words(record):
+        line = f"{words}; {line}"
     if paused:
         return Group(grid, Text(line), Text(paused, style="yellow"))
     return Group(grid, Text(line + _pace_words(record, pace)))

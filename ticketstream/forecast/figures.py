@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
+from schemas.imports import CommentsWay
 from schemas.settings import Settings
 from streams.embeddings.batcher import MAX_CALL_TOKENS
 from streams.embeddings.prices import PRICES_OF, USD_PER_MILLION_TOKENS
 from streams.embeddings.provider import EmbeddingProvider
 from streams.limits.daily import LIVE_RESERVE
+from streams.sources.zendesk.comment_ways import Limits, Ways
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls to Zendesk that an import makes: pages of tickets, pages of events, comments, names."""
+
+    export: int
+    events: int
+    comments: int
+    people: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.export + self.events + self.comments + self.people
+
+    def minutes(self, limits: Limits) -> float:
+        """Return how long Zendesk's limits make them take, at best."""
+        return max(self.total / limits.general, (self.export + self.events) / limits.incremental)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +41,8 @@ class Measured:
     ``exact``: all of it was read; otherwise it is an estimate from ``sample`` tickets, and ``margin`` is
     the share of ``tokens`` by which it may well be off (95 of 100 times it is nearer), as far as chance
     goes. ``removed`` tickets are deleted, spam or merged away, and embedded nowhere. ``unreadable``
-    are rows or lines that are no tickets. The calls are Zendesk's.
+    are rows or lines that are no tickets. The calls are Zendesk's, with comments read ticket by ticket;
+    ``ways`` compares that with reading them in bulk (None: there is no choice).
     """
 
     tickets: int
@@ -36,11 +59,20 @@ class Measured:
     export_calls: int = 0
     comment_calls: int = 0
     people_calls: int = 0
+    ways: Ways | None = None
+    bulk_people_calls: int = 0
 
-    @property
-    def zendesk_calls(self) -> int:
-        """All calls to Zendesk."""
-        return self.export_calls + self.comment_calls + self.people_calls
+    def calls(self, way: CommentsWay) -> Calls:
+        """Return the calls to Zendesk when comments are read that way."""
+        if way == "bulk" and self.ways is not None:
+            events, own = math.ceil(self.ways.event_pages), round(self.ways.own_calls)
+            return Calls(self.export_calls, events, own, self.bulk_people_calls)
+        return Calls(self.export_calls, 0, self.comment_calls, self.people_calls)
+
+    def possible(self) -> tuple[CommentsWay, ...]:
+        """Return the ways that comments can be read."""
+        bulk = self.ways is not None and math.isfinite(self.ways.event_pages)
+        return ("single", "bulk") if bulk else ("single",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +81,13 @@ class Forecast:
 
     ``requests`` are those of the embedding quota: calls or texts, as QUOTA_UNIT says. ``minutes`` are
     what the quotas allow at best, and ``decided_by`` says which decides. ``days`` is how many days the
-    daily caps spread it over (1 without caps). ``price``: US dollars a million tokens.
+    daily caps spread it over (1 without caps). ``price``: US dollars a million tokens. ``way`` is how
+    comments are read, ``limits`` are Zendesk's.
     """
 
     measured: Measured
+    way: CommentsWay
+    limits: Limits
     model: str
     embedding_calls: int
     requests: int
@@ -61,6 +96,11 @@ class Forecast:
     days: int
     price: float
     price_source: str
+
+    @property
+    def calls(self) -> Calls:
+        """The calls to Zendesk."""
+        return self.measured.calls(self.way)
 
     @property
     def usd(self) -> float:
@@ -73,12 +113,13 @@ def forecast_of(measured: Measured, settings: Settings, provider: EmbeddingProvi
     embedding, zendesk = settings.embedding, settings.zendesk
     calls = embedding_calls(measured.texts, measured.tokens, provider.max_texts)
     requests = measured.texts if embedding.quota_unit == "text" else calls
+    limits = Limits(zendesk.requests_per_minute, zendesk.incremental_requests_per_minute)
+    way = way_of(measured, zendesk.comments, limits)
+    of = measured.calls(way)
     times = {
-        f"Zendesk's {zendesk.requests_per_minute:,} requests a minute": (
-            measured.zendesk_calls / zendesk.requests_per_minute
-        ),
+        f"Zendesk's {zendesk.requests_per_minute:,} requests a minute": of.total / limits.general,
         f"Zendesk's {zendesk.incremental_requests_per_minute:,} export pages a minute": (
-            measured.export_calls / zendesk.incremental_requests_per_minute
+            (of.export + of.events) / limits.incremental
         ),
     }
     days = 1
@@ -102,6 +143,8 @@ def forecast_of(measured: Measured, settings: Settings, provider: EmbeddingProvi
     price, source = price_of(settings)
     return Forecast(
         measured=measured,
+        way=way,
+        limits=limits,
         model=settings.embedding_model,
         embedding_calls=calls,
         requests=requests,
@@ -111,6 +154,13 @@ def forecast_of(measured: Measured, settings: Settings, provider: EmbeddingProvi
         price=price,
         price_source=source,
     )
+
+
+def way_of(measured: Measured, wanted: Literal["auto", "single", "bulk"], limits: Limits) -> CommentsWay:
+    """Return how an import reads comments: as it is wanted, or else the faster way."""
+    if measured.ways is None or "bulk" not in measured.possible() or wanted == "single":
+        return "single"
+    return measured.ways.faster(limits) if wanted == "auto" else "bulk"
 
 
 def price_of(settings: Settings) -> tuple[float, str]:

@@ -6,10 +6,8 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,9 +15,12 @@ from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.comment_ways import COMMENTS_A_CALL, Size, Ways, ways_of
+from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
+from streams.sources.zendesk.ticket_events import events_page
 from streams.transforms.enrich import enriched_ticket, is_removed
 from ticketstream.forecast.figures import Measured
 from ticketstream.forecast.parts import Parts, parts_of
@@ -29,7 +30,6 @@ SAMPLE: Final = 150
 """Tickets whose comments are read."""
 _PAGES: Final = 4
 """Export pages that are read: all of a small import, of a large one some from all of its time."""
-_COMMENTS_A_CALL: Final = 100
 _IDS_A_CALL: Final = 100
 _AT_ONCE: Final = 10
 _COMMENT_COUNT: Final = "comment_count"
@@ -39,24 +39,10 @@ Report = Callable[[str, str], None]
 """Told what goes on, as (step, detail)."""
 
 
-class _Count(msgspec.Struct):
-    value: int
-
-
-class _TicketCount(msgspec.Struct):
-    count: _Count
-
-
-class _SearchCount(msgspec.Struct):
-    count: int
-
-
 class _Extra(msgspec.Struct):
     comment_count: int | None = None
 
 
-_TICKET_COUNT: Final = msgspec.json.Decoder(_TicketCount)
-_SEARCH_COUNT: Final = msgspec.json.Decoder(_SearchCount)
 _EXTRA: Final = msgspec.json.Decoder(_Extra)
 
 
@@ -107,6 +93,8 @@ class _Read:
     calls: int
     people: set[int] = field(default_factory=set)
     """Those who did not come along with the comments."""
+    strangers: set[int] = field(default_factory=set)
+    """Authors who do not come along with the ticket."""
 
 
 async def measure_account(
@@ -114,8 +102,8 @@ async def measure_account(
 ) -> Measured:
     """Return what an import of all that changed since (Unix seconds) holds; an estimate as a rule.
 
-    Takes at most 4 export pages, two counts, and the comments of ``sample`` tickets, under the
-    account's quotas. Raises what ZendeskClient.get raises.
+    Takes at most 4 export pages, a page of ticket events, two counts, and the comments of ``sample``
+    tickets, under the account's quotas. Raises what ZendeskClient.get raises.
     """
     rows = _Rows()
     total, pages, whole = await _rows(client, rows, since, report)
@@ -132,7 +120,7 @@ async def measure_account(
         return round(total_of([value(r) for r in largest], [value(r) for r in some], chosen.others) * times)
 
     if all(row.comments is not None for row in standing):
-        calls = sum(max(1, math.ceil((row.comments or 0) / _COMMENTS_A_CALL)) for row in standing)
+        calls = sum(max(1, math.ceil((row.comments or 0) / COMMENTS_A_CALL)) for row in standing)
         comment_calls = round(calls * times)
     else:
         comment_calls = everywhere(lambda r: r.calls)
@@ -142,6 +130,8 @@ async def measure_account(
         {person for one in read for person in one.people},
     )
     lookups = sum(math.ceil(len(each - {None}) / _IDS_A_CALL) for each in ids)
+    strangers = {person for one in read for person in one.strangers}
+    ways = await _ways(client, seen, total, since, report)
     return Measured(
         tickets=total,
         removed=total - kept,
@@ -158,6 +148,26 @@ async def measure_account(
         export_calls=pages,
         comment_calls=comment_calls,
         people_calls=lookups + any(ticket.group_id is not None for ticket in tickets),
+        ways=None if ways is None else replace(ways, export_pages=pages, single_calls=comment_calls),
+        bulk_people_calls=math.ceil(len(strangers) / _IDS_A_CALL),
+    )
+
+
+async def _ways(
+    client: ZendeskClient, seen: Sequence[_Row], total: int, since: int, report: Report
+) -> Ways | None:
+    """Compare the ways of reading comments; None where Zendesk refuses the ticket events."""
+    report("looking at the ticket events", "")
+    try:
+        events = await events_page(client, since)
+    except RefusedError:
+        return None
+    return ways_of(
+        [Size.of(row.change.ticket, row.comments) for row in seen],
+        total,
+        since=since,
+        events_a_comment=events.to_a_comment,
+        doubtful=events.doubtful,
     )
 
 
@@ -177,7 +187,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
         cursor, ended, pages = page.after_cursor, page.end_of_stream, pages + 1
         if pages == 1 and not ended:
             report("counting the tickets", "")
-            total = await _count(client, since)
+            total = (await count_tickets(client, since)).value
             if total > _PAGES * LARGEST_PAGE * 0.9:
                 break
     if ended:
@@ -197,23 +207,6 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
     deleted = sum(row.change.ticket.status == "deleted" for row in rows.tickets.values())
     total = max(len(rows.tickets), round(total / max(0.01, 1 - deleted / max(1, len(rows.tickets)))))
     return total, max(pages + 1, math.ceil(total / LARGEST_PAGE)), False
-
-
-async def _count(client: ZendeskClient, since: int) -> int:
-    """Return how many tickets there are, deleted ones left out.
-
-    The search counts archived tickets too; the plain count, which does not, serves where it cannot be
-    asked. Sources: Zendesk's API reference, "Search", "Show Results Count"; "Tickets", "Count Tickets".
-    """
-    query = "type:ticket"
-    if since:
-        query += f" updated>={datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    path = f"/api/v2/search/count.json?query={quote(query, safe='')}"
-    try:
-        return (await client.get(path, _SEARCH_COUNT, "count", lane="backfill")).value.count
-    except RefusedError:
-        plain = await client.get("/api/v2/tickets/count.json", _TICKET_COUNT, "count", lane="backfill")
-        return plain.value.count.value
 
 
 async def _read(
@@ -238,12 +231,14 @@ async def _read(
             names, _ = await reader.names(change, found.comments, "backfill")
             whole = enriched_ticket(change, found.comments, names, origin=Origin("", 0, 0), now=0.0)
             known = {user.id for user in found.users}
+            authors = {comment.author_id for comment in found.comments if comment.author_id is not None}
             done += 1
             report("reading comments", f"{done} of {len(chosen)}")
             return _Read(
                 parts_of(whole, provider.count_tokens),
                 found.calls,
                 people - known,
+                authors - people - {ticket.submitter_id},
             )
 
     tasks = [asyncio.create_task(one(row.change)) for row in chosen]

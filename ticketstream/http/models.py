@@ -88,6 +88,8 @@ class Import(_Answer):
     tickets: list[int] | None
     tickets_done: int
     tickets_total: int | None
+    comments: Literal["single", "bulk"] | None = Field(description="how comments are read")
+    events: int = Field(description="ticket events read, where comments are read in bulk")
     fetched: int
     enriched: int
     embedded: int

@@ -68,6 +68,8 @@ def import_fields(known: KnownImport, paused: str | None = None) -> dict[str, An
         "tickets": list(record.spec.tickets) or None,
         "tickets_done": done_of(record),
         "tickets_total": total_of(record),
+        "comments": record.comments or None,
+        "events": record.events,
         "fetched": record.fetched,
         "enriched": record.enriched,
         "embedded": record.embedded,
@@ -82,6 +84,14 @@ def import_fields(known: KnownImport, paused: str | None = None) -> dict[str, An
         "switched_to": record.switched_to or None,
         "errors": list(record.errors),
     }
+
+
+def events_words(record: ImportRecord) -> str:
+    """Return how far the ticket events have been read; "" where none are."""
+    if not record.events:
+        return ""
+    through = moment(record.events_from) or ""
+    return f"{record.events:,} ticket events read" + (f", to {through[:10]}" if record.events_from else "")
 
 
 def kind_of(record: ImportRecord) -> str:

@@ -20,12 +20,16 @@ from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
 
-Endpoint = Literal["export", "comments", "users", "organizations", "groups", "me", "tickets", "count"]
+Endpoint = Literal[
+    "export", "events", "comments", "users", "organizations", "groups", "me", "tickets", "count"
+]
 OnCall = Callable[[Endpoint, int, float], None]
 """Told of each attempt its endpoint, HTTP status (0: no answer), and seconds."""
 OnRetry = Callable[[Endpoint, RetryableError, int, float], None]
 """Told of each retry its endpoint, the error, the attempt that failed, and the seconds until the next."""
 
+INCREMENTAL: Final = frozenset(("export", "events"))
+"""The endpoints below ``/incremental/``, which have a limit of their own."""
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
@@ -119,7 +123,7 @@ class ZendeskClient:
 
         async def attempt() -> T:
             nonlocal target, calls, strange
-            if endpoint == "export":
+            if endpoint in INCREMENTAL:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
@@ -207,7 +211,7 @@ class ZendeskClient:
     def _refused(self, error: RateLimitedError, endpoint: Endpoint, heading: Heading) -> None:
         """Hold back everybody who shares the limit that said no, not only this call."""
         # The general limit answers in plain text, that of the incremental exports in JSON.
-        own = endpoint == "export" and heading.content_type == "application/json"
+        own = endpoint in INCREMENTAL and heading.content_type == "application/json"
         (self.incremental if own else self.general).refused(error.retry_after)
 
 

@@ -102,6 +102,10 @@ class Account:
         live = self._live.get(ticket_id)
         return self._generated.whole(ticket_id) if live is None else (live.row, live.comments)
 
+    def written(self, ticket_id: int) -> list[Row]:
+        """Return the comments a generated ticket started with, as they were written."""
+        return self._generated.whole(ticket_id)[1]
+
     def generated_timestamp(self, ticket_id: int) -> int:
         """Return the second of the ticket's last change, changes by the system included."""
         live = self._live.get(ticket_id)

@@ -60,7 +60,7 @@ class Changes:
         row.update(changed, description=first["body"], is_public=first["public"])
         live = account.add(row, [first])
         account.touch(live, now)
-        self._say("created", live, {}, comment=0)
+        self._say("created", live, {}, said=first)
         return live.row
 
     def update(self, ticket_id: int, fields: dict[str, Any]) -> Row:
@@ -126,11 +126,11 @@ class Changes:
                 f'Request #{here["id"]} "{here["subject"]}" was closed and merged into this request.'
             )
             tags = sorted({*here["tags"], "closed_by_merge"})
-            self._append(source, str(said), bool(fields.get("source_comment_is_public", True)))
+            last = self._append(source, str(said), bool(fields.get("source_comment_is_public", True)))
             self._moved(source, {"status": "closed", "tags": tags}, self._account.now())
             self._append(target, str(told), bool(fields.get("target_comment_is_public", True)))
             self._moved(target, {}, self._account.now())
-            self._say("merged", source, {"target_ticket_id": str(target_id)})
+            self._say("merged", source, {"target_ticket_id": str(target_id)}, said=last)
             self._said_comment(target, target.comments[-1])
         return [source.row["id"] for source in sources]
 
@@ -235,10 +235,11 @@ class Changes:
         public = bool(given.get("public", True))
         return comment_row(comment_id(ticket_id, number), author, body, public, iso(now), "api", [])
 
-    def _append(self, live: LiveTicket, text: str, public: bool) -> None:
+    def _append(self, live: LiveTicket, text: str, public: bool) -> Row:
         given = {"body": text, "public": public}
         comment = self._comment(live.row["id"], len(live.comments), given, self._agent, self._account.now())
         live.comments = [*live.comments, comment]
+        return comment
 
     @staticmethod
     def _replace(live: LiveTicket, number: int, comment: Row) -> None:
@@ -255,8 +256,8 @@ class Changes:
 
     # What is told.
 
-    def _say(self, name: str, live: LiveTicket, change: dict[str, Any], comment: int | None = None) -> None:
-        self._tell(Event(name, live.generated, self._agent, live.row, change, None, comment))
+    def _say(self, name: str, live: LiveTicket, change: dict[str, Any], said: Row | None = None) -> None:
+        self._tell(Event(name, live.generated, self._agent, live.row, change, None, said))
 
     def _said_comment(self, live: LiveTicket, comment: Row) -> None:
         author = comment["author_id"]
@@ -271,7 +272,7 @@ class Changes:
             "id": str(comment["id"]),
             "is_public": comment["public"],
         }
-        self._say("comment_added", live, {"comment": told}, len(live.comments) - 1)
+        self._say("comment_added", live, {"comment": told}, comment)
 
     def _said_fields(self, live: LiveTicket, old: Row, changed: Row) -> None:
         for name, event in _EVENTS.items():

@@ -11,8 +11,8 @@ class Event(NamedTuple):
     """One thing that happened.
 
     ``name`` is the end of Zendesk's event type (``comment_added``); ``change`` is the webhook's
-    ``event`` object; ``field`` holds (name, new value, old value) of a changed field; ``comment`` is
-    the number of an added comment.
+    ``event`` object; ``field`` holds (name, new value, old value) of a changed field; ``said`` is an added
+    comment as it was written.
     """
 
     name: str
@@ -21,4 +21,4 @@ class Event(NamedTuple):
     row: Row
     change: dict[str, Any]
     field: tuple[str, Any, Any] | None = None
-    comment: int | None = None
+    said: Row | None = None

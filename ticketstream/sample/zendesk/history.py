@@ -16,13 +16,19 @@ from ticketstream.sample.zendesk.tickets import audit_id, comment_id
 
 PAGE: Final = 1_000
 _NUMBER_BITS: Final = 10
+_CHANGED_COMMENTS: Final = {
+    "comment_redacted": "CommentRedactionEvent",
+    "comment_made_private": "CommentPrivacyChange",
+}
+"""Source: Zendesk's "Ticket Audit events reference"."""
 
 
 class History:
     """The comments of the generated account and the events since the start.
 
-    A page ends with the last event of a second, so it can hold a few more than ``PAGE``. Tickets
-    that are gone have no events.
+    A page ends with the last event of a second, so it can hold a few more than ``PAGE``, and the next one
+    begins with that second: it repeats its events. Tickets that are gone have no events. A comment is shown
+    as it was written: that it was redacted or made private later is told by an event of its own.
     """
 
     def __init__(self, account: Account) -> None:
@@ -36,7 +42,7 @@ class History:
         self._live.append(event)
 
     def page(self, start: int, horizon: int, with_comments: bool) -> tuple[list[Row], int, bool]:
-        """Return the events from second ``start`` on, the second after the last, and if it is the end."""
+        """Return the events from second ``start`` on, the second of the last one, and if it is the end."""
         times, codes = self._index()
         low = int(np.searchsorted(times, start, side="left"))
         high = int(np.searchsorted(times, horizon, side="left"))
@@ -49,9 +55,9 @@ class History:
             ticket_id, number = code >> _NUMBER_BITS, code & (1 << _NUMBER_BITS) - 1
             if self._account.present(ticket_id):
                 if ticket_id not in cache:
-                    cache[ticket_id] = self._account.whole(ticket_id)[1]
+                    cache[ticket_id] = self._account.written(ticket_id)
                 found.append(_said(time, ticket_id, cache[ticket_id][number], with_comments))
-        end = int(times[stop - 1]) + 1 if low < stop else start
+        end = int(times[stop - 1]) if low < stop else start
         if stop < high:
             return found, end, False
 
@@ -61,7 +67,7 @@ class History:
         while first < until < last and self._live[until].at == self._live[until - 1].at:
             until += 1
         for event in self._live[first:until]:
-            end = event.at + 1
+            end = event.at
             if self._account.present(event.row["id"]):
                 found.extend(self._told(event, with_comments))
         return found, end, until >= last
@@ -80,25 +86,23 @@ class History:
             self._codes = ((index + 1) << _NUMBER_BITS | number)[order]
         return self._times, self._codes
 
-    def _told(self, event: Event, with_comments: bool) -> list[Row]:
+    @staticmethod
+    def _told(event: Event, with_comments: bool) -> list[Row]:
         ticket_id = event.row["id"]
-        if event.comment is not None:
-            comments = self._account.whole(ticket_id)[1]
-            if event.comment < len(comments):
-                return [_said(event.at, ticket_id, comments[event.comment], with_comments)]
-            return []
-        if event.field is None:
-            return []
-        name, new, old = event.field
+        if event.said is not None:
+            return [_said(event.at, ticket_id, event.said, with_comments)]
         number = audit_id(comment_id(ticket_id, 5_000)) + event.at % 4_000
-        child = {
-            "id": number + 1,
-            "via": "Web service",
-            "via_reference_id": None,
-            name: new,
-            "previous_value": old,
-            "event_type": "Change",
-        }
+        child: dict[str, Any] = {"id": number + 1, "via": "Web service", "via_reference_id": None}
+        if event.name in _CHANGED_COMMENTS:
+            child |= {"event_type": _CHANGED_COMMENTS[event.name]}
+            child |= {"comment_id": int(event.change["comment"]["id"])}
+            if event.name == "comment_made_private":
+                child["public"] = False
+        elif event.field is not None:
+            name, new, old = event.field
+            child |= {name: new, "previous_value": old, "event_type": "Change"}
+        else:
+            return []
         return [_audit(number, event.at, ticket_id, event.actor_id, child)]
 
 
@@ -113,7 +117,7 @@ def _said(time: int, ticket_id: int, comment: Row, with_body: bool) -> Row:
     }
     if with_body:
         kept = ("type", "author_id", "body", "html_body", "plain_body", "public", "attachments", "audit_id")
-        child |= {name: comment[name] for name in kept}
+        child |= {name: comment[name] for name in kept} | {"created_at": iso(time)}
     return _audit(comment["audit_id"], time, ticket_id, comment["author_id"], child)
 
 

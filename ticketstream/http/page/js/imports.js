@@ -88,9 +88,10 @@ function makeItem(first) {
   };
 }
 
-function numbersOf({ done, total, rate: perSecond, seconds_left: left, status }) {
+function numbersOf({ done, total, rate: perSecond, seconds_left: left, status, events }) {
   if (status === "waiting" && !done) return "waiting for a worker";
   const parts = [total === null ? `${count(done)} done` : `${count(done)} of ${count(total)}`];
+  if (events) parts.push(`${count(events)} ticket events read`);
   if (perSecond !== null) parts.push(rate(perSecond));
   if (left !== null) parts.push(`${duration(left)} left`);
   return parts.join(" · ");
