@@ -18,6 +18,7 @@ from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
 from agents.measuring import Measuring
+from agents.moved import at_home
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
 from agents.producer import Producer
@@ -72,7 +73,10 @@ _IDLE_SECONDS: Final = 0.2
 
 
 class Pipeline:
-    """The stages of one worker; see TicketApp for when its methods are called."""
+    """The stages of one worker; see TicketApp for when its methods are called.
+
+    Without ``sources`` it follows no account and runs no import.
+    """
 
     enrich_live: Engine
     enrich_backfill: Engine
@@ -80,8 +84,17 @@ class Pipeline:
     index: Engine
     imports: Imports
 
-    def __init__(self, app: TicketApp, settings: Settings, slot: Slot, make: Maker | None = None) -> None:
+    def __init__(
+        self,
+        app: TicketApp,
+        settings: Settings,
+        slot: Slot,
+        make: Maker | None = None,
+        *,
+        sources: bool = True,
+    ) -> None:
         self._app = app
+        self._sources = sources
         self._settings = settings
         self._slot = slot
         self._partitions = settings.kafka.partitions
@@ -135,7 +148,7 @@ class Pipeline:
         people = People(self._zendesk) if self._zendesk else None
         reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
         stage = enrich.Enrich(self._tables, reader, self._backlog)
-        enriching = stage.handle
+        enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
         self.enrich_backfill = self._engine(enrich.STAGE, enriching, working=_WORKING, locks=locks)
@@ -180,6 +193,7 @@ class Pipeline:
             self._tables,
             self._producer,
             runner.run,
+            partitions=self._partitions,
             on_end=self._measuring.import_ended,
             on_dead_letter=self._measuring.unreadable_command,
         )
@@ -323,6 +337,8 @@ class Pipeline:
         self._own(len(partitions))
         self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
+        if not self._sources:
+            return
         self.imports.assigned(partitions)
         await self._stop_live()
         subdomain = self._settings.zendesk.subdomain

@@ -11,7 +11,9 @@ import faust
 import structlog
 import uvloop
 
+from agents import stores
 from agents.app import create_app
+from agents.draining import Draining
 from agents.logs import configure_logs, log_uncaught
 from agents.pipeline import Pipeline
 from agents.slots import take_slot
@@ -25,8 +27,11 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK = 256 * 1024
 
 
-def main(make: Maker | None = None) -> int:
-    """Run a worker until SIGTERM or SIGINT; returns the exit status. ``make`` makes its metrics."""
+def main(make: Maker | None = None, *, draining: bool = False) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit status.
+
+    ``make`` makes its metrics. With ``draining`` it takes in nothing new: see agents.draining.
+    """
     try:
         settings = load_settings()
         slot = take_slot(settings.data_dir)
@@ -38,10 +43,13 @@ def main(make: Maker | None = None) -> int:
         configure_logs(settings, slot.number)
         log_uncaught()
         asyncio.run(ensure_topics(settings))
+        stores.keep_for(settings.kafka.partitions, slot.folder)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
-        app = create_app(settings, slot.folder, slot.instance_id)
-        app.stages = Pipeline(app, settings, slot, make)
+        # Kafka waits for a static member that has stopped; one that only drains will not come back.
+        app = create_app(settings, slot.folder, "" if draining else slot.instance_id)
+        pipeline = Pipeline(app, settings, slot, make, sources=not draining)
+        app.stages = Draining(pipeline) if draining else pipeline
     except (UserError, RetryableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

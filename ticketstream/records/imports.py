@@ -29,17 +29,17 @@ class ImportBook:
     """Puts together the workers' records and the commands, in the order in which partitions hold them."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, ImportRecord] = {}
+        self._kept: dict[tuple[int, str], ImportRecord] = {}
         self._asked: dict[str, ImportRecord] = {}
 
     def add(self, raw: Any) -> None:
-        """Take in a message of one of the topics (``topic``, ``key``, ``value``, ``headers``)."""
+        """Take in a message of one of the topics, with its place, key, value and headers."""
         if raw.topic == CHANGELOG:
             import_id = bytes(raw.key or b"").decode("utf-8", "replace")
             if (record := _record(raw.value)) is not None:
-                self._kept[import_id] = record
-            else:
-                self._kept.pop(import_id, None)
+                self._kept[raw.partition, import_id] = record
+            else:  # where there are more partitions now, it has a place in another
+                self._kept.pop((raw.partition, import_id), None)
             return
         try:
             fold(self._asked, decode(ImportCommand, raw.value, raw.headers))
@@ -48,7 +48,7 @@ class ImportBook:
 
     def imports(self) -> list[KnownImport]:
         """Return every import, newest first."""
-        kept = self._kept
+        kept = {import_id: record for (_, import_id), record in self._kept.items()}
         known = [KnownImport(record) for record in kept.values()]
         known += [KnownImport(record, waiting=True) for key, record in self._asked.items() if key not in kept]
         return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
