@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import freshness, instrumentation, memory, quota, replay, throughput, watchers
+from benchmarks import freshness, instrumentation, memory, quota, replay, scale, throughput, watchers
 from benchmarks.figures import Findings
 from benchmarks.report import machine, show, write
 from schemas.errors import RetryableError, UserError
@@ -26,6 +26,7 @@ _ALL: Final = (
     "memory",
     "instrumentation",
     "watchers",
+    "scale",
 )
 _BY_DEFAULT: Final = (*throughput.SCENARIOS, "quota")
 _QUOTA_TICKETS: Final = 4_000
@@ -75,6 +76,8 @@ def main() -> int:
             found.append(replay.run(tickets=tickets, workers=workers, note=note))
         if "watchers" in wanted:
             found.append(watchers.run(tickets=tickets, workers=workers, note=note))
+        if "scale" in wanted:
+            found.append(scale.run(tickets=tickets, workers=workers, note=note))
         if "memory" in wanted:
             found.append(memory.run(tickets=tickets, workers=workers, note=note))
         if "instrumentation" in wanted:

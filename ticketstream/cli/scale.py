@@ -9,6 +9,7 @@ import typer
 from ticketstream.cli.output import JsonOption, note, print_json, size, table
 
 if TYPE_CHECKING:
+    from schemas.settings import Settings
     from ticketstream.scale.plan import Outcome, Plan
 
 
@@ -55,9 +56,22 @@ def scale(
             f"if partitions were being made already, run `ticketstream scale --partitions {partitions}` again"
         )
         raise
+    setting = None if dry_run else _setting_to_change(settings, partitions)
     if as_json:
-        print_json(fields(outcome))
-    _conclude(outcome)
+        print_json(fields(outcome) | {"setting_to_change": setting})
+    _conclude(outcome, setting)
+
+
+def _setting_to_change(settings: Settings, partitions: int) -> str | None:
+    """Have the local stack remember the number; returns what a person has to set all the same."""
+    from schemas.settings import PREFIX, load_settings
+    from ticketstream.stack.api import LocalStack
+
+    given = load_settings(local_stack=False)
+    LocalStack(settings.data_dir, given=given).keep_partitions(settings.bootstrap_servers, partitions)
+    if load_settings().kafka.partitions == partitions:
+        return None
+    return f"{PREFIX}KAFKA__PARTITIONS={partitions}"
 
 
 def show(plan: Plan) -> None:
@@ -86,19 +100,18 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{number:,} on {topic}" for topic, number in counts.items())
 
 
-def _conclude(outcome: Outcome) -> None:
-    from schemas.settings import PREFIX
-
+def _conclude(outcome: Outcome, setting: str | None) -> None:
     plan = outcome.plan
-    if outcome.status == "unchanged":
-        note(f"every topic has {plan.after} partitions already: nothing to do")
-    elif outcome.status == "planned":
+    if outcome.status == "planned":
         if plan.workers:
             note(f"{len(plan.workers)} running now, to be stopped first: {', '.join(plan.workers)}")
         note("nothing was changed")
+        return
+    if outcome.status == "unchanged":
+        note(f"every topic has {plan.after} partitions already: nothing to do")
     else:
-        note(f"{outcome.moved:,} keys moved in {outcome.seconds:.0f} s")
-        note(
-            f"all topics have {plan.after} partitions: set {PREFIX}KAFKA__PARTITIONS={plan.after} wherever "
-            "workers and commands run (.env, the environment), start workers, restart `ticketstream serve`"
-        )
+        note(f"{outcome.moved:,} keys moved in {outcome.seconds:.0f} s: {plan.after} partitions everywhere")
+    if setting:
+        note(f"set {setting} wherever workers and commands run (.env, the environment)")
+    if outcome.status == "done":
+        note("then start the workers, and restart `ticketstream serve`")
