@@ -1,16 +1,22 @@
 """A worker that only finishes what others have begun: ``python -m agents.draining``.
 
 It embeds and indexes what lies behind enrich. It takes in no change and no command, follows no account and
-runs no import, so an end is in sight. Whoever starts it looks at the offsets, and stops it.
+runs no import, so an end is in sight. Whoever starts it looks at the offsets, and stops it; should that
+process be killed, it ends at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import signal
 import sys
-from typing import Any
+from typing import Any, Final
 
 from agents.app import Stages, Takes
+
+_PR_SET_PDEATHSIG: Final = 1
+"""From Linux' prctl.h."""
 
 
 class Draining:
@@ -44,4 +50,6 @@ class _Closed:
 if __name__ == "__main__":
     from agents.worker import main
 
+    # As after any kill -9 nothing is lost; a worker that went on would stop whoever wants to begin again.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     sys.exit(main(draining=True))

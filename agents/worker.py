@@ -47,7 +47,7 @@ def main(make: Maker | None = None, *, draining: bool = False) -> int:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
         # Kafka waits for a static member that has stopped; one that only drains will not come back.
-        app = create_app(settings, slot.folder, "" if draining else slot.instance_id)
+        app = create_app(settings, slot.folder, None if draining else slot.instance_id)
         pipeline = Pipeline(app, settings, slot, make, sources=not draining)
         app.stages = Draining(pipeline) if draining else pipeline
     except (UserError, RetryableError) as error:

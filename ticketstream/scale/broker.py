@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.errors import IllegalStateError, KafkaError, for_code
+from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
 from agents.kafka_client import stop_consumer
 from agents.topics import topic_configs
@@ -127,10 +127,8 @@ class Broker:
             consumer.assign(places)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(places)
             await consumer.commit(dict(ends))
-        except IllegalStateError as error:
-            raise ConflictError(
-                f"a worker has started meanwhile: stop it, then run this again ({error})"
-            ) from error
+        except CommitFailedError as error:
+            raise ConflictError("a worker has started meanwhile: stop it, then run this again") from error
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._servers, error) from error
         finally:

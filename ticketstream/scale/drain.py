@@ -18,6 +18,7 @@ from agents.watermarks import Watermarks
 from schemas.errors import ConflictError
 from schemas.settings import PREFIX, Settings
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS
+from streams.retries import RetryPolicy, retrying
 from ticketstream.records.spending import pause_words
 from ticketstream.scale.broker import Broker
 from ticketstream.workers.pool import WorkerPool
@@ -29,6 +30,7 @@ FORGOTTEN_SECONDS: Final = 15.0
 _LOOK_AGAIN_SECONDS: Final = 0.3
 _LOOK_AT_THE_CAP_SECONDS: Final = 3.0
 _MOST_STARTS: Final = 3
+_POLICY: Final = RetryPolicy(attempts=5)
 
 
 async def unfinished(
@@ -37,7 +39,8 @@ async def unfinished(
     """Return how many messages of each topic are not acknowledged, without those that have none."""
     places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
     async with Watermarks(settings.bootstrap_servers, partitions) as watermarks:
-        waiting = await watermarks.unacknowledged(places)
+        # A broker that has never had a group yet makes its topic of offsets first.
+        waiting = await retrying(lambda: watermarks.unacknowledged(places), _POLICY)
     found: dict[str, int] = {}
     for place, some in waiting.items():
         if some.messages:

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from agents.producer import Producer, Record
+from agents.slots import taken_slots
 from agents.spans import Span, SpanReader
 from schemas.errors import ConflictError
 from schemas.moves import scale_marker
@@ -35,7 +36,7 @@ from ticketstream.scale.homes import COPIED, IMPORTS, MOVED, SPENDING, Change
 from ticketstream.scale.lock import only_one
 from ticketstream.scale.move import Move
 from ticketstream.scale.plan import Outcome, Plan, change_of, check_caps, plan_of
-from ticketstream.scale.scan import Scan, messages_of
+from ticketstream.scale.scan import Scan, groups, messages_of
 
 Told = Callable[[str, str], None]
 """Is told what goes on, as (step, detail)."""
@@ -101,6 +102,12 @@ class _Scale:
         return Outcome(status="done", plan=plan, moved=moved, seconds=time.monotonic() - began)
 
     async def _alone(self) -> None:
+        if here := taken_slots(self._settings.data_dir):
+            number = f"{here} workers are" if here > 1 else "a worker is"
+            raise ConflictError(
+                f"{number} still running on this machine: stop all workers (Ctrl-C or SIGTERM), "
+                "then run this again"
+            )
         self._told("waiting until Kafka counts no worker in any more", "")
         await without_workers(self._broker)
 
@@ -190,9 +197,10 @@ class _Scale:
     async def _entries(self, topic: str, partitions: int) -> dict[tuple[int, bytes], bytes]:
         newest = adapt.Newest()
         async with SpanReader(self._servers) as reader:
-            async for batch in reader.read(await reader.spans([topic], range(partitions))):
-                for raw in batch.records:
-                    newest.add(raw)
+            for group in groups(await reader.spans([topic], range(partitions))):
+                async for batch in reader.read(group):
+                    for raw in batch.records:
+                        newest.add(raw)
         return newest.entries
 
     async def _spread(self, send: Callable[[Iterable[Record]], Awaitable[None]]) -> None:
