@@ -24,7 +24,6 @@ from schemas.state import changelog_topic
 from schemas.topics import EMBEDDED, ENRICHED
 from ticketstream.records.imports import find_import
 from ticketstream.records.reader import TopicReader
-from ticketstream.scale.broker import Broker
 
 TICKETS = 150
 BEFORE, AFTER = 4, 6
