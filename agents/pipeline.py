@@ -28,6 +28,7 @@ from agents.replay import ReplayFeed
 from agents.slots import Slot
 from agents.spending import Spending, caps_of
 from agents.tables import Tables
+from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
@@ -204,6 +205,8 @@ class Pipeline:
             ("embedding", "tokens"): self._tokens,
         }
         self._measuring.show_services(quotas, people, embedding)
+        # Once more: the services above may have been waited for, and partitions added meanwhile.
+        await retrying(lambda: ensure_topics(settings), on_retry=_waits)
         self._tasks = [
             asyncio.create_task(self._ledger.run()),
             asyncio.create_task(self.imports.run_flushes()),

@@ -8,12 +8,13 @@
 6. the workers' offsets are set behind what has moved, so that nothing of it is worked on again;
 7. that topic is deleted.
 
-Killed anywhere before 2 it leaves nothing; from there on, doing it again leads to the same end: what has
-grown or moved is found as it is.
+Killed before 3 it begins anew; from there on, doing it again leads to the same end: what has grown or moved
+is found as it is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
@@ -41,6 +42,7 @@ from ticketstream.scale.scan import Scan, groups, messages_of
 Told = Callable[[str, str], None]
 """Is told what goes on, as (step, detail)."""
 _ATTEMPTS: Final = 8
+_JOINING_SECONDS: Final = 2.0
 
 
 async def scale(
@@ -78,8 +80,9 @@ class _Scale:
         self._scan = Scan(change)
 
     async def run(self, *, dry_run: bool, planned: Callable[[Plan], None]) -> Outcome:
-        resumes = await self._broker.under_way() is not None
         counts = await self._broker.counts()
+        # Marked, but nothing has grown: killed so early, it looks again at what is in flight.
+        resumes = await self._broker.under_way() is not None and max(counts.values()) > self._change.before
         have = min(counts.values())
         await self._look(range(have))
         plan = plan_of(
@@ -114,6 +117,8 @@ class _Scale:
     async def _drained(self, partitions: int) -> None:
         """Finish what is in flight, and keep workers from starting; both hold at once at the end."""
         while True:
+            if await self._broker.under_way() is not None:
+                await self._broker.end(self._change)
             if await unfinished(self._settings, partitions):
                 self._told("finishing what is in flight", "")
                 await drain(
@@ -123,17 +128,16 @@ class _Scale:
                 )
                 await self._alone()
             await self._broker.begin(self._change)
-            # A worker may have been starting just then.
+            # A worker that was starting just then, and saw no mark, is a member of the group soon.
+            await asyncio.sleep(_JOINING_SECONDS)
             if not await self._broker.workers() and not await unfinished(self._settings, partitions):
                 return
-            await self._broker.end(self._change)
             await self._alone()
 
     async def _carry_out(self) -> int:
         after = self._change.after
         self._told("making partitions", f"{after} for every topic")
         await self._broker.grow(after)
-        # Whoever passed the check of the topics before they were marked is a member of the group by now.
         await self._check_alone()
         await self._look(range(after))
         async with AsyncExitStack() as stack:
