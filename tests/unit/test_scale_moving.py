@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from agents.partitions import partition_of
-from agents.producer import Record
-from agents.spans import Batch, Span
+from agents.spans import Span
 from agents.topics import topic_configs
 from schemas.moves import MOVED_HEADER, is_moved, moved_headers, scale_marker, scale_under_way
 from schemas.topics import COMPACTED, EMBEDDED, ENRICHED, PIPELINE, RECONCILE_REPORTS
+from tests.scale_fixtures import HEADERS, Topics
 from ticketstream.scale.homes import ADAPTED, COPIED, IN_PLACE, MOVED, Change
 from ticketstream.scale.move import Move
 from ticketstream.scale.scan import Scan, groups
 
 CHANGE = Change(4, 6)
 KEYS = [f"acme:{number}".encode() for number in range(200)]
-HEADERS = (("schema", b"enriched-ticket/1"), ("traceparent", b"00-1-2-01"))
 
 
 def test_every_topic_that_holds_state_is_thought_of() -> None:
@@ -58,48 +55,6 @@ def test_only_what_stands_for_a_moved_key_is_taken_for_it() -> None:
     assert not is_moved(b"{}", moved_headers(5))
 
 
-class Topics:
-    """Compacted topics in memory; reads as SpanReader does, in batches of three."""
-
-    def __init__(self) -> None:
-        self.held: dict[TopicPartition, list[Any]] = {}
-        self.fails_at: int | None = None
-
-    def put(
-        self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Any = HEADERS
-    ) -> None:
-        held = self.held.setdefault(TopicPartition(topic, partition), [])
-        held.append(
-            SimpleNamespace(
-                topic=topic, partition=partition, offset=len(held), key=key, value=value, headers=headers
-            )
-        )
-
-    async def send(self, records: Sequence[Record]) -> None:
-        for record in records:
-            if self.fails_at is not None:
-                self.fails_at -= 1
-                if self.fails_at < 0:
-                    raise ConnectionError("killed")
-            self.put(*record)
-
-    def spans(self) -> dict[TopicPartition, Span]:
-        return {place: Span(0, 0, len(held)) for place, held in self.held.items()}
-
-    async def read(self, spans: Mapping[TopicPartition, Span]) -> AsyncIterator[Batch]:
-        for place, span in spans.items():
-            for first in range(span.next, span.end, 3):
-                yield Batch(self.held[place][first : min(first + 3, span.end)], {})
-
-    def live(self, topic: str) -> dict[tuple[bytes, int], Any]:
-        live = {}
-        for place, held in self.held.items():
-            if place.topic == topic:
-                newest = {raw.key: raw for raw in held}
-                live |= {(key, place.partition): raw for key, raw in newest.items() if raw.value is not None}
-        return live
-
-
 @pytest.fixture
 def topics() -> Topics:
     topics = Topics()
@@ -114,9 +69,9 @@ def topics() -> Topics:
 async def scaled(topics: Topics) -> int:
     reader: Any = topics
     scan = Scan(CHANGE)
-    await scan.look(reader, topics.spans(), lambda _: None)
+    await scan.look(reader, topics.whole(), lambda _: None)
     move = Move(CHANGE, topics.send, copied=COPIED)
-    await move.run(reader, topics.spans(), scan.found, lambda _: None)
+    await move.run(reader, topics.whole(), scan.found, lambda _: None)
     return move.moved
 
 
@@ -179,11 +134,11 @@ async def test_only_what_has_grown_is_looked_through_again(topics: Topics) -> No
     reader: Any = topics
     scan = Scan(CHANGE)
     read: list[int] = []
-    await scan.look(reader, topics.spans(), read.append)
+    await scan.look(reader, topics.whole(), read.append)
     assert sum(read) == 3 * len(KEYS)
     read.clear()
     topics.put(ENRICHED, 0, KEYS[0], b"x")
-    await scan.look(reader, topics.spans(), read.append)
+    await scan.look(reader, topics.whole(), read.append)
     assert sum(read) == len(topics.held[TopicPartition(ENRICHED, 0)])
 
 
