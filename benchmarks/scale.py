@@ -27,7 +27,7 @@ from ticketstream.scale.run import scale
 BEFORE: Final = 8
 AFTER: Final = 16
 _MOST_TICKETS: Final = 4_000
-_SYNTHETIC: Final = 50_000
+_SYNTHETIC: Final = 25_000
 _SIZES: Final = {
     changelog_topic("seen"): 250,
     changelog_topic("indexed"): 450,
@@ -35,7 +35,7 @@ _SIZES: Final = {
     EMBEDDED: 6_000,
 }
 """Bytes of an entry, about those of a ticket with two comments and one chunk of 768 numbers."""
-_BATCH: Final = 2_000
+_BATCH: Final = 2_500
 
 Note = Callable[[str], None]
 
