@@ -109,7 +109,7 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk) -> No
     desk = open_desk(TICKETS)
     use(desk, BEFORE)
     worker = desk.worker()
-    importing = asyncio.create_task(desk.whole_import())
+    importing = asyncio.create_task(desk.import_state(await desk.begin_import()))
 
     # Refused: fewer, and while a worker runs.
     await desk.received(lambda receipts: len(receipts) > 0)
