@@ -90,8 +90,11 @@ class TicketApp(faust.App):
         await self.stages.start()
 
 
-def create_app(settings: Settings, folder: Path, instance_id: str) -> TicketApp:
-    """Return the app of one worker, with its data in ``folder``; topics must exist already."""
+def create_app(settings: Settings, folder: Path, instance_id: str | None) -> TicketApp:
+    """Return the app of one worker, with its data in ``folder``; topics must exist already.
+
+    Kafka keeps the partitions of a worker with an ``instance_id`` for it while it is away for a moment.
+    """
     stores.install()
     app = TicketApp(
         APP_ID,

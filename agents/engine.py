@@ -32,6 +32,7 @@ from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
+from schemas.moves import is_moved
 from schemas.replays import replay_of
 from streams.limits.gate import Gate
 from streams.metrics import StageMetrics
@@ -179,6 +180,8 @@ class Engine:
         lane.finish(slot, done)
 
     async def _outcome(self, message: Incoming) -> Done:
+        if is_moved(message.value, message.headers):
+            return Done("skipped", reason="moved")
         unforeseen = 0
         while True:
             try:

@@ -176,8 +176,9 @@ class ImportRunner:
 
     async def _everything_indexed(self) -> None:
         async with Watermarks(self._servers, self._partitions) as watermarks:
-            # In the order of the pipeline: what a stage has acknowledged is on the next topic.
-            for topic in (BACKFILL, ENRICHED, EMBEDDED):
+            # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on
+            # to its ticket's new partition, so that it is on the first once more.
+            for topic in (BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
                 await watermarks.wait_for(topic)
 
 

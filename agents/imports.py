@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from agents.dead_letters import dead_letter, dead_letter_record, log_dead_letter
+from agents.moved import handed_on
 from agents.outcomes import incoming
 from agents.producer import Producer, Record
 from agents.progress import is_older
@@ -46,6 +47,7 @@ class Imports:
         producer: Producer,
         run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
         *,
+        partitions: int,
         on_cancel: Callable[[ImportRecord], Sequence[Record]] = lambda _: (),
         on_end: Callable[[str], None] = lambda _: None,
         on_dead_letter: Callable[[str], None] = lambda _: None,
@@ -54,6 +56,7 @@ class Imports:
         self._producer = producer
         self._run = run
         self._on_cancel = on_cancel
+        self._partitions = partitions
         self._on_end = on_end
         self._on_dead_letter = on_dead_letter
         self._records: dict[str, ImportRecord] = {}
@@ -71,8 +74,11 @@ class Imports:
     async def put(self, event: Any) -> None:
         """Apply a command or a count; it is acknowledged once the records are saved."""
         message = incoming(event)
+        moved = handed_on(message, self._partitions)
         try:
-            if message.topic == IMPORT_COMMANDS:
+            if moved is not None:
+                await retrying(lambda: self._producer.send([moved]))
+            elif message.topic == IMPORT_COMMANDS:
                 self._command(decode(ImportCommand, message.value, message.headers), message.partition)
             else:
                 self._progress(decode(StageProgress, message.value, message.headers))

@@ -19,6 +19,7 @@ from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource
 from agents.measuring import Measuring
+from agents.moved import at_home
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
 from agents.producer import Producer
@@ -28,6 +29,7 @@ from agents.replay import ReplayFeed
 from agents.slots import Slot
 from agents.spending import Spending, caps_of
 from agents.tables import Tables
+from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
@@ -81,7 +83,10 @@ _IDLE_SECONDS: Final = 0.2
 
 
 class Pipeline:
-    """The stages of one worker; see TicketApp for when its methods are called."""
+    """The stages of one worker; see TicketApp for when its methods are called.
+
+    Without ``sources`` it follows no account and runs no import.
+    """
 
     enrich_live: Engine
     enrich_backfill: Engine
@@ -89,8 +94,17 @@ class Pipeline:
     index: Engine
     imports: Imports
 
-    def __init__(self, app: TicketApp, settings: Settings, slot: Slot, make: Maker | None = None) -> None:
+    def __init__(
+        self,
+        app: TicketApp,
+        settings: Settings,
+        slot: Slot,
+        make: Maker | None = None,
+        *,
+        sources: bool = True,
+    ) -> None:
         self._app = app
+        self._sources = sources
         self._settings = settings
         self._slot = slot
         self._partitions = settings.kafka.partitions
@@ -154,7 +168,7 @@ class Pipeline:
         people = People(self._zendesk) if self._zendesk else None
         reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
         stage = enrich.Enrich(self._tables, reader, self._backlog)
-        enriching = stage.handle
+        enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
         self.enrich_backfill = self._engine(
@@ -207,6 +221,7 @@ class Pipeline:
             self._producer,
             runner.run,
             on_cancel=runner.over,
+            partitions=self._partitions,
             on_end=self._measuring.import_ended,
             on_dead_letter=self._measuring.unreadable_command,
         )
@@ -218,6 +233,8 @@ class Pipeline:
         }
         self._measuring.show_services(quotas, people, embedding)
         self._measuring.show_sizes(self._gates, self._batcher)
+        # Once more: the services above may have been waited for, and partitions added meanwhile.
+        await retrying(lambda: ensure_topics(settings), on_retry=_waits)
         self._tasks = [
             *reading,
             asyncio.create_task(self._ledger.run()),
@@ -381,6 +398,8 @@ class Pipeline:
         self._own(len(partitions))
         self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
+        if not self._sources:
+            return
         self.imports.assigned(partitions)
         if not self._unbegun:
             self._indexing.taken_over(gained)

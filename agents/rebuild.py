@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import structlog
 
+from agents.partitions import partition_of
 from agents.replay import waits
 from agents.spans import SpanReader
 from schemas.errors import RefusedError
@@ -76,6 +77,8 @@ class Rebuild:
                 for raw in batch.records:
                     if raw.key is None or not raw.key.startswith(prefix):
                         continue
+                    if partition_of(raw.key, self._partitions) != raw.partition:
+                        continue  # its ticket has moved since
                     try:
                         place = msgspec.json.decode(raw.value or b"", type=_Place)
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -102,7 +102,7 @@ class ReplayFeed:
             raise ValueError("no topic to replay")
         topics = [REPLAYED_TOPIC[spec.replay]] + ([BACKFILL] if spec.replay == "changes" else [])
         numbers: set[int] = set(range(self._partitions))
-        if spec.tickets:
+        if spec.tickets and spec.replay != "changes":  # those lie where they were sent, whatever came later
             numbers = {partition_of(ticket_key(account, each), self._partitions) for each in spec.tickets}
         async with SpanReader(self._servers) as reader:
             spans = await reader.spans(topics, sorted(numbers), spec.since)
@@ -119,7 +119,7 @@ class ReplayFeed:
 
     async def _round(self, record: ImportRecord, cursor: ReplayCursor, save: Wait, room: Wait) -> None:
         spans = cursor.places
-        choice = Choice(record)
+        choice = Choice(record, self._partitions)
         async with SpanReader(self._servers) as reader:
             chosen = await self._choose(record, reader, spans, choice)
             record.total = record.fetched + chosen.left(spans)
@@ -141,7 +141,11 @@ class ReplayFeed:
         spans: Mapping[TopicPartition, Span],
         choice: Choice,
     ) -> Chosen:
-        """Look through the spans from their start, partition by partition: a ticket lies in one of them."""
+        """Look through the spans from their start, partition by partition: a ticket lies in one of them.
+
+        Only changes from before there were more partitions lie elsewhere than later ones of their ticket:
+        enrich passes the older version by.
+        """
         chosen = Chosen()
         for partition in sorted({place.partition for place in spans}):
             newest = Newest(record.spec.replay)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from aiokafka import TopicPartition
 
+from agents.partitions import partition_of
 from agents.producer import Record
 from agents.spans import Span
 from schemas.codec import SCHEMA_HEADER, SCHEMAS
@@ -39,15 +40,16 @@ class _Version(msgspec.Struct):
 
 
 class Choice:
-    """Which messages of a topic a replay takes."""
+    """Which messages of a topic a replay takes, now that there are so many partitions."""
 
-    def __init__(self, record: ImportRecord) -> None:
+    def __init__(self, record: ImportRecord, partitions: int) -> None:
         spec = record.spec
         if not spec.replay:
             raise ValueError(f"import {record.id} is no replay")
         self._id = record.id
         self._from: ReplayFrom = spec.replay
         self._spec = spec
+        self._partitions = partitions
         self._prefix = f"{record.account}:".encode()
         self._keys = {ticket_key(record.account, number) for number in spec.tickets}
 
@@ -58,6 +60,8 @@ class Choice:
             return False  # a dead letter of the stage it came to
         if not raw.key.startswith(self._prefix) or (self._keys and raw.key not in self._keys):
             return False
+        if self._from != "changes" and self._home(raw) != raw.partition:
+            return False  # its ticket has moved since, and a copy of it lies there
         replay = replay_of(raw.headers)
         # A change replayed before lies where its original is too; a whole ticket may be the only one left.
         if replay == self._id or (replay and self._from == "changes"):
@@ -83,7 +87,10 @@ class Choice:
     def record_of(self, raw: Any) -> Record:
         """Return a message as it goes to the backfill lane: its key and bytes, and this replay's header."""
         headers = [each for each in as_former(raw.headers) if each[0] != REPLAY_HEADER]
-        return Record(BACKFILL, raw.partition, raw.key, raw.value, headers + replay_headers(self._id))
+        return Record(BACKFILL, self._home(raw), raw.key, raw.value, headers + replay_headers(self._id))
+
+    def _home(self, raw: Any) -> int:
+        return partition_of(raw.key, self._partitions)
 
 
 class Newest:

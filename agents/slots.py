@@ -62,3 +62,15 @@ def take_slot(data_dir: Path, highest: int = 256) -> Slot:
             "free it, or set TICKETSTREAM_DATA_DIR to another"
         ) from error
     raise StackError(f"{highest} workers run in {data_dir} already")
+
+
+def taken_slots(data_dir: Path) -> int:
+    """Return how many workers of this data directory run now."""
+    taken = 0
+    for path in (data_dir / "workers").glob("*.lock"):
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                taken += 1
+    return taken

@@ -19,11 +19,15 @@ import structlog
 from faust.stores import STORES, rocksdb
 from faust.types import TP
 
+from schemas.errors import StackError
+
 URL: Final = "local://"
 """Names this store in an app's settings, once it is installed."""
 TRY_AGAIN: Final = 75
 """The exit status (sysexits.h, EX_TEMPFAIL) of a worker that its parent should start again."""
 _FULL: Final = "no space left on device"
+_PARTITIONS: Final = "partitions"
+"""The file that says with how many partitions the tables beside it were made."""
 
 
 class LocalStore(rocksdb.Store):
@@ -82,6 +86,23 @@ class LocalStore(rocksdb.Store):
             places[event.message.tp].append(event.message)
         for place, messages in places.items():
             self.follow(place, messages)
+
+
+def keep_for(partitions: int, folder: Path) -> None:
+    """Delete a worker's tables that were made with another number of partitions.
+
+    What has moved to another partition since would still be in them: the changelogs tell of it for a day
+    only (Kafka's ``delete.retention.ms``). Raises StackError when the folder cannot be written.
+    """
+    note = folder / _PARTITIONS
+    try:
+        if note.is_file() and note.read_text().strip() == str(partitions):
+            return
+        shutil.rmtree(folder)
+        folder.mkdir()
+        note.write_text(f"{partitions}\n")
+    except OSError as error:
+        raise StackError(f"the worker's folder {folder} cannot be written: {error.strerror}") from error
 
 
 def install() -> None:

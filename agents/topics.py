@@ -9,7 +9,8 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
-from schemas.errors import SettingsError, UnavailableError
+from schemas.errors import ConflictError, SettingsError, UnavailableError
+from schemas.moves import scale_under_way
 from schemas.settings import PREFIX, Settings
 from schemas.state import TABLES, changelog_topic
 from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
@@ -57,8 +58,8 @@ def topic_configs() -> dict[str, dict[str, str]]:
 async def ensure_topics(settings: Settings) -> None:
     """Create what is missing, and check that every topic has the partitions the settings name.
 
-    Raises SettingsError when a topic has another number of partitions, UnavailableError when Kafka
-    cannot be reached.
+    Raises SettingsError when a topic has another number of partitions, ConflictError while the number is
+    being changed, UnavailableError when Kafka cannot be reached.
     """
     wanted = settings.kafka.partitions
     servers = settings.bootstrap_servers
@@ -79,6 +80,11 @@ async def ensure_topics(settings: Settings) -> None:
 async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
     configs = topic_configs()
     existing = set(await admin.list_topics())
+    if (scaling := scale_under_way(existing)) is not None:
+        raise ConflictError(
+            f"{scaling[0]} partitions are being changed to {scaling[1]}: wait for `ticketstream scale`; if "
+            f"it was interrupted, run `ticketstream scale --partitions {scaling[1]}` again"
+        )
     missing = [name for name in configs if name not in existing]
     if missing:
         brokers = len((await admin.describe_cluster())["brokers"])
@@ -99,6 +105,11 @@ async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
     wrong = {name: count for name, count in counts.items() if count != partitions}
     if wrong:
         name, count = next(iter(wrong.items()))
+        if len(set(counts.values())) > 1:
+            raise SettingsError(
+                f"topic {name} has {count} partitions, others have {min(counts.values())}: "
+                f"run `ticketstream scale --partitions {max(counts.values())}`"
+            )
         raise SettingsError(
             f"topic {name} has {count} partitions, but {PREFIX}KAFKA__PARTITIONS is {partitions}: "
             f"set it to {count}"

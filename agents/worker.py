@@ -12,7 +12,9 @@ import faust
 import structlog
 import uvloop
 
+from agents import stores
 from agents.app import Stages, TicketApp, create_app
+from agents.draining import Draining
 from agents.logs import configure_logs, log_uncaught
 from agents.pipeline import Pipeline
 from agents.slots import Slot, take_slot
@@ -29,10 +31,11 @@ _LARGE_BLOCK = 256 * 1024
 StagesOf = Callable[[TicketApp, Settings, Slot, Maker | None], Stages]
 
 
-def main(make: Maker | None = None, stages: StagesOf | None = None) -> int:
+def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining: bool = False) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit status.
 
-    ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own).
+    ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own). With
+    ``draining`` it takes in nothing new: see agents.draining.
     """
     try:
         settings = load_settings()
@@ -45,10 +48,15 @@ def main(make: Maker | None = None, stages: StagesOf | None = None) -> int:
         configure_logs(settings, slot.number)
         log_uncaught()
         asyncio.run(ensure_topics(settings))
+        stores.keep_for(settings.kafka.partitions, slot.folder)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
-        app = create_app(settings, slot.folder, slot.instance_id)
-        app.stages = (stages or Pipeline)(app, settings, slot, make)
+        # Kafka waits for a static member that has stopped; one that only drains will not come back.
+        app = create_app(settings, slot.folder, None if draining else slot.instance_id)
+        if draining:
+            app.stages = Draining(Pipeline(app, settings, slot, make, sources=False))
+        else:
+            app.stages = (stages or Pipeline)(app, settings, slot, make)
     except (UserError, RetryableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

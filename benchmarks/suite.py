@@ -15,6 +15,7 @@ from benchmarks import (
     rebalance,
     recovery,
     replay,
+    scale,
     scaling,
     stage,
     throughput,
@@ -121,6 +122,15 @@ SUITE: Final = (
         tickets=4_000,
         quick=400,
         minutes=7,
+    ),
+    Benchmark(
+        name="scale",
+        question="How long does it take to add partitions, per 100,000 keys, and is anything fetched, embedded "
+        "or written again?",
+        run=scale.run,
+        tickets=10_000,
+        quick=400,
+        minutes=5,
     ),
     Benchmark(
         name="rebalance",

@@ -33,7 +33,12 @@ class KafkaSettings(_Group):
     """How to reach Kafka."""
 
     bootstrap_servers: str | None = Field(None, description="Kafka, as host:port[,host:port]")
-    partitions: int = Field(8, ge=1, le=1024, description="partitions of every topic of the pipeline")
+    partitions: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="partitions of every topic of the pipeline; changed after `ticketstream scale`",
+    )
 
 
 class WeaviateSettings(_Group):

@@ -23,6 +23,7 @@ class Raw(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]]
+    timestamp: int = 0
 
 
 def a_letter(number: int = 1, **fields: Any) -> DeadLetter:

@@ -21,6 +21,7 @@ from agents.topics import MAX_MESSAGE_BYTES
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError
 from schemas.messages import DeadLetter, Origin
+from schemas.moves import moved_headers
 from schemas.retried import Retry, retry_of, with_retry
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
@@ -129,6 +130,15 @@ async def test_records_then_tables_then_acknowledgements(desks: Callable[..., De
     assert kinds == ["sent", "table", "ack", "ack", "ack"]
     assert desk.log[0] == ("sent", [b"0", b"1", b"2"])
     assert desk.log[1] == ("table", "seen", [b"0", b"1", b"2"])
+
+
+async def test_what_stands_for_a_key_that_has_moved_is_passed(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    await desk.engine.put(desk.event(0, value=None, headers=moved_headers(3)))
+    await until(lambda: desk.acks() == [0])
+    assert desk.started == []
+    assert desk.producer.sent == []
+    assert desk.count("stage_skipped_total", reason="moved") == 1
 
 
 async def test_a_later_message_waits_for_an_earlier_one(desks: Callable[..., Desk]) -> None:

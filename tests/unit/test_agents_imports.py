@@ -40,7 +40,7 @@ class Desk:
 
     def begin(self) -> None:
         """Begin as a worker that has just started."""
-        self.imports = Imports(self.tables, self.producer, self._run)  # type: ignore[arg-type]
+        self.imports = Imports(self.tables, self.producer, self._run, partitions=5)  # type: ignore[arg-type]
 
     async def _run(self, record: ImportRecord, save: Callable[[], Awaitable[None]]) -> None:
         self.running.append(record.id)
@@ -236,6 +236,17 @@ async def test_a_file_s_feeder_moves_the_record_forward_and_never_back(desk: Des
 def counted(sent: int, partition: int = 0, stage: str = "enrich", import_id: str = "i1") -> StageProgress:
     counts = StageCounts(sent=sent)
     return StageProgress(account="acme", import_id=import_id, stage=stage, partition=partition, counts=counts)
+
+
+@pytest.mark.parametrize("topic", [IMPORT_COMMANDS, IMPORT_PROGRESS])
+async def test_what_was_sent_before_there_were_more_partitions_is_handed_on(desk: Desk, topic: str) -> None:
+    event = await desk.put(counted(1), topic=topic, partition=1)
+    await desk.imports.flush()
+    (record,) = desk.producer.sent
+    assert (record.topic, record.partition, record.key) == (topic, 3, b"acme")
+    assert (record.value, record.headers) == (event.message.value, event.message.headers)
+    assert event.acked
+    assert not desk.ran
 
 
 async def test_counts_of_a_partition_replace_its_earlier_ones(desk: Desk) -> None:

@@ -47,6 +47,7 @@ class Desk:
         self.assignment: set[TP] = set()
         self.pipeline: Any = object.__new__(Pipeline)
         self.pipeline._tracing = None
+        self.pipeline._sources = True
         made = self.pipeline
         for name in ("backlog", "ledger", "batcher", "writer", "provider", "weaviate", "producer", "slot"):
             setattr(made, f"_{name}", Part(name, self.log))

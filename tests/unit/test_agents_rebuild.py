@@ -10,6 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents import rebuild as module
+from agents.partitions import partition_of
 from agents.rebuild import Rebuild
 from agents.spans import Batch, Span
 from schemas.codec import encode
@@ -84,7 +85,8 @@ class Desk:
 
     def message(self, number: int, collection: str, account: str = "acme") -> Any:
         ticket = an_embedded(5, ticket_id=number, account=account, collection=collection)
-        return SimpleNamespace(key=f"{account}:{number}".encode(), value=encode(ticket))
+        key = f"{account}:{number}".encode()
+        return SimpleNamespace(key=key, value=encode(ticket), partition=partition_of(key, 2))
 
     async def finish(self) -> None:
         async def save() -> None:
@@ -144,7 +146,7 @@ async def test_half_a_collection_is_not_read(desk: Desk) -> None:
 
 
 async def test_a_ticket_last_embedded_for_another_collection_stops_it(desk: Desk) -> None:
-    broken = SimpleNamespace(key=b"acme:9", value=b"{")
+    broken = SimpleNamespace(key=b"acme:9", value=b"{", partition=partition_of(b"acme:9", 2))
     desk.messages = [
         desk.message(1, OLD),
         desk.message(1, NEW),

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents import replay as module
+from agents import replay_choice
 from agents.replay import ReplayCursor, ReplayFeed
 from agents.replay_choice import Choice, Chosen, Newest, described
 from agents.spans import Batch, Span
@@ -51,7 +52,7 @@ def record(**spec: Any) -> ImportRecord:
 
 
 def test_what_is_taken() -> None:
-    choice = Choice(record())
+    choice = Choice(record(), 1)
     one = an_enriched(5)
     assert choice.takes(raw(one))
     assert not choice.takes(raw(one, key=b"other:1"))
@@ -66,27 +67,27 @@ def test_what_is_taken() -> None:
 
 def test_of_changes_no_copy_is_taken() -> None:
     change = a_change(5)
-    choice = Choice(record(replay="changes"))
+    choice = Choice(record(replay="changes"), 1)
     assert choice.takes(raw(change, topic=CHANGES))
     assert not choice.takes(raw(change, topic=BACKFILL, headers=(*headers_of(change), *replay_headers("r0"))))
 
 
 def test_tickets_are_chosen_by_number() -> None:
-    choice = Choice(record(tickets=[1, 30]))
+    choice = Choice(record(tickets=[1, 30]), 1)
     assert choice.takes(raw(an_enriched(5)))
     assert choice.takes(raw(an_enriched(5, ticket_id=30)))
     assert not choice.takes(raw(an_enriched(5, ticket_id=3)))
 
 
 def test_the_time_of_a_whole_ticket_is_its_first_on_the_topic() -> None:
-    choice = Choice(record(since=1_000, until=2_000))
+    choice = Choice(record(since=1_000, until=2_000), 1)
     taken = [
         at
         for at in (999.9, 1_000, 1_999.9, 2_000)
         if choice.takes(raw(an_enriched(5, enriched_at=at), at=9e9))
     ]
     assert taken == [1_000, 1_999.9]
-    choice = Choice(record(replay="embedded", until=2_000))
+    choice = Choice(record(replay="embedded", until=2_000), 1)
     assert choice.takes(raw(an_embedded(5, embedded_at=1.0)))
     assert not choice.takes(raw(an_embedded(5, embedded_at=2_000.0)))
     assert not choice.takes(raw(an_embedded(5), value=b"{"))
@@ -94,20 +95,20 @@ def test_the_time_of_a_whole_ticket_is_its_first_on_the_topic() -> None:
 
 def test_what_has_no_time_lies_in_no_range() -> None:
     nothing = raw(an_enriched(5), value=b"{}")
-    assert not Choice(record(until=2_000)).takes(nothing)
+    assert not Choice(record(until=2_000), 1).takes(nothing)
 
 
 def test_the_time_of_a_change_is_the_message_s_own() -> None:
-    choice = Choice(record(replay="changes", since=1_000))
+    choice = Choice(record(replay="changes", since=1_000), 1)
     assert choice.takes(raw(a_change(5, changed_at=1.0), topic=CHANGES, at=1_000))
     assert not choice.takes(raw(a_change(5, changed_at=5_000.0), topic=CHANGES, at=999))
 
 
 def test_a_copy_has_the_bytes_of_its_original_and_one_replay_header() -> None:
     one = an_enriched(5)
-    message = raw(one, 9, partition=3, headers=(*headers_of(one), *replay_headers("r0"), ("x", b"y")))
-    copy = Choice(record()).record_of(message)
-    assert (copy.topic, copy.partition, copy.key, copy.value) == (BACKFILL, 3, b"acme:1", message.value)
+    message = raw(one, 9, partition=0, headers=(*headers_of(one), *replay_headers("r0"), ("x", b"y")))
+    copy = Choice(record(), 1).record_of(message)
+    assert (copy.topic, copy.partition, copy.key, copy.value) == (BACKFILL, 0, b"acme:1", message.value)
     assert list(copy.headers) == [*headers_of(one), ("x", b"y"), (REPLAY_HEADER, b"r1")]
 
 
@@ -200,6 +201,9 @@ class Desk:
         self.waited = 0
         self.meanwhile: list[Any] = []
         self.record = record()
+        self.homes: dict[bytes, int] = {}
+        for each in (module, replay_choice):
+            monkeypatch.setattr(each, "partition_of", lambda key, _: self.homes.get(key, 0))
         monkeypatch.setattr(module, "SpanReader", self.topics.reader)
         monkeypatch.setattr(module, "retrying", lambda call, **_: retrying(call, RetryPolicy(factor=0)))
 
@@ -235,6 +239,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 async def test_the_newest_of_each_ticket_is_sent_in_order_and_counted(desk: Desk) -> None:
     desk.topics.put(ENRICHED, an_enriched(5), an_enriched(5, ticket_id=2), an_enriched(6))
+    desk.homes[b"acme:3"] = 1
     desk.topics.put(ENRICHED, an_enriched(3, ticket_id=3), partition=1)
     assert await desk.run() == [(2, 5), (1, 6), (3, 3)]
     assert desk.record.fetched == desk.record.total == 3
@@ -288,6 +293,7 @@ async def test_the_newest_change_of_each_ticket_is_sent(desk: Desk) -> None:
     desk.record = record(replay="changes")
     desk.topics.put(CHANGES, a_change(7), a_change(8), a_change(3, a_ticket(2)))
     desk.topics.put(BACKFILL, a_change(6), a_change(4, a_ticket(2)), an_enriched(9))
+    desk.homes[b"acme:3"] = 1
     desk.topics.put(BACKFILL, a_change(1, a_ticket(3)), partition=1)
     assert sorted(await desk.run()) == [(1, 8), (2, 4), (3, 1)]
     assert desk.waited == 0
@@ -300,6 +306,21 @@ async def test_of_some_tickets_only_their_partitions_are_read(desk: Desk) -> Non
     assert await desk.run() == [(1, 5)]
     (topics, partitions, since), *_ = desk.topics.asked
     assert (topics, len(partitions), since) == ([ENRICHED], 1, 77)
+
+
+async def test_a_ticket_that_has_moved_is_taken_where_it_lies_now(desk: Desk) -> None:
+    desk.homes[b"acme:1"] = 1
+    desk.topics.put(ENRICHED, an_enriched(5), an_enriched(4, ticket_id=2))
+    desk.topics.put(ENRICHED, an_enriched(6), partition=1)
+    assert await desk.run() == [(2, 4), (1, 6)]
+
+
+async def test_a_change_from_before_its_ticket_moved_goes_where_that_is_now(desk: Desk) -> None:
+    desk.record = record(replay="changes", tickets=[1])
+    desk.homes[b"acme:1"] = 1
+    desk.topics.put(CHANGES, a_change(7))
+    assert await desk.run() == [(1, 7)]
+    assert [one.partition for one in desk.producer.sent] == [1]
 
 
 async def test_nothing_found_is_said(desk: Desk) -> None:

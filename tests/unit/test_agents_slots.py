@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.slots import take_slot
+from agents.slots import take_slot, taken_slots
 from schemas.errors import StackError
 
 _TAKE = """
@@ -97,3 +97,13 @@ def test_a_folder_that_cannot_be_written_is_told_with_its_variable(tmp_path: Pat
     file.write_text("")
     with pytest.raises(StackError, match=r"cannot be written \(Not a directory\): .*TICKETSTREAM_DATA_DIR"):
         take_slot(file)
+
+
+def test_running_workers_are_counted(tmp_path: Path) -> None:
+    assert taken_slots(tmp_path) == 0
+    first, second = take_slot(tmp_path), take_slot(tmp_path)
+    assert taken_slots(tmp_path) == 2
+    first.release()
+    assert taken_slots(tmp_path) == 1
+    second.release()
+    assert taken_slots(tmp_path) == 0

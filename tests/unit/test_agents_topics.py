@@ -9,7 +9,8 @@ from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError
 
 from agents import topics
 from agents.topics import DEAD_LETTER_MAX_BYTES, MAX_MESSAGE_BYTES, ensure_topics, topic_configs
-from schemas.errors import SettingsError, UnavailableError
+from schemas.errors import ConflictError, SettingsError, UnavailableError
+from schemas.moves import scale_marker
 from schemas.settings import KafkaSettings, Settings
 from schemas.state import TABLES
 from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
@@ -121,12 +122,28 @@ async def test_another_worker_may_be_quicker(admin: type[FakeAdmin]) -> None:
 
 
 async def test_another_number_of_partitions_is_told_with_its_variable(admin: type[FakeAdmin]) -> None:
+    admin.partitions.update(dict.fromkeys(topic_configs(), 6))
+    with pytest.raises(SettingsError) as caught:
+        await ensure_topics(SETTINGS)
+    assert str(caught.value) == (
+        "topic tickets.changes has 6 partitions, but TICKETSTREAM_KAFKA__PARTITIONS is 4: set it to 6"
+    )
+
+
+async def test_a_topic_grown_by_hand_is_told_with_the_command_that_mends_it(admin: type[FakeAdmin]) -> None:
     admin.partitions.update(dict.fromkeys(topic_configs(), 4) | {"tickets.enriched": 6})
     with pytest.raises(SettingsError) as caught:
         await ensure_topics(SETTINGS)
     assert str(caught.value) == (
-        "topic tickets.enriched has 6 partitions, but TICKETSTREAM_KAFKA__PARTITIONS is 4: set it to 6"
+        "topic tickets.enriched has 6 partitions, others have 4: run `ticketstream scale --partitions 6`"
     )
+
+
+async def test_while_partitions_are_being_added_nobody_starts(admin: type[FakeAdmin]) -> None:
+    admin.partitions.update(dict.fromkeys(topic_configs(), 4) | {scale_marker(4, 6): 1})
+    with pytest.raises(ConflictError, match=r"run `ticketstream scale --partitions 6` again"):
+        await ensure_topics(SETTINGS)
+    assert admin.created == []
 
 
 async def test_a_broker_that_is_away_is_told_with_its_address(admin: type[FakeAdmin]) -> None:

@@ -22,6 +22,7 @@ from schemas.settings import (
     load_settings,
 )
 from ticketstream.stack import kafka, layout, sample, weaviate
+from ticketstream.stack.api import LocalStack
 from ticketstream.stack.build import POM, Parts
 from ticketstream.stack.environment import stack_environment, write_settings_file
 from ticketstream.stack.layout import StackPaths
@@ -202,6 +203,22 @@ def test_the_settings_file_is_read_back_as_written(tmp_path: Path, monkeypatch: 
     assert settings.account == "acme"
     assert settings.zendesk.requests_per_minute == 25_000
     assert settings.zendesk.incremental_requests_per_minute == 300
+
+
+def test_the_number_of_partitions_is_remembered_over_a_new_start(tmp_path: Path) -> None:
+    paths = StackPaths.of(tmp_path)
+    paths.prepare()
+    stack = LocalStack(tmp_path)
+    write_record(paths.spec, StackSpec(ports=PORTS))
+    write_settings_file(paths, {})
+    stack.keep_partitions("elsewhere:9092", 16)
+    assert read_spec(paths.spec) == StackSpec(ports=PORTS)
+    stack.keep_partitions(f"127.0.0.1:{PORTS['kafka']}", 16)
+    assert "TICKETSTREAM_KAFKA__PARTITIONS='16'" in paths.settings_file.read_text()
+    again = plan_spec(paths, StackOptions(), read_spec(paths.spec), list(PORTS), {})
+    assert stack_environment(paths, again, None)["TICKETSTREAM_KAFKA__PARTITIONS"] == "16"
+    elsewhere = plan_spec(paths, StackOptions(), again, list(PORTS), {"kafka": "kafka:9092"})
+    assert "TICKETSTREAM_KAFKA__PARTITIONS" not in stack_environment(paths, elsewhere, None)
 
 
 def test_without_limits_the_settings_allow_everything() -> None:

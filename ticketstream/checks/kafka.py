@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agents.topics import topic_configs
+from schemas.moves import scale_under_way
 from schemas.settings import PREFIX, Settings
 from ticketstream.checks.finding import Finding
 from ticketstream.records.reader import unreachable
@@ -34,6 +35,13 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
 
 
 def _topics(topics: list[dict[str, Any]], partitions: int) -> Finding:
+    if (scaling := scale_under_way(topic["topic"] for topic in topics)) is not None:
+        return Finding(
+            "topics",
+            "fail",
+            f"a change from {scaling[0]} to {scaling[1]} partitions has begun and not ended",
+            f"wait for it; if it was interrupted, run `ticketstream scale --partitions {scaling[1]}` again",
+        )
     wanted = topic_configs()
     found = {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["topic"] in wanted}
     wrong = {name: count for name, count in found.items() if count != partitions}

@@ -30,6 +30,7 @@ COMMAND_MODULES: Final = (
     "ticketstream.cli.replay",
     "ticketstream.cli.dead_letters",
     "ticketstream.cli.reconcile",
+    "ticketstream.cli.scale",
     "ticketstream.cli.search",
 )
 """Where the commands are, in the order in which ``--help`` lists them."""

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import msgspec
 
+from agents.partitions import partition_of
 from schemas.state import IndexedTicket, changelog_topic
 from ticketstream.reconcile.states import LedgerStates, LedgerTable
 from ticketstream.records.reader import TopicReader
@@ -21,10 +22,11 @@ class LedgerReader:
     ``collection`` is the one looked at; entries of others say nothing about what it holds.
     """
 
-    def __init__(self, bootstrap_servers: str, account: str, collection: str) -> None:
+    def __init__(self, bootstrap_servers: str, account: str, collection: str, partitions: int) -> None:
         self._reader = TopicReader(bootstrap_servers, [_CHANGELOG])
         self._prefix = f"{account}:".encode()
         self._collection = collection
+        self._partitions = partitions
         self._states = LedgerStates()
 
     async def __aenter__(self) -> Self:
@@ -39,13 +41,13 @@ class LedgerReader:
     async def read(self) -> LedgerTable:
         """Read what has come since the last read; returns all that is known."""
         async for raw in self._reader.to_end():
-            self._add(raw.key, raw.value)
+            if raw.key is not None and partition_of(raw.key, self._partitions) == raw.partition:
+                self._add(raw.key, raw.value)  # elsewhere lies what has moved since
         return self._states.newest()
 
-    def _add(self, key: bytes | None, value: bytes | None) -> None:
-        name = bytes(key or b"")
-        number = name.removeprefix(self._prefix)
-        if number == name or not number.isdigit():
+    def _add(self, key: bytes, value: bytes | None) -> None:
+        number = key.removeprefix(self._prefix)
+        if number == key or not number.isdigit():
             return
         if value is None:
             self._states.add(int(number), 0, [], [], gone=True)

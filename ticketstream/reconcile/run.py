@@ -68,7 +68,7 @@ async def reconcile(
             general=QuotaShare.whole(max(1.0, settings.zendesk.requests_per_minute * _GENERAL_SHARE)),
             incremental=QuotaShare.whole(incremental_share(settings)),
         )
-        ledger = LedgerReader(settings.bootstrap_servers, account, collection)
+        ledger = LedgerReader(settings.bootstrap_servers, account, collection, settings.kafka.partitions)
         async with client, ledger:
             statuses = Statuses()
             run = _Run(

@@ -22,8 +22,9 @@ async def settled(settings: Settings) -> bool:
     """
     async with Watermarks(settings.bootstrap_servers, settings.kafka.partitions) as watermarks:
         looked = -_LOOK_FOR_WORKERS_SECONDS
-        # In the order of the pipeline: what a stage has acknowledged is on the next topic.
-        for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED):
+        # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on to
+        # its ticket's new partition, so that it is on the first once more.
+        for topic in (CHANGES, CHANGES, BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
             ends = await watermarks.ends(topic)
             while True:
                 if time.monotonic() - looked > _LOOK_FOR_WORKERS_SECONDS:

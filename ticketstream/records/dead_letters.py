@@ -7,7 +7,7 @@ import binascii
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -63,22 +63,39 @@ class DeadLetterList(msgspec.Struct):
         return Counter(known.state for known in self.letters)
 
 
+class _Place(NamedTuple):
+    """Where a message lies, and since when (the broker's clock, in milliseconds)."""
+
+    partition: int
+    timestamp: int
+
+    def is_before(self, other: _Place | None) -> bool:
+        """Say whether it came earlier than what was read of another partition before it.
+
+        A key lies in another partition since there are more of them; within one the order tells.
+        """
+        return other is not None and self.partition != other.partition and self.timestamp < other.timestamp
+
+
 class Book:
     """Puts together letters and verdicts in the order in which each partition holds them."""
 
     def __init__(self) -> None:
         self._letters: dict[str, KnownLetter] = {}
-        self._verdicts: dict[str, DeadLetterVerdict] = {}
+        self._verdicts: dict[str, tuple[DeadLetterVerdict, _Place]] = {}
+        self._sourced: dict[str, _Place] = {}
         self._unreadable = 0
 
     def add(self, raw: Any) -> None:
-        """Take in a message of the topic (``partition``, ``offset``, ``key``, ``value``, ``headers``)."""
+        """Take in a message of the topic, with its place, time, key, value and headers."""
         if raw.value is None:
             return
+        place = _Place(raw.partition, raw.timestamp)
         try:
             if _is_verdict(raw):
                 verdict = decode(DeadLetterVerdict, raw.value, raw.headers)
-                self._verdicts[verdict.dead_letter_id] = verdict
+                if not place.is_before(self._sourced.get(verdict.dead_letter_id)):
+                    self._verdicts[verdict.dead_letter_id] = verdict, place
                 return
             letter = decode(DeadLetter, raw.value, raw.headers)
         except PermanentError:
@@ -87,7 +104,12 @@ class Book:
         if letter.topic not in PIPELINE:
             # A file's line or an export's row that was read once more and failed once more. A message
             # of Kafka has one offset: its letter comes twice after a crash only, which changes nothing.
-            self._verdicts.pop(letter.id, None)
+            if place.is_before(self._sourced.get(letter.id)):
+                return
+            self._sourced[letter.id] = place
+            _, decided = self._verdicts.get(letter.id, (None, None))
+            if not place.is_before(decided):
+                self._verdicts.pop(letter.id, None)
         self._letters[letter.id] = KnownLetter(
             # Originals can have 15 MiB each: a list has no use for them.
             letter=msgspec.structs.replace(letter, value=None),
@@ -102,7 +124,8 @@ class Book:
         """Return the letters as they stand, newest first; more may be added, and this asked again."""
         for letter_id, known in self._letters.items():
             known.state, known.settled_at, known.failed_again_as = "open", None, []
-            if verdict := self._verdicts.get(letter_id):
+            if letter_id in self._verdicts:
+                verdict, _ = self._verdicts[letter_id]
                 known.state, known.settled_at = verdict.verdict, verdict.at
         for letter_id, known in self._letters.items():
             before = self._letters.get(known.retry.letter_id) if known.retry else None

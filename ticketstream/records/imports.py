@@ -8,8 +8,9 @@ from typing import Any
 
 from agents.partitions import account_partition
 from schemas.codec import decode, decode_value
-from schemas.errors import NotFoundError, PermanentError
+from schemas.errors import ConflictError, NotFoundError, PermanentError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec, apply_feed
+from schemas.moves import is_moved
 from schemas.state import changelog_topic
 from schemas.topics import IMPORT_COMMANDS
 from ticketstream.records.reader import TopicReader
@@ -29,17 +30,17 @@ class ImportBook:
     """Puts together the workers' records and the commands, in the order in which partitions hold them."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, ImportRecord] = {}
+        self._kept: dict[tuple[int, str], ImportRecord] = {}
         self._asked: dict[str, ImportRecord] = {}
 
     def add(self, raw: Any) -> None:
-        """Take in a message of one of the topics (``topic``, ``key``, ``value``, ``headers``)."""
+        """Take in a message of one of the topics, with its place, key, value and headers."""
         if raw.topic == CHANGELOG:
             import_id = bytes(raw.key or b"").decode("utf-8", "replace")
             if (record := _record(raw.value)) is not None:
-                self._kept[import_id] = record
-            else:
-                self._kept.pop(import_id, None)
+                self._kept[raw.partition, import_id] = record
+            else:  # where there are more partitions now, it has a place in another
+                self._kept.pop((raw.partition, import_id), None)
             return
         try:
             fold(self._asked, decode(ImportCommand, raw.value, raw.headers))
@@ -48,7 +49,7 @@ class ImportBook:
 
     def imports(self) -> list[KnownImport]:
         """Return every import, newest first."""
-        kept = self._kept
+        kept = {import_id: record for (_, import_id), record in self._kept.items()}
         known = [KnownImport(record) for record in kept.values()]
         known += [KnownImport(record, waiting=True) for key, record in self._asked.items() if key not in kept]
         return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
@@ -121,18 +122,27 @@ class ImportWatch:
     async def states(self, *, every: float = 0.5) -> AsyncIterator[ImportRecord | None]:
         """Yield the newest record whenever it changes, and at least every ``every`` seconds, for ever.
 
-        None until a worker has taken the import up.
+        None until a worker has taken the import up. Raises ConflictError when it has moved to another
+        partition meanwhile.
         """
         newest: ImportRecord | None = None
         async for raw in self._reader.to_end():
-            newest = self._of_this(raw.key, raw.value) or newest
+            if raw.key == self._import_id:
+                newest = _record(raw.value)
         while True:
             yield newest
             for raw in await self._reader.next_batch(every):
-                newest = self._of_this(raw.key, raw.value) or newest
+                if raw.key == self._import_id:
+                    if is_moved(raw.value, raw.headers):
+                        raise _moved(self._import_id.decode())
+                    newest = _record(raw.value) or newest
 
-    def _of_this(self, key: bytes | None, value: bytes | None) -> ImportRecord | None:
-        return _record(value) if key == self._import_id else None
+
+def _moved(name: str) -> ConflictError:
+    return ConflictError(
+        f"there are more partitions now, and import {name} goes on with them: see `ticketstream imports show "
+        f"{name}`; one that reads a file needs `ticketstream imports resume {name}`"
+    )
 
 
 def _record(value: bytes | None) -> ImportRecord | None:

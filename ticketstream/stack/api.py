@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import psutil
 
 from schemas.errors import StackError
@@ -34,6 +35,7 @@ from ticketstream.stack.layout import StackPaths, unwritable
 from ticketstream.stack.locks import file_lock, lock_holder
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.planning import external_services, plan_spec, with_services
+from ticketstream.stack.ports import HOST
 from ticketstream.stack.processes import clean_environment, end_processes
 from ticketstream.stack.records import (
     ServiceSpec,
@@ -151,6 +153,22 @@ class LocalStack:
     def status(self) -> StackStatus:
         """Return each service as it is."""
         return read_status(self._paths, self._given)
+
+    def keep_partitions(self, bootstrap_servers: str, partitions: int) -> None:
+        """Have the other commands find how many partitions the topics have now, if this is the stack's Kafka.
+
+        What the environment or ``.env`` says wins, as ever.
+        """
+        if not self._paths.stack.is_dir():
+            return
+        with self._operation():
+            spec = read_spec(self._paths.spec)
+            if "kafka" in spec.external or bootstrap_servers != f"{HOST}:{spec.ports.get('kafka')}":
+                return
+            spec = msgspec.structs.replace(spec, partitions=partitions)
+            write_record(self._paths.spec, spec)
+            if self._paths.settings_file.exists():
+                write_settings_file(self._paths, stack_environment(self._paths, spec, self._given))
 
     def stop_service(self, name: str) -> None:
         """Stop one service (``kafka``, ``weaviate``, ``zendesk``, ``gemini``) until it is started again."""

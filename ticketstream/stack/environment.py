@@ -15,6 +15,8 @@ def stack_environment(paths: StackPaths, spec: StackSpec, given: Settings | None
     ports, external = spec.ports, spec.external
     values = {"DATA_DIR": str(paths.data_dir)}
     values["KAFKA__BOOTSTRAP_SERVERS"] = external.get("kafka") or f"{HOST}:{ports['kafka']}"
+    if spec.partitions and "kafka" not in external:
+        values["KAFKA__PARTITIONS"] = str(spec.partitions)
     if given and "weaviate" in external:
         values["WEAVIATE__HTTP_URL"] = external["weaviate"]
         values["WEAVIATE__GRPC_URL"] = given.weaviate_grpc_url

@@ -80,6 +80,7 @@ def plan_spec(
         ports={**before.ports, **ports},
         external=external,
         cluster_password=before.cluster_password or secrets.token_hex(16),
+        partitions=before.partitions,
     )
 
 

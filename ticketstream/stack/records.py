@@ -32,13 +32,17 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StackSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """The stack that is asked for. ``external`` holds services used instead of started, by name."""
+    """The stack that is asked for. ``external`` holds services used instead of started, by name.
+
+    ``partitions`` is what the topics of its Kafka were given last; 0: what the settings say.
+    """
 
     options: StackOptions = StackOptions()
     ports: dict[str, int] = {}
     services: list[ServiceSpec] = []
     external: dict[str, str] = {}
     cluster_password: str = ""
+    partitions: int = 0
 
     def service(self, name: str) -> ServiceSpec | None:
         """Return the service of this name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -197,10 +198,10 @@ class Follower:
         elif raw.topic == SPENDING:
             self._spending.add(raw)
         elif raw.key == self._settings.account.encode():
-            try:
-                self._source_read_at = self._cursor.decode(raw.value or b"").updated_at
-            except msgspec.MsgspecError:
-                self._source_read_at = None
+            # With more partitions than before the account's cursor lies in another: older ones tell nothing.
+            with suppress(msgspec.MsgspecError):
+                read_at = self._cursor.decode(raw.value or b"").updated_at
+                self._source_read_at = max(read_at, self._source_read_at or read_at)
 
     def _count_letters(self) -> None:
         if self._letters_changed and time.monotonic() - self._letters_at >= _LETTERS_SECONDS:

@@ -1,0 +1,1 @@
+"""More partitions: every topic grows, and what belongs to a key moves with it."""
