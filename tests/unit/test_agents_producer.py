@@ -218,8 +218,8 @@ async def test_a_client_whose_batch_can_be_sent_again_stays(clients: list[StubCl
 
 async def test_a_client_that_does_not_take_it_in_can_be_tried_again(clients: list[StubClient]) -> None:
     producer = await started()
-    clients[0].refusal = MessageSizeTooLargeError()
     for records in ([Record("t", 0, b"a", b"1")], [Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]):
+        clients[-1].refusal = MessageSizeTooLargeError()
         with pytest.raises(UnavailableError):
             await producer.send(records)
 
