@@ -125,8 +125,8 @@ SUITE: Final = (
     ),
     Benchmark(
         name="scale",
-        question="How long does it take to add partitions, per 100,000 keys, and is anything fetched, embedded "
-        "or written again?",
+        question="How long does it take to add partitions, per 100,000 keys, and is anything fetched, "
+        "embedded or written again?",
         run=scale.run,
         tickets=10_000,
         quick=400,

@@ -216,12 +216,14 @@ async def test_a_client_whose_batch_can_be_sent_again_stays(clients: list[StubCl
     assert not clients[0].stopped
 
 
-async def test_a_client_that_does_not_take_it_in_can_be_tried_again(clients: list[StubClient]) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_client_that_does_not_take_it_in_can_be_tried_again(
+    clients: list[StubClient], count: int
+) -> None:
     producer = await started()
-    for records in ([Record("t", 0, b"a", b"1")], [Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]):
-        clients[-1].refusal = MessageSizeTooLargeError()
-        with pytest.raises(UnavailableError):
-            await producer.send(records)
+    clients[0].refusal = MessageSizeTooLargeError()
+    with pytest.raises(UnavailableError):
+        await producer.send([Record("t", 0, b"a", b"1")] * count)
 
 
 async def test_kafka_away_at_the_start_is_told_and_leaves_nothing_open(
