@@ -154,7 +154,9 @@ async def test_a_cancelled_import_stops_and_can_be_resumed(desk: Desk) -> None:
 
 async def test_what_is_held_for_a_cancelled_import_is_let_go_once_its_task_has_ended(desk: Desk) -> None:
     word = Record("tickets.backfill", 2, b"acme", b"{}")
-    desk.imports = Imports(desk.tables, desk.producer, desk._run, on_cancel=lambda _: [word])  # type: ignore[arg-type]
+    desk.imports = Imports(  # type: ignore[arg-type]
+        desk.tables, desk.producer, desk._run, partitions=5, on_cancel=lambda _: [word]
+    )
     await desk.command("start")
     (record,) = desk.imports.running()
     record.comments, record.events_from, record.events = "bulk", 1_700_000_000, 3_000
