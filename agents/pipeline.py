@@ -398,12 +398,12 @@ class Pipeline:
         self._own(len(partitions))
         self._measuring.assigned(partitions)
         self._ledger.assigned(partitions)
-        if not self._sources:
-            return
-        self.imports.assigned(partitions)
         if not self._unbegun:
             self._indexing.taken_over(gained)
         self._unbegun = False
+        if not self._sources:
+            return
+        self.imports.assigned(partitions)
         await self._stop_live()
         subdomain = self._settings.zendesk.subdomain
         if (
