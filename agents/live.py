@@ -20,6 +20,7 @@ from agents.producer import Producer
 from agents.sourced import sourced
 from agents.tables import Tables
 from schemas.errors import CredentialsError, RefusedError
+from schemas.settings import ZendeskSettings
 from schemas.state import LiveCursor
 from schemas.topics import CHANGES
 from streams.retries import retrying
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 _START_BACK_SECONDS = 120
 """Where a first start begins: Zendesk wants a start at least a minute back."""
+
+
+def polling_pause(settings: ZendeskSettings) -> float:
+    """Return the seconds between two looks at the export: so many that imports get half of it."""
+    return max(settings.poll_seconds, 2 * 60 / settings.incremental_requests_per_minute)
 
 
 class LiveSource:

@@ -17,7 +17,7 @@ from agents.bulk_comments import BulkComments
 from agents.engine import Engine, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
-from agents.live import LiveSource
+from agents.live import LiveSource, polling_pause
 from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
@@ -417,7 +417,7 @@ class Pipeline:
                 self._producer,
                 self._tables,
                 partitions=self._partitions,
-                poll_seconds=self._settings.zendesk.poll_seconds,
+                poll_seconds=polling_pause(self._settings.zendesk),
                 tracing=self._tracing,
                 on_page=self._measuring.live_page,
             )

@@ -70,7 +70,11 @@ class ZendeskSettings(_Group):
         description="how imports read comments: `single`, a call a ticket; `bulk`, all of the account's from "
         "its ticket events; `auto`, whichever the quotas make faster",
     )
-    poll_seconds: float = Field(60, gt=0, description="pause between two looks at the export")
+    poll_seconds: float = Field(
+        60,
+        gt=0,
+        description="pause between two looks at the export; half of the export's limit is kept for imports",
+    )
     webhook_secret: SecretStr | None = Field(
         None, description="the signing secret of the webhook that `ticketstream serve` receives"
     )

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from agents import live
-from agents.live import LiveSource
+from agents.live import LiveSource, polling_pause
 from agents.partitions import account_partition
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages import DeadLetter, TicketChange
+from schemas.settings import ZendeskSettings
 from schemas.state import LiveCursor
 from schemas.topics import CHANGES
 from schemas.zendesk import RawExportPage
@@ -183,3 +184,12 @@ async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
     assert desk.pauses == [60]
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert (entry["account"], entry["error"]) == ("acme", error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "pause"),
+    [(60, 10, 60), (1, 10, 12), (1, 30, 4), (0.3, 1_000_000, 0.3), (5, 1, 120)],
+)
+def test_polls_leave_half_of_the_export_s_limit_to_imports(asked: float, limit: int, pause: float) -> None:
+    settings = ZendeskSettings(poll_seconds=asked, incremental_requests_per_minute=limit)
+    assert polling_pause(settings) == pause
