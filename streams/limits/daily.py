@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,7 +25,8 @@ class DailyShare:
     Each partition holds ``cap / partitions``; the owner pools the shares of its partitions, so that a
     busy one uses what a quiet one leaves. As an amount is put down to partitions before it is spent,
     and what a partition has spent goes along with it to its next owner, the sum over all workers never
-    exceeds the cap, however partitions move. A backfill stops at ``1 - reserve`` of the pool.
+    exceeds the cap, however partitions move. A backfill stops at ``1 - reserve`` of the pool, and of each
+    partition's share.
     """
 
     def __init__(self, cap: float, partitions: int, *, reserve: float = LIVE_RESERVE) -> None:
@@ -71,17 +73,19 @@ class DailyShare:
         return self.left(lane) >= amount * _WORTH_SPLITTING or amount > self.most(lane)
 
     def charges(self, amount: float) -> dict[int, float]:
-        """Return what each partition is to pay of an amount: those that have spent least pay first."""
-        paid: dict[int, float] = {}
-        rest = amount
-        for partition in sorted(self._spent, key=self._spent.__getitem__):
-            part = min(rest, max(0.0, self._share - self._spent[partition]))
-            if part > 0:
-                paid[partition] = part
-                rest -= part
+        """Return what each partition is to pay of an amount, so that all have spent alike as far as may be.
+
+        Were they filled one by one, those that part from here full would bring their next owner no reserve.
+        """
+        levels = sorted(self._spent.values())
+        level, rest = levels[0] if levels else 0.0, amount
+        for count, following in enumerate([*levels[1:], math.inf], start=1):
+            step = min(following - level, rest / count)
+            level += step
+            rest -= step * count
             if rest <= _TOLERANCE * max(amount, 1.0):
                 break
-        return paid
+        return {partition: level - spent for partition, spent in self._spent.items() if spent < level}
 
     def pay(self, charges: Mapping[int, float]) -> None:
         """Put amounts down to partitions; one that is not owned any more is left out."""

@@ -54,9 +54,7 @@ def test_two_workers_never_spend_more_than_the_cap_however_partitions_move(
             at = (at * 5 + 3) % (partitions + 1)
             deal(at)
     assert sum(spent.values()) <= cap * (1 + 1e-9)
-    # The reserve is that of a worker's pool: where partitions part, what is left of it may lie in one alone.
-    if not any(moves for *_, moves in calls):
-        assert backfill <= cap * 0.9 * (1 + 1e-9)
+    assert backfill <= cap * 0.9 * (1 + 1e-9)
 
 
 def test_a_busy_partition_uses_what_a_quiet_one_of_the_same_worker_leaves() -> None:
@@ -64,6 +62,17 @@ def test_a_busy_partition_uses_what_a_quiet_one_of_the_same_worker_leaves() -> N
     share.own(dict.fromkeys(range(4), 0.0))
     assert spend(share, 40, "live")
     assert not spend(share, 1, "live")
+
+
+def test_partitions_that_part_take_their_reserve_along() -> None:
+    share = DailyShare(80, 8)
+    share.own(dict.fromkeys(range(8), 0.0))
+    assert spend(share, 3, "live")
+    assert spend(share, 69, "backfill")
+    for mine in ({0, 1}, {7}):
+        other = DailyShare(80, 8)
+        other.own({p: share.spent_by(p) for p in mine})
+        assert spend(other, len(mine), "live")
 
 
 def test_a_backfill_leaves_the_reserve_to_live_changes() -> None:
