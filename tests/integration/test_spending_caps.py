@@ -69,7 +69,11 @@ async def assert_spending_is_shown(prometheus: Prometheus, texts: int) -> None:
     tokens = prometheus.value("sum(ticketstream_embedding_tokens_total)")
     price = USD_PER_MILLION_TOKENS["gemini-embedding-001"] / 1_000_000
     assert prometheus.value("sum(ticketstream_embedding_cost_usd_total)") == pytest.approx(tokens * price)
-    assert prometheus.query('ALERTS{alertname="TicketstreamEmbeddingPaused", lane="backfill"}')
+
+    async def alert() -> bool:
+        return bool(prometheus.query('ALERTS{alertname="TicketstreamEmbeddingPaused", lane="backfill"}'))
+
+    await until(alert, 60, "the alert of the pause")
 
 
 async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(
@@ -83,6 +87,12 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(
     desk.settings = settings_of(desk.environment)
     caps = {"EMBEDDING__REQUESTS_PER_DAY": CAP, "EMBEDDING__QUOTA_UNIT": "text"}
     workers = [desk.worker(**caps), desk.worker(**caps)]
+
+    async def both() -> bool:
+        return await desk.members() == 2
+
+    # Each pauses for its own partitions: they must not move once the import runs.
+    await until(both, 60, "two workers in the group")
     import_id = await desk.begin_import()
 
     async def paused() -> bool:
