@@ -10,12 +10,11 @@ from uuid import UUID
 import msgspec
 from cachetools import LRUCache
 
-from agents.outcomes import Done, Incoming
+from agents.outcomes import Done, Incoming, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
-from schemas.errors import PermanentError
-from schemas.ids import Visibility, chunk_id, ticket_key
+from schemas.ids import Visibility, chunk_id
 from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
 from schemas.replays import replay_headers, replay_of
 from schemas.state import IndexedTicket
@@ -87,9 +86,7 @@ class Embed:
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket's chunks with their vectors."""
         ticket = decode(EnrichedTicket, message.value, message.headers)
-        key = ticket_key(ticket.account, ticket.ticket_id)
-        if message.key != key:
-            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        key = own_key(message, ticket.account, ticket.ticket_id)
         replay = replay_of(message.headers)
         chunks = [] if ticket.removed else chunk_ticket(ticket.facts.subject, ticket.passages)
         vectors = await self._known(message.partition, key, ticket, chunks)

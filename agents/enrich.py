@@ -10,12 +10,12 @@ from typing import Protocol
 from agents.backlog import Backlog
 from agents.held_comments import Held
 from agents.hints import Hints, RowReader, looked_meanwhile
-from agents.outcomes import Done, Incoming, Mark
+from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.passing import pass_on, target_of
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of, is_named
-from schemas.errors import PermanentError, RefusedError
+from schemas.errors import RefusedError
 from schemas.ids import digest
 from schemas.messages import CommentEvents, CommentsOver, EnrichedTicket, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
@@ -78,7 +78,7 @@ class Enrich:
         if (target := target_of(message)) is not None:
             return await pass_on(message, target, self._tables, self._backlog)
         change = decode(TicketChange, message.value, message.headers)
-        key = _key(message, change)
+        key = own_key(message, change.account, change.ticket_id)
         origin = Origin(message.topic, message.partition, message.offset)
         fingerprint = digest(encode((change.ticket, change.comments)))
         replay = replay_of(message.headers)
@@ -150,11 +150,3 @@ class Enrich:
         return enriched_ticket(
             change, comments, names, origin=origin, now=time.time(), removed=removed, calls=calls
         )
-
-
-def _key(message: Incoming, change: TicketChange) -> bytes:
-    """Return the ticket's key; raises PermanentError when the message lies under another."""
-    expected = f"{change.account}:{change.ticket_id}".encode()
-    if message.key != expected:
-        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {expected!r}")
-    return expected

@@ -17,12 +17,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from agents.outcomes import Done, Incoming, Mark
+from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
-from schemas.errors import PermanentError
-from schemas.ids import ticket_key
 from schemas.messages import CommentEvents, CommentsOver, TicketChange
 from schemas.state import HeldComments, part_key
 from schemas.topics import BACKFILL
@@ -49,9 +47,7 @@ class Held:
     def take_in(self, message: Incoming) -> Done:
         """Hold what events told; raises PermanentError for a message under another ticket's key."""
         told = decode(CommentEvents, message.value, message.headers)
-        key = ticket_key(told.account, told.ticket_id)
-        if message.key != key:
-            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        key = own_key(message, told.account, told.ticket_id)
         head: HeldComments | None = self._table.get(message.partition, key)
         marks: list[Mark] = []
         if head is not None and head.held_for != told.held_for:

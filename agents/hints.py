@@ -32,12 +32,12 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from agents.outcomes import Done, Incoming, Mark
+from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
-from schemas.errors import DecodeError, PermanentError
-from schemas.ids import digest, ticket_key
+from schemas.errors import DecodeError
+from schemas.ids import digest
 from schemas.messages import EnrichedTicket, Origin, TicketChange, TicketHint
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
@@ -76,9 +76,7 @@ class Hints:
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket as it is now, or why it needs no look."""
         hint = decode(TicketHint, message.value, message.headers)
-        key = ticket_key(hint.account, hint.ticket_id)
-        if message.key != key:
-            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        key = own_key(message, hint.account, hint.ticket_id)
         if self._zendesk is None:
             return Done("skipped", reason="no account", account=hint.account)
         table = self._tables["seen"]

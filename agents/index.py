@@ -10,12 +10,12 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from agents.outcomes import Done, Incoming, Mark
+from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
-from schemas.ids import Visibility, chunk_id, digest, ticket_key
+from schemas.ids import Visibility, chunk_id, digest
 from schemas.messages import EmbeddedTicket, Outcome, Receipt
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
@@ -88,9 +88,7 @@ class Index:
         """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
         begun = self._may_be_begun(message)
         ticket = decode(EmbeddedTicket, message.value, message.headers)
-        key = ticket_key(ticket.account, ticket.ticket_id)
-        if message.key != key:
-            raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+        key = own_key(message, ticket.account, ticket.ticket_id)
         if not _COLLECTION.fullmatch(ticket.collection):
             raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from agents.producer import Record
+from schemas.errors import PermanentError
+from schemas.ids import ticket_key
 
 Verdict = Literal["sent", "skipped", "repeated", "failed"]
 
@@ -28,6 +30,14 @@ def incoming(event: Any) -> Incoming:
     headers = raw.headers or ()
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
     return Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, pairs)
+
+
+def own_key(message: Incoming, account: str, ticket_id: int) -> bytes:
+    """Return the key of a message's ticket; raises PermanentError when it lies under another."""
+    key = ticket_key(account, ticket_id)
+    if message.key != key:
+        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+    return key
 
 
 class Mark(NamedTuple):

@@ -13,12 +13,11 @@ from typing import Final
 import msgspec
 
 from agents.backlog import Backlog
-from agents.outcomes import Done, Incoming, Mark
+from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import SCHEMA_HEADER, SCHEMAS
-from schemas.errors import DecodeError, PermanentError, quoting
-from schemas.ids import ticket_key
+from schemas.errors import DecodeError, quoting
 from schemas.messages import EmbeddedTicket, EnrichedTicket
 from schemas.replays import WholeTicket, replay_of
 from schemas.state import SeenTicket
@@ -55,9 +54,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
         ticket = _DECODER.decode(message.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise quoting(DecodeError(f"not a message of {target}: {error}"), str(error)) from error
-    key = ticket_key(ticket.account, ticket.ticket_id)
-    if message.key != key:
-        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+    key = own_key(message, ticket.account, ticket.ticket_id)
     import_id = replay_of(message.headers)
 
     def seen() -> SeenTicket | None:

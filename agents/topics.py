@@ -77,6 +77,11 @@ async def ensure_topics(settings: Settings) -> None:
         ) from error
 
 
+async def replicas_of(admin: AIOKafkaAdminClient) -> int:
+    """Return how many replicas a topic gets: three, or as many as there are brokers."""
+    return min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+
+
 async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
     configs = topic_configs()
     existing = set(await admin.list_topics())
@@ -87,8 +92,7 @@ async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
         )
     missing = [name for name in configs if name not in existing]
     if missing:
-        brokers = len((await admin.describe_cluster())["brokers"])
-        replicas = min(_REPLICAS, brokers)
+        replicas = await replicas_of(admin)
         new = [NewTopic(name, partitions, replicas, topic_configs=configs[name]) for name in missing]
         # Another worker may be quicker; what it made is checked below.
         with suppress(TopicAlreadyExistsError):

@@ -22,7 +22,9 @@ from streams.transforms.names import Names
 _NAME_CALLS: Final = 4
 
 
-class _ExportPage(msgspec.Struct):
+class ExportPage(msgspec.Struct):
+    """A page of the export, as far as a script needs it."""
+
     tickets: list[Ticket]
     after_cursor: str
     end_of_stream: bool
@@ -53,7 +55,7 @@ class AccountReader:
         seen: dict[int, int] = {}
         while not ended:
             path = f"/api/v2/incremental/tickets/cursor.json?{where}&per_page=1000"
-            page = await self._get(path, _ExportPage)
+            page = await self._get(path, ExportPage)
             new = [t for t in page.tickets if seen.get(t.id, -1) < (t.generated_timestamp or 0)]
             seen.update((t.id, t.generated_timestamp or 0) for t in new)
             yield list({t.id: t for t in new}.values())

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.figures import Findings, at_least, at_most, plain
-from benchmarks.stack import BenchStack
+from benchmarks.stack import SINGLE, BenchStack
 from benchmarks.starting import VARIABLE
 from schemas.errors import StackError
 from schemas.settings import PREFIX
@@ -27,8 +27,6 @@ from ticketstream.sample.zendesk.control import SampleZendeskControl
 from ticketstream.sample.zendesk.faults import Fault
 from ticketstream.stack.options import StackOptions
 
-_SINGLE: Final = {"ZENDESK__COMMENTS": "single"}
-"""Read in bulk, comments would hardly touch the limit that is measured."""
 _GOAL: Final = 0.95
 _REFUSED: Final = 0.01
 _LOOK_SECONDS: Final = 0.2
@@ -119,7 +117,7 @@ def zendesk(cases: Sequence[Case], *, tickets: int, workers: int, note: Note) ->
         sample=True, tickets=tickets, sample_incremental_requests_per_minute=_PLENTY, sample_time_scale=1.0
     )
     found = []
-    with BenchStack(options, workers=workers, overrides={"ZENDESK__POLL_SECONDS": "60"} | _SINGLE) as stack:
+    with BenchStack(options, workers=workers, overrides={"ZENDESK__POLL_SECONDS": "60"} | SINGLE) as stack:
         for number, case in enumerate(cases):
             note(f"Zendesk: {case.name}")
             with stack.zendesk() as control:
@@ -136,7 +134,7 @@ def zendesk(cases: Sequence[Case], *, tickets: int, workers: int, note: Note) ->
 def gemini(cases: Sequence[Case], *, tickets: int, workers: int, note: Note) -> list[Reached]:
     """Return what an import reaches of Gemini's quota in each case."""
     options = StackOptions(sample=True, tickets=tickets, sample_no_limits=True)
-    own = {"EMBEDDING__PROVIDER": "gemini", "ZENDESK__POLL_SECONDS": "60"} | _SINGLE
+    own = {"EMBEDDING__PROVIDER": "gemini", "ZENDESK__POLL_SECONDS": "60"} | SINGLE
     found = []
     with BenchStack(options, workers=workers, overrides=own) as stack:
         for number, case in enumerate(cases):

@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.figures import Chart, Figure, Findings, Series, at_least, bars, plain
 from benchmarks.pipeline import ImportFigures, measured_import
-from benchmarks.stack import BenchStack
+from benchmarks.stack import SINGLE, BenchStack
 from schemas.settings import PREFIX
 from ticketstream.sample.gemini.control import SampleGeminiControl
 from ticketstream.sample.gemini.messages import Limits
@@ -47,8 +47,6 @@ _TEXTS: Final = 3_000
 _GEMINI_FASTER: Final = 2.0
 # The stack's own value polls every second. Whoever polls that often keeps the limit's reserve for the live
 # lane occupied all the time; how long a live call is remembered is not compressed with the minutes.
-_SINGLE: Final = {"ZENDESK__COMMENTS": "single"}
-"""Read in bulk, comments would hardly touch the limit that is measured."""
 _POLL_SECONDS: Final = {"ZENDESK__POLL_SECONDS": "60"}
 
 Note = Callable[[str], None]
@@ -126,7 +124,7 @@ def _zendesk(plan: Plan, tickets: int, workers: int) -> Reached:
         sample_incremental_requests_per_minute=plan.exports,
         sample_time_scale=plan.faster,
     )
-    with BenchStack(options, workers=workers, overrides=_SINGLE | _POLL_SECONDS) as stack:
+    with BenchStack(options, workers=workers, overrides=SINGLE | _POLL_SECONDS) as stack:
         stack.start_workers()
         figures = measured_import(stack)
     limited: Any = figures.zendesk.get("rate_limited", {})
@@ -147,7 +145,7 @@ def _gemini(tickets: int, workers: int) -> Reached:
         sample_time_scale=_GEMINI_FASTER,
     )
     own = {"EMBEDDING__PROVIDER": "gemini", "EMBEDDING__QUOTA_UNIT": "text"}
-    with BenchStack(options, workers=workers, overrides=own | _SINGLE | _POLL_SECONDS) as stack:
+    with BenchStack(options, workers=workers, overrides=own | SINGLE | _POLL_SECONDS) as stack:
         limits = Limits(requests_per_minute=_TEXTS, quota_unit="text", time_scale=_GEMINI_FASTER)
         limits.tokens_per_minute = None
         asyncio.run(_set_limits(stack.environment, limits))

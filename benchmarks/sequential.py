@@ -15,6 +15,7 @@ import httpx
 import msgspec
 import weaviate
 
+from benchmarks.account_reader import ExportPage
 from benchmarks.script_result import ScriptResult
 from schemas.ids import chunk_id, collection_name
 from schemas.messages import TicketChange
@@ -27,12 +28,6 @@ from streams.sources.zendesk.auth import login_of
 from streams.transforms.chunking import CHUNKER_VERSION, chunk_ticket
 from streams.transforms.enrich import facts_of, is_removed, passages_of
 from streams.transforms.names import Names
-
-
-class _ExportPage(msgspec.Struct):
-    tickets: list[Ticket]
-    after_cursor: str
-    end_of_stream: bool
 
 
 class Script:
@@ -64,7 +59,7 @@ class Script:
             where, ended = "start_time=0", False
             while not ended and tickets < most:
                 path = f"/api/v2/incremental/tickets/cursor.json?{where}&per_page=1000"
-                page = self._get(path, _ExportPage)
+                page = self._get(path, ExportPage)
                 for ticket in page.tickets[: most - tickets]:
                     tickets += 1
                     if not is_removed(ticket):

@@ -24,6 +24,8 @@ from ticketstream.stack.options import StackOptions
 from ticketstream.stack.records import read_state
 from ticketstream.workers.pool import WorkerPool
 
+SINGLE: Final = {"ZENDESK__COMMENTS": "single"}
+"""For workers whose calls for comments are measured: read in bulk, these would hardly touch the limit."""
 _WORKERS_READY_SECONDS: Final = 120.0
 
 

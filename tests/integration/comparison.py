@@ -6,7 +6,8 @@ import random
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -71,21 +72,20 @@ class Comparison(msgspec.Struct):
 
 async def stored_chunks(desk: Desk) -> list[StoredChunk]:
     """Return everything Weaviate holds of the desk's account, with vectors."""
+    async with _contents(desk) as contents:
+        return await _all(contents, desk.account)
+
+
+@asynccontextmanager
+async def _contents(desk: Desk) -> AsyncIterator[Contents]:
     settings = desk.settings
     collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
     async with await connect(settings) as connection:
-        contents = Contents(connection, collection)
-        return [each async for each in contents.iterate_objects(desk.account, include_vector=True)]
+        yield Contents(connection, collection)
 
 
-async def _found_by_number(desk: Desk, chunks: Sequence[StoredChunk]) -> set[UUID]:
-    """Return the ids that a filter by ticket numbers finds: what no index knows is lost to readers."""
-    settings = desk.settings
-    collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
-    tickets = sorted({chunk.ticket_id for chunk in chunks})
-    async with await connect(settings) as connection:
-        contents = Contents(connection, collection)
-        return {place.id async for place in contents.places_of(desk.account, tickets)}
+async def _all(contents: Contents, account: str) -> list[StoredChunk]:
+    return [each async for each in contents.iterate_objects(account, include_vector=True)]
 
 
 async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int] = ()) -> Comparison:
@@ -96,7 +96,11 @@ async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int
         return ticket_id not in unwanted and (not wanted or ticket_id in wanted)
 
     held: dict[int, list[StoredChunk]] = defaultdict(list)
-    chunks = [chunk for chunk in await stored_chunks(desk) if counts(chunk.ticket_id)]
+    async with _contents(desk) as contents:
+        chunks = [chunk for chunk in await _all(contents, desk.account) if counts(chunk.ticket_id)]
+        # What no filter by their tickets' numbers finds is lost to readers.
+        tickets_held = sorted({chunk.ticket_id for chunk in chunks})
+        indexed = {place.id async for place in contents.places_of(desk.account, tickets_held)}
     for chunk in chunks:
         held[chunk.ticket_id].append(chunk)
     found = Differences()
@@ -109,7 +113,6 @@ async def compare(desk: Desk, *, only: Iterable[int] = (), without: Iterable[int
     for ticket_id, own in held.items():
         for _ in own:
             found.note("orphaned", f"ticket {ticket_id} was never there")
-    indexed = await _found_by_number(desk, chunks)
     for chunk in chunks:
         if chunk.id not in indexed:
             found.note("lost", f"ticket {chunk.ticket_id}: no filter finds {chunk.text[:60]!r}")

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
 from agents.kafka_client import stop_consumer
-from agents.topics import topic_configs
+from agents.topics import replicas_of, topic_configs
 from schemas.errors import ConflictError, UnavailableError
 from schemas.moves import scale_marker, scale_under_way
 from schemas.state import APP_ID
@@ -21,7 +21,6 @@ from ticketstream.records.workers import members_of
 from ticketstream.scale.homes import Change
 
 _MARKER_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
-_REPLICAS: Final = 3
 _SEEN_SECONDS: Final = 60.0
 _LOOK_AGAIN_SECONDS: Final = 0.1
 _TOPIC_EXISTS: Final = 36
@@ -135,7 +134,7 @@ class Broker:
             await stop_consumer(consumer)
 
     async def _replicas(self) -> int:
-        return min(_REPLICAS, len((await self._called(self._admin.describe_cluster()))["brokers"]))
+        return int(await self._called(replicas_of(self._admin)))
 
     async def _create(self, topics: list[NewTopic]) -> None:
         if topics:
