@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from benchmarks.figures import Findings, at_least, at_most, bars, plain
+from benchmarks.figures import Figure, Findings, at_least, at_most, bars, plain
 from benchmarks.pipeline import afterwards, measured_import
 from benchmarks.raw_writes import RawRates, raw_rates
 from benchmarks.stack import BenchStack, unlimited
-from benchmarks.usage import quiet_down
+from benchmarks.usage import ProcessUse, UsageMeter, quiet_down
 from schemas.errors import StackError
 from schemas.ids import ALIAS
 from schemas.imports import ImportSpec
@@ -31,12 +31,14 @@ _RUNS: Final[tuple[tuple[str, ReplayFrom], ...]] = (
 )
 
 _GOAL_PERCENT: Final = 80.0
+_PROCESSOR: Final = "processor time"
+_MS: Final = "ms a ticket"
 
 Note = Callable[[str], None]
 
 
 class ReplayFigures(msgspec.Struct, kw_only=True):
-    """A replay: ``seconds`` from the command to its last receipt; the calls it made."""
+    """A replay: ``seconds`` from the command to its last receipt, its calls, and what processes used."""
 
     tickets: int
     objects: int
@@ -45,6 +47,7 @@ class ReplayFigures(msgspec.Struct, kw_only=True):
     zendesk_calls: int
     embedding_calls: int
     failed: int
+    use: dict[str, ProcessUse]
 
     @property
     def rate(self) -> float:
@@ -62,16 +65,17 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
         imported = measured_import(stack)
         quiet_down(stack.processes())
         note(f"raw writes of its {imported.objects:,} objects")
-        raw = asyncio.run(raw_rates(stack.settings))
+        with UsageMeter(stack.services()) as meter:
+            raw = asyncio.run(raw_rates(stack.settings))
         asyncio.run(_lose(stack.settings))
         for name, topic in _RUNS:
             quiet_down(stack.processes())
             note(f"replay {name}")
-            found[name] = asyncio.run(_replay(stack.settings, topic))
+            found[name] = asyncio.run(_replay(stack, topic))
     return Findings(
         scenario="replay",
-        figures=_figures(imported.objects, raw, found),
-        measured={"import": imported, "raw": raw, "replays": found},
+        figures=[*_figures(imported.objects, raw, found), *_use(raw, meter.result, found)],
+        measured={"import": imported, "raw": raw, "raw use": meter.result, "replays": found},
         charts=[
             bars(
                 f"{imported.objects:,} objects of {tickets:,} tickets",
@@ -86,8 +90,8 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
     )
 
 
-def _figures(objects: int, raw: RawRates, found: dict[str, ReplayFigures]) -> list[Any]:
-    figures = [
+def _figures(objects: int, raw: RawRates, found: dict[str, ReplayFigures]) -> list[Figure]:
+    figures: list[Figure] = [
         plain("raw writes, inserts", raw.tickets / raw.insert_seconds, "tickets/s"),
         plain("raw writes, inserts", raw.objects / raw.insert_seconds, "objects/s"),
         plain("raw writes, overwrites", raw.tickets / raw.overwrite_seconds, "tickets/s"),
@@ -112,6 +116,22 @@ def _figures(objects: int, raw: RawRates, found: dict[str, ReplayFigures]) -> li
     return figures
 
 
+def _use(raw: RawRates, writing: dict[str, ProcessUse], found: dict[str, ReplayFigures]) -> list[Figure]:
+    """Return the processor time of a ticket. Raw batches are read once and written twice."""
+    name, replayed = next(iter(found.items()))
+    workers = [one.cpu_seconds for process, one in replayed.use.items() if process.startswith("worker")]
+    return [
+        plain(f"Weaviate, raw batches: {_PROCESSOR}", _each(writing["weaviate"], 2 * raw.tickets), _MS),
+        plain(f"Weaviate, {name}: {_PROCESSOR}", _each(replayed.use["weaviate"], replayed.tickets), _MS),
+        plain(f"Kafka, {name}: {_PROCESSOR}", _each(replayed.use["kafka"], replayed.tickets), _MS),
+        plain(f"workers, {name}: {_PROCESSOR}", 1000 * sum(workers) / replayed.tickets, _MS),
+    ]
+
+
+def _each(use: ProcessUse, tickets: int) -> float:
+    return 1000 * use.cpu_seconds / tickets
+
+
 def _calls(one: ReplayFigures) -> int:
     return one.zendesk_calls + one.embedding_calls
 
@@ -125,8 +145,10 @@ async def _lose(settings: Settings) -> None:
             await connection.client.collections.delete(target)
 
 
-async def _replay(settings: Settings, topic: ReplayFrom) -> ReplayFigures:
-    record = (await start_replay(settings, Attempt(), ImportSpec(replay=topic), wait=True)).record
+async def _replay(stack: BenchStack, topic: ReplayFrom) -> ReplayFigures:
+    settings = stack.settings
+    with UsageMeter(stack.processes()) as meter:
+        record = (await start_replay(settings, Attempt(), ImportSpec(replay=topic), wait=True)).record
     if record.status != "completed":
         raise StackError(f"the replay is {record.status}: {'; '.join(record.errors)}")
     outcomes, objects = await afterwards(settings, record)
@@ -138,4 +160,5 @@ async def _replay(settings: Settings, topic: ReplayFrom) -> ReplayFigures:
         zendesk_calls=record.zendesk_calls,
         embedding_calls=record.embedding_calls,
         failed=record.failed,
+        use=meter.result,
     )

@@ -26,6 +26,7 @@ from ticketstream.workers.pool import WorkerPool
 
 SINGLE: Final = {"ZENDESK__COMMENTS": "single"}
 """For workers whose calls for comments are measured: read in bulk, these would hardly touch the limit."""
+BULK: Final = {"ZENDESK__COMMENTS": "bulk"}
 _WORKERS_READY_SECONDS: Final = 120.0
 
 

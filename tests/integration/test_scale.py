@@ -13,15 +13,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+import pytest
 from comparison import assert_equal, compare
 from conftest import OpenDesk
 from harness import Desk, settings_of, until
 
 from agents.partitions import account_partition, partition_of
+from schemas.ids import ALIAS
 from schemas.messages import Receipt
 from schemas.settings import PREFIX
-from schemas.state import changelog_topic
+from schemas.state import EmbeddingSpent, changelog_topic
 from schemas.topics import EMBEDDED, ENRICHED
+from streams.sinks.weaviate.client import connect
 from ticketstream.records.imports import find_import
 from ticketstream.records.reader import TopicReader
 
@@ -100,6 +104,70 @@ def live_count(receipts: Sequence[Receipt]) -> int:
 
 def indexed_live(receipts: Sequence[Receipt]) -> set[int]:
     return {each.ticket_id for each in receipts if not each.import_id and each.outcome == "indexed"}
+
+
+async def lose_index(desk: Desk) -> None:
+    """Have Weaviate hold nothing any more."""
+    async with await connect(desk.settings) as connection:
+        await connection.client.alias.delete(alias_name=ALIAS)
+        await connection.client.collections.delete_all()
+
+
+async def spent(desk: Desk) -> list[EmbeddingSpent]:
+    """Return what the partitions have spent today, by their numbers."""
+    entries: dict[int, EmbeddingSpent] = {}
+    async with TopicReader(desk.settings.bootstrap_servers, [changelog_topic("spending")]) as reader:
+        async for raw in reader.to_end():
+            entries[raw.partition] = msgspec.json.decode(raw.value, type=EmbeddingSpent)
+    return [entries[number] for number in sorted(entries)]
+
+
+async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenDesk) -> None:
+    desk = open_desk(600)
+    desk.environment |= {
+        f"{PREFIX}EMBEDDING__PROVIDER": "gemini",
+        f"{PREFIX}EMBEDDING__TOKENS_PER_DAY": "10000000",
+    }
+    use(desk, BEFORE)
+    worker = desk.worker()
+    imported = await desk.whole_import()
+    assert imported.status == "completed"
+    before, calls = await spent(desk), desk.comment_calls()
+    assert sum(each.tokens for each in before) > 0
+    await lose_index(desk)
+
+    # The replay has come to its first tickets when the worker dies: the others are anywhere on their way.
+    begun = desk.command("replay", "--from", "embedded", "--no-wait", "--json")
+    assert begun.returncode == 0, begun.stderr
+    replay_id = json.loads(begun.stdout)["id"]
+
+    def done(receipts: Sequence[Receipt]) -> set[int]:
+        return {each.ticket_id for each in receipts if each.import_id == replay_id}
+
+    def killed(receipts: Sequence[Receipt]) -> bool:
+        if done(receipts):
+            worker.kill()
+        return not worker.runs
+
+    await desk.received(killed)
+    at_first = len(done(await desk.receipts()))
+    assert 0 < at_first < imported.indexed
+    scaled = desk.command("scale", "--partitions", str(AFTER), "--json")
+    assert (scaled.returncode, json.loads(scaled.stdout)["status"]) == (0, "done"), scaled.stderr
+    in_between = len(done(await desk.receipts()))
+    print(f"of {imported.indexed} tickets {at_first} were there at the kill, {in_between} after the change")
+
+    use(desk, AFTER)
+    desk.worker()
+    record = await desk.import_state(replay_id)
+    assert (record.status, record.failed, record.errors) == ("completed", 0, [])
+    assert (record.zendesk_calls, record.embedding_calls) == (0, 0)
+    assert desk.comment_calls() == calls
+    await assert_equal(desk)
+    after = await spent(desk)
+    assert len(after) == AFTER
+    assert sum(each.tokens for each in after) == pytest.approx(sum(each.tokens for each in before))
+    assert await desk.dead_letters() == []
 
 
 async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk) -> None:
