@@ -7,12 +7,15 @@ wait behind it, so its tickets enter only while the way ahead is short.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from schemas.topics import EMBEDDED, ENRICHED
 
 _LOOK_AGAIN_SECONDS = 0.05
+_FRESH_SECONDS = 0.01
+"""So old may a size be: hundreds of tickets wait at once, and each asks."""
 
 
 class _Heads(Protocol):
@@ -30,6 +33,8 @@ class Backlog:
         self._limit = limit
         self._closed = closed
         self._open = False
+        self._long = False
+        self._looked_at = 0.0
         self._released: dict[str, Mapping[tuple[str, int], int]] = {}
 
     def watch(self, topic: str, released: Mapping[tuple[str, int], int]) -> None:
@@ -46,8 +51,14 @@ class Backlog:
 
     async def room(self, *, embeds: bool = True) -> None:
         """Wait until a backfill may send more; ``embeds`` says whether it goes to embed."""
-        while not self._open and ((embeds and self._closed()) or self.size() > self._limit):
+        while not self._open and ((embeds and self._closed()) or self._is_long()):
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _is_long(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at >= _FRESH_SECONDS:
+            self._long, self._looked_at = self.size() > self._limit, now
+        return self._long
 
     def open(self) -> None:
         """Let everything pass from now on: the worker stops, and finishes what it has begun."""

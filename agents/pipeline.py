@@ -64,6 +64,9 @@ _EMBEDDING: Final = 4
 """A backfill's embedding calls in flight, to begin with."""
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
+TAKEN_IN: Final = 1_000
+"""Messages that enrich may hold. What it only passes on or skips takes 50 ms to be acknowledged: fewer would
+leave a core idle."""
 _HELD: Final = 400
 _BACKLOG: Final = _HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
@@ -170,9 +173,11 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
+        self.enrich_live = self._engine(
+            enrich.STAGE, enriching, working=self._gates["live"], held=TAKEN_IN, locks=locks
+        )
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks
+            enrich.STAGE, enriching, working=self._gates["backfill"], held=TAKEN_IN, locks=locks
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(

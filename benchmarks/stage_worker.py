@@ -20,6 +20,7 @@ import psutil
 from agents.app import TicketApp
 from agents.engine import Engine
 from agents.outcomes import Done, Incoming, Mark
+from agents.pipeline import TAKEN_IN
 from agents.producer import Producer, Record
 from agents.progress import ProgressLedger
 from agents.slots import Slot
@@ -35,8 +36,6 @@ from schemas.versions import Standing, standing
 from streams.metrics import Metrics
 from streams.metrics.make import Maker
 
-_HELD: Final = 400
-"""As the stages of agents.pipeline."""
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -87,8 +86,8 @@ class RawStages:
             tables=self._tables,
             ledger=self._ledger,
             metrics=self._metrics.stage(stage),
-            working=_HELD,
-            held=_HELD,
+            working=TAKEN_IN,
+            held=TAKEN_IN,
         )
 
     async def _handle(self, message: Incoming) -> Done:

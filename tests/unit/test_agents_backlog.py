@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from agents import backlog as backlog_module
 from agents.backlog import Backlog
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
 from tests.agents_fixtures import FakeProducer, settle
@@ -44,6 +45,7 @@ async def test_there_is_room_up_to_the_limit() -> None:
     enriched[ENRICHED, 0] = 90
     await asyncio.wait_for(backlog.room(), 1)
     enriched[ENRICHED, 0] = 89
+    await asyncio.sleep(backlog_module._FRESH_SECONDS)  # so long what was seen holds good
     waiting = asyncio.create_task(backlog.room())
     await settle()
     assert not waiting.done()
