@@ -64,7 +64,7 @@ _EMBEDDING: Final = 4
 """A backfill's embedding calls in flight, to begin with."""
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
-TAKEN_IN: Final = 1_000
+TAKEN_IN: Final = 700
 """Messages that enrich may hold. What it only passes on or skips takes 50 ms to be acknowledged: fewer would
 leave a core idle."""
 _HELD: Final = 400

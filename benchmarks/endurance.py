@@ -1,10 +1,13 @@
-"""A large import: memory of the workers over time, and every ticket compared with the account."""
+"""A large import: memory of the workers over time, and every ticket compared with the account.
+
+Once with Gemini, as in production, and once with the local model, which lies in the workers' memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from benchmarks.compare import compare
@@ -15,18 +18,30 @@ from benchmarks.usage import quiet_down
 
 _WORKER_MB: Final = 250.0
 _GROWTH_MB: Final = 15.0
+_PROVIDERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Gemini": {
+        "EMBEDDING__PROVIDER": "gemini",
+        "EMBEDDING__REQUESTS_PER_MINUTE": "1000000",
+        "EMBEDDING__TOKENS_PER_MINUTE": "10000000000",
+    },
+    "local model": {"EMBEDDING__PROVIDER": "local"},
+}
 _POINTS: Final = 300
 """Most points of a line in the plot."""
 
 Note = Callable[[str], None]
 
 
-def run(*, tickets: int, workers: int, note: Note) -> Findings:
-    """Import the account once, quotas off, and compare all of it."""
-    with BenchStack(unlimited(tickets), workers=workers) as stack:
+def run(*, tickets: int, workers: int, note: Note) -> list[Findings]:
+    """Import the account with each provider, quotas off, and compare all of it."""
+    return [_with(provider, tickets, workers, note) for provider in _PROVIDERS]
+
+
+def _with(provider: str, tickets: int, workers: int, note: Note) -> Findings:
+    with BenchStack(unlimited(tickets), workers=workers, overrides=_PROVIDERS[provider]) as stack:
         stack.start_workers()
         quiet_down(stack.worker_processes())
-        note(f"pipeline, {tickets:,} tickets, {workers} workers")
+        note(f"pipeline, {provider}, {tickets:,} tickets, {workers} workers")
         imported = measured_import(stack)
         note(f"{imported.tickets:,} tickets are compared with {imported.objects:,} objects")
         compared = asyncio.run(compare(stack))
@@ -46,7 +61,7 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
             at_most("  growth from the second to the last quarter", _growth(memory), _GROWTH_MB, "MB"),
         ]
     chart = Chart(
-        title=f"Memory of the workers, import of {tickets:,} tickets",
+        title=f"Memory of the workers, import of {tickets:,} tickets, {provider}",
         unit="MB",
         kind="lines",
         x="seconds",
@@ -54,7 +69,7 @@ def run(*, tickets: int, workers: int, note: Note) -> Findings:
         series=[_line(name, memory) for name, memory in imported.memory.items()],
     )
     return Findings(
-        scenario="endurance",
+        scenario=provider,
         figures=figures,
         measured={"import": imported, "compared": compared},
         charts=[chart],

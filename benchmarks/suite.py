@@ -147,7 +147,7 @@ SUITE: Final = (
         run=endurance.run,
         tickets=100_000,
         quick=1_000,
-        minutes=8,
+        minutes=11,
     ),
     Benchmark(
         name="instrumentation",
