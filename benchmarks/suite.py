@@ -128,7 +128,7 @@ SUITE: Final = (
         question="How long does it take to add partitions, per 100,000 keys, and is anything fetched, "
         "embedded or written again?",
         run=scale.run,
-        tickets=10_000,
+        tickets=20_000,
         quick=400,
         minutes=5,
     ),
