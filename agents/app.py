@@ -77,6 +77,8 @@ class TicketApp(faust.App):
 
     stages: Stages
     lease: Lease
+    stays = False
+    """All workers here stop at once, to come back soon: each keeps its partitions meanwhile."""
 
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
         """Return a buffer: one that never blocks for the stages' topics, Faust's own for the rest."""

@@ -64,7 +64,7 @@ _EMBEDDING: Final = 4
 """A backfill's embedding calls in flight, to begin with."""
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
-TAKEN_IN: Final = 700
+TAKEN_IN: Final = 1_000
 """Messages that enrich may hold. What it only passes on or skips takes 50 ms to be acknowledged: fewer would
 leave a core idle."""
 _HELD: Final = 400
@@ -393,6 +393,14 @@ class Pipeline:
             self._producer.drop()
             self._owned = frozenset()
 
+    async def _hand_over(self) -> None:
+        """Have the other workers take the partitions at once; a worker that is alone keeps them till it is back."""
+        if self._app.stays or not 0 < len(self._owned) < self._partitions:
+            return
+        with suppress(TimeoutError):  # with Kafka away, the session ends by itself
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await self._app.consumer.leave()
+
     async def _assigned(self, *_: Any, **__: Any) -> None:
         partitions = {tp.partition for tp in self._app.consumer.assignment() if tp.topic == CHANGES}
         structlog.get_logger().info("partitions assigned", partitions=sorted(partitions))
@@ -467,6 +475,7 @@ class Pipeline:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._end_effects()
+        await self._hand_over()
         await self._batcher.close(timeout=1)
         await self._writer.close()
         await self._provider.close()

@@ -19,6 +19,8 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
 - The copies of other workers' tables are read entry by entry, and the broker looks at all partitions that
   are waited for with every message. So the copies are read once a second.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
+- A static member never leaves its group: its partitions wait for it for the session time. One that stops while
+  others work leaves.
 - Recovery handles an entry of a changelog at a time, and looks at the state of all partitions for each: 1 M
   entries take minutes. They are written to their table as they are read, a fetch at a time, and Faust
   hears of the last of each fetch only.
@@ -60,6 +62,8 @@ _ACCEPTED: Final = frozenset({NoError.errno, RebalanceInProgressError.errno})
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
+    _left = False
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
@@ -74,6 +78,20 @@ class _Thread(driver.AIOKafkaConsumerThread):
         coordinator = consumer._coordinator
         _watch(coordinator, self.transport.lease)
         coordinator._push_error_to_user = partial(_join_again, coordinator)
+
+    async def leave(self) -> None:
+        """Leave the group, which a static member would not: its partitions go to the others at once."""
+        await self.call_thread(self._leave)
+
+    async def _leave(self) -> None:
+        self._left = True
+        coordinator = self._ensure_consumer()._coordinator
+        coordinator._group_instance_id = None
+        await coordinator.close()
+
+    async def commit(self, offsets: Any) -> bool:
+        # Faust commits once more when it stops; whoever is no member any more may not.
+        return False if self._left else await super().commit(offsets)
 
     async def seek_to_committed(self) -> Any:
         return await self.call_thread(self._seek_back)
@@ -99,6 +117,10 @@ class _Consumer(driver.Consumer):
         self._fetching = asyncio.Lock()
         self._pressure: dict[TP, tuple[Callable[[], None], Callable[[], None]]] = {}
         super().__init__(*args, **kwargs)
+
+    async def leave(self) -> None:
+        """Give the partitions to the other workers; call it once nothing is to be read or committed."""
+        await self._thread.leave()
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)

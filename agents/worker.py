@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import signal
 import sys
 from collections.abc import Callable
 
@@ -31,9 +32,16 @@ _LARGE_BLOCK = 256 * 1024
 StagesOf = Callable[[TicketApp, Settings, Slot, Maker | None], Stages]
 
 
+class _Worker(faust.Worker):
+    def _on_sigint(self) -> None:
+        self.app.stays = True
+        self._schedule_shutdown(signal.SIGINT)
+
+
 def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining: bool = False) -> int:
     """Run a worker until SIGTERM or SIGINT; returns the exit status.
 
+    After SIGTERM other workers take its partitions at once; SIGINT says that all stop.
     ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own). With
     ``draining`` it takes in nothing new: see agents.draining.
     """
@@ -61,7 +69,7 @@ def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining:
         print(f"error: {error}", file=sys.stderr)
         return 1
     try:
-        worker = faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
+        worker = _Worker(app, quiet=True, override_logging=False, redirect_stdouts=False)
         worker.spinner = None  # it would write a terminal's escape sequences into the log
         worker.execute_from_commandline()
     except SystemExit as end:

@@ -93,6 +93,7 @@ async def test_the_quota_is_kept_while_workers_come_and_go(open_desk: OpenDesk) 
         desk.worker()
         await indexed(0.6)
         assert await asyncio.to_thread(second.terminate) == 0
+        assert await desk.members() == 1  # it has left: its partitions do not wait for it
         desk.worker()
         record = await desk.import_state(import_id)
     assert record.status == "completed"

@@ -101,8 +101,10 @@ class WorkerPool:
         """Stop all workers: they finish what is in flight; one that takes too long is killed."""
         self._stopping.set()
         running = [child.process for child in self._children if child.process.poll() is None]
+        # Several that gave each other their partitions while all stop would do it for nothing.
+        asked = signal.SIGINT if len(running) > 1 else signal.SIGTERM
         for process in running:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(asked)
         deadline = time.monotonic() + _STOP_SECONDS
         for process in running:
             try:
@@ -114,7 +116,7 @@ class WorkerPool:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _ending(status: int) -> str:
