@@ -394,7 +394,7 @@ class Pipeline:
             self._owned = frozenset()
 
     async def _hand_over(self) -> None:
-        """Have the other workers take the partitions at once; a worker that is alone keeps them till it is back."""
+        """Have other workers take the partitions at once; one that is alone keeps them until it is back."""
         if self._app.stays or not 0 < len(self._owned) < self._partitions:
             return
         with suppress(TimeoutError):  # with Kafka away, the session ends by itself

@@ -19,8 +19,8 @@ Measured on Faust 0.15.3 with Kafka 4.1.1:
 - The copies of other workers' tables are read entry by entry, and the broker looks at all partitions that
   are waited for with every message. So the copies are read once a second.
 - Each message is handed on with four asyncio tasks, where one call that cannot block does.
-- A static member never leaves its group: its partitions wait for it for the session time. One that stops while
-  others work leaves.
+- A static member never leaves its group: its partitions wait for it for the session time. A worker that stops
+  while others work leaves.
 - Recovery handles an entry of a changelog at a time, and looks at the state of all partitions for each: 1 M
   entries take minutes. They are written to their table as they are read, a fetch at a time, and Faust
   hears of the last of each fetch only.
