@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import faust
+from faust.tables import TableManager
 from mode.utils.queues import ThrowableQueue
 
 from agents import stores, transport
@@ -21,8 +22,9 @@ _LONGEST_WAIT_SECONDS = 2 * 86_400.0
 """What a daily cap or a service that is away holds back waits that long on purpose; Faust, by itself,
 would call a message that is not done after 5 minutes an error, every second."""
 _STANDBY_REPLICAS = 1
-"""Another worker holds a copy of each table's partition. With two tables of 100,000 keys a failover takes no longer
-without one (`python -m benchmarks --only rebalance`); with 500,000 each, reading them takes 7 s (`recovery`)."""
+"""Another worker holds a copy of each table's partition. With two tables of 100,000 keys a failover takes no
+longer without one (`python -m benchmarks --only rebalance`); with 500,000 each, reading them takes 7 s
+(`--only recovery`)."""
 _BUFFERED_EVENTS = 256
 
 
@@ -92,6 +94,13 @@ class TicketApp(faust.App):
         await self.stages.start()
 
 
+class _AllTables(TableManager):
+    async def on_start(self) -> None:
+        # Faust's own waits a second for tables still to be declared; all of a worker's are by now.
+        await self._update_channels()
+        await self.recovery.start()
+
+
 def create_app(settings: Settings, folder: Path, instance_id: str | None) -> TicketApp:
     """Return the app of one worker, with its data in ``folder``; topics must exist already.
 
@@ -102,6 +111,7 @@ def create_app(settings: Settings, folder: Path, instance_id: str | None) -> Tic
         APP_ID,
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
         store=stores.URL,
+        TableManager=_AllTables,
         datadir=folder,
         table_standby_replicas=_STANDBY_REPLICAS,
         topic_partitions=settings.kafka.partitions,
