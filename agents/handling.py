@@ -15,7 +15,7 @@ import msgspec
 from agents.outcomes import Done, Incoming
 from agents.producer import Record
 from schemas.replays import replay_of
-from schemas.traces import without_trace
+from schemas.traces import TRACEPARENT, unsampled, without_trace
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -71,7 +71,7 @@ class Handling:
     ``message`` is then what the work is given: its headers name the span of the work.
     """
 
-    __slots__ = ("_open", "_span", "_token", "_tracing", "message", "stage")
+    __slots__ = ("_open", "_span", "_token", "_tracing", "_unsampled", "message", "stage")
 
     def __init__(self, stage: str, message: Incoming, tracing: Tracing | None) -> None:
         self.stage = stage
@@ -79,11 +79,12 @@ class Handling:
         self._tracing = tracing
         self._span: Span | None = None
         self._token: Any = None
+        self._unsampled = None if tracing is None else unsampled(message.headers)
         self._open = True
 
     def __enter__(self) -> Self:
         _CURRENT.set(self)
-        if self._tracing is not None:
+        if self._tracing is not None and self._unsampled is None:
             self._span = self._begin(self._tracing)
             self._token = self._tracing.enter(self._span)
         return self
@@ -123,6 +124,8 @@ class Handling:
                 fail(span, done.reason)
             own = self._tracing.headers(span)
             done.records = [carrying(record, own) for record in done.records]
+        elif self._unsampled is not None:
+            done.records = [carrying(record, [(TRACEPARENT, self._unsampled)]) for record in done.records]
 
     def fields(self) -> dict[str, Any]:
         """Return what a log line says of the message."""
@@ -140,6 +143,8 @@ class Handling:
             fields["import_id"] = import_id
         if self._tracing is not None and self._span is not None:
             fields["trace_id"] = self._tracing.trace_id(self._span)
+        elif self._unsampled is not None:
+            fields["trace_id"] = self._unsampled.split(b"-")[1].decode()
         return fields
 
     @property

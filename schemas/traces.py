@@ -6,6 +6,7 @@ of its own; the header ``former-traceparent`` names the one it had.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,16 @@ TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 FORMER: Final = "former-traceparent"
 _ALL: Final = frozenset((TRACEPARENT, TRACESTATE, FORMER))
+
+
+_UNSAMPLED: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][02468ace]")
+"""The last bit says whether the trace is kept (W3C Trace Context, trace-flags)."""
+
+
+def unsampled(headers: Headers) -> bytes | None:
+    """Return the header ``traceparent`` if it names a trace that nobody keeps: no span is made for it."""
+    told = next((value for name, value in headers if name == TRACEPARENT), None)
+    return told if told and _UNSAMPLED.fullmatch(told) else None
 
 
 def without_trace(headers: Headers) -> list[tuple[str, bytes]]:
