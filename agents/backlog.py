@@ -36,14 +36,19 @@ class Backlog:
         self._long = False
         self._looked_at = 0.0
         self._released: dict[str, Mapping[tuple[str, int], int]] = {}
+        self._entering: Callable[[], int] = lambda: 0
+
+    def watch_entering(self, count: Callable[[], int]) -> None:
+        """Name what counts the tickets that have been let in, but are not on the next topic yet."""
+        self._entering = count
 
     def watch(self, topic: str, released: Mapping[tuple[str, int], int]) -> None:
         """Name the offsets a topic's stage has released (kept up to date by the stage)."""
         self._released[topic] = released
 
     def size(self) -> int:
-        """Return the number of messages sent to the later topics and not yet released there."""
-        total = 0
+        """Return the number of messages let in, or sent to the later topics and not yet released there."""
+        total = self._entering()
         for topic in (ENRICHED, EMBEDDED):
             for place, released in self._released.get(topic, {}).items():
                 total += max(0, self._producer.heads.get(place, 0) - released)

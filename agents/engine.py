@@ -103,6 +103,8 @@ class Engine:
         self._held_limit = held
         metrics.held_limit.inc(held)
         self._held = 0
+        self.finished = 0
+        """Messages whose outcome is known, but not sent or acknowledged yet."""
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -178,6 +180,7 @@ class Engine:
             await retrying(partial(self._producer.send, done.records), self._retry, on_retry=self._on_retry)
             done.records = []
         lane.finish(slot, done)
+        self.finished += 1
 
     async def _outcome(self, message: Incoming) -> Done:
         if is_moved(message.value, message.headers):
@@ -229,6 +232,7 @@ class Engine:
             for slot in prefix:
                 slot.event.ack()
             lane.release(prefix)
+            self.finished -= len(prefix)
             self.released[place] = prefix[-1].message.offset + 1
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(prefix))
@@ -299,6 +303,7 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.finished = 0
         await self._let_go(held)
 
     async def drain(self, seconds: float) -> bool:

@@ -64,14 +64,11 @@ _EMBEDDING: Final = 4
 """A backfill's embedding calls in flight, to begin with."""
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
-TAKEN_IN: Final = 1_000
-"""Messages that enrich may hold. What it only passes on or skips takes 50 ms to be acknowledged: fewer would
-leave a core idle."""
-_HELD: Final = 400
-_BACKLOG: Final = _HELD
+HELD: Final = 400
+_BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
-_HELD_IN_A_PAUSE: Final = 5_000
+HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
 _DRAIN_SECONDS: Final = 10.0
@@ -173,11 +170,9 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(
-            enrich.STAGE, enriching, working=self._gates["live"], held=TAKEN_IN, locks=locks
-        )
+        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], held=TAKEN_IN, locks=locks
+            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
@@ -187,15 +182,16 @@ class Pipeline:
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )
-        held = _HELD if self._spending is None else _HELD_IN_A_PAUSE
+        held = HELD if self._spending is None else HELD_IN_A_PAUSE
         self.embed = self._engine(
             embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
         )
         former = FormerCollection(self._weaviate)
-        self._indexing = index.Index(self._tables, self._writer, empty, former, begun_span=_HELD)
+        self._indexing = index.Index(self._tables, self._writer, empty, former, begun_span=HELD)
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
         self.index = self._engine(index.STAGE, self._indexing.handle)
+        self._backlog.watch_entering(lambda: self.enrich_backfill.finished)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(
@@ -336,8 +332,8 @@ class Pipeline:
         stage: str,
         handler: Handler,
         *,
-        working: int | Gate = _HELD,
-        held: int = _HELD,
+        working: int | Gate = HELD,
+        held: int = HELD,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
     ) -> Engine:

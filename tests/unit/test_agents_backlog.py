@@ -33,6 +33,13 @@ def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
     assert backlog.size() == 5
 
 
+def test_what_has_been_let_in_but_not_sent_counts_too() -> None:
+    backlog, enriched, _ = make()
+    enriched[ENRICHED, 0] = 95
+    backlog.watch_entering(lambda: 7)
+    assert backlog.size() == 5 + 7
+
+
 def test_what_others_sent_never_counts_below_nothing() -> None:
     backlog, enriched, _ = make()
     enriched[ENRICHED, 0] = 500
