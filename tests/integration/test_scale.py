@@ -131,7 +131,7 @@ async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenD
     }
     use(desk, BEFORE)
     worker = desk.worker()
-    importing = asyncio.create_task(desk.whole_import())
+    importing = asyncio.create_task(desk.import_state(await desk.begin_import()))
     await desk.received(lambda receipts: len(receipts) > 0)
 
     # A worker of another machine is known to Kafka only.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,7 +71,7 @@ class Desk:
         consumer = Part("consumer", self.log)
         consumer.assignment = lambda: self.assignment  # type: ignore[method-assign]
         self.lease = SimpleNamespace(held=True)
-        made._app = SimpleNamespace(consumer=consumer, lease=self.lease)
+        made._app = self.app = SimpleNamespace(consumer=consumer, lease=self.lease, stays=False)
         desk = self
 
         class Live:
@@ -212,10 +213,23 @@ async def test_a_worker_that_stops_finishes_then_commits_then_closes(desk: Desk)
     assert before("ledger.publish", "imports.flush")
     assert before("imports.flush", "consumer.commit")
     assert before("consumer.commit", "imports.revoked")
+    assert before("producer.flush", "consumer.leave")  # its next owners find all there
     assert before("writer.close", "weaviate.close")
     assert before("batcher.close", "provider.close")
     assert before("zendesk.aclose", "producer.stop")
     assert order[-2:] == ["producer.stop", "slot.release"]
+
+
+@pytest.mark.parametrize(("owned", "stays"), [(range(8), False), ((), False), ((HOME,), True)])
+async def test_a_worker_keeps_its_partitions_where_no_other_works_or_all_stop(
+    desk: Desk, owned: Iterable[int], stays: bool
+) -> None:
+    desk.own(*owned)
+    await desk.pipeline._assigned()
+    await settle()
+    desk.app.stays = stays
+    await desk.pipeline._shut_down()
+    assert "consumer.leave" not in {entry.partition(" ")[0] for entry in desk.log}
 
 
 async def test_a_source_that_stops_for_a_reason_nobody_foresaw_begins_anew(
