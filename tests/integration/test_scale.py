@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -65,10 +64,10 @@ def use(desk: Desk, partitions: int) -> None:
     desk.partitions = partitions
 
 
-def begin(desk: Desk, *arguments: str, **settings: object) -> subprocess.Popen[str]:
+def begin(desk: Desk, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "ticketstream", "scale", *arguments],
-        env=desk.environment | {PREFIX + name: str(value) for name, value in settings.items()},
+        env=desk.environment,
         cwd=desk.data_dir,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -123,7 +122,7 @@ async def spent(desk: Desk) -> list[EmbeddingSpent]:
     return [entries[number] for number in sorted(entries)]
 
 
-async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenDesk, tmp_path: Path) -> None:
+async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenDesk) -> None:
     desk = open_desk(600)
     desk.environment |= {
         f"{PREFIX}EMBEDDING__PROVIDER": "gemini",
@@ -131,15 +130,7 @@ async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenD
     }
     use(desk, BEFORE)
     worker = desk.worker()
-    importing = asyncio.create_task(desk.import_state(await desk.begin_import()))
-    await desk.received(lambda receipts: len(receipts) > 0)
-
-    # A worker of another machine is known to Kafka only.
-    refused = await end(begin(desk, "--partitions", str(AFTER), DATA_DIR=tmp_path))
-    assert refused[:2] == (1, "")
-    assert "a worker is still running (" in refused[2]
-    assert "stop all of them" in refused[2]
-    imported = await importing
+    imported = await desk.whole_import()
     assert imported.status == "completed"
     before, calls = await spent(desk), desk.comment_calls()
     assert sum(each.tokens for each in before) > 0
