@@ -56,10 +56,11 @@ class Backlog:
 
     async def room(self, *, embeds: bool = True) -> None:
         """Wait until a backfill may send more; ``embeds`` says whether it goes to embed."""
-        while not self._open and ((embeds and self._closed()) or self._is_long()):
+        while not self._open and ((embeds and self._closed()) or self.is_long()):
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    def _is_long(self) -> bool:
+    def is_long(self) -> bool:
+        """Say whether more than the limit lie on the way."""
         now = time.monotonic()
         if now - self._looked_at >= _FRESH_SECONDS:
             self._long, self._looked_at = self.size() > self._limit, now

@@ -68,7 +68,7 @@ HELD: Final = 400
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
-HELD_IN_A_PAUSE: Final = 5_000
+_HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
 _DRAIN_SECONDS: Final = 10.0
@@ -182,7 +182,7 @@ class Pipeline:
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )
-        held = HELD if self._spending is None else HELD_IN_A_PAUSE
+        held = HELD if self._spending is None else _HELD_IN_A_PAUSE
         self.embed = self._engine(
             embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
         )
@@ -267,7 +267,7 @@ class Pipeline:
 
     def _waiting_for_quota(self) -> int | None:
         """Return how many calls wait for Zendesk's quota; None while it is the way behind that is full."""
-        return self._general.waiting if self._backlog.size() <= _BACKLOG else None
+        return None if self._backlog.is_long() else self._general.waiting
 
     def _connect_zendesk(self) -> ZendeskClient | None:
         settings = self._settings

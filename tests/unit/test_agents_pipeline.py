@@ -12,10 +12,11 @@ import pytest
 from faust.types import TP
 
 from agents import pipeline as module
+from agents.backlog import Backlog
 from agents.partitions import account_partition
 from agents.pipeline import Pipeline
 from schemas.settings import KafkaSettings, Settings, ZendeskSettings
-from tests.agents_fixtures import logs, settle
+from tests.agents_fixtures import FakeProducer, logs, settle
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -274,7 +275,8 @@ async def test_what_zendesk_refuses_takes_from_a_backfill_and_not_from_live_chan
 async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: Desk) -> None:
     pipeline = desk.pipeline
     pipeline._general = SimpleNamespace(waiting=7)
-    pipeline._backlog = SimpleNamespace(size=lambda: 0)
+    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG)
     assert pipeline._waiting_for_quota() == 7
-    pipeline._backlog = SimpleNamespace(size=lambda: module._BACKLOG + 1)
+    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG)
+    pipeline._backlog.watch_entering(lambda: module._BACKLOG + 1)
     assert pipeline._waiting_for_quota() is None
