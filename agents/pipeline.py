@@ -391,7 +391,8 @@ class Pipeline:
 
     async def _hand_over(self) -> None:
         """Have other workers take the partitions at once; one that is alone keeps them until it is back."""
-        if self._app.stays or not 0 < len(self._owned) < self._partitions:
+        others = self._app.rebalancing or 0 < len(self._owned) < self._partitions
+        if self._app.stays or not others:
             return
         with suppress(TimeoutError):  # with Kafka away, the session ends by itself
             async with asyncio.timeout(_LAST_WORDS_SECONDS):

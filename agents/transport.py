@@ -38,8 +38,8 @@ from typing import Any, Final
 
 import faust
 import structlog
-from aiokafka.errors import GroupLoadInProgressError, NoError, RebalanceInProgressError
-from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka.errors import GroupLoadInProgressError, KafkaError, NoError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -85,9 +85,23 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def _leave(self) -> None:
         self._left = True
-        coordinator = self._ensure_consumer()._coordinator
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
         coordinator._group_instance_id = None
-        await coordinator.close()
+        await asyncio.gather(coordinator.close(), self._take_leave(coordinator, consumer._client))
+
+    async def _take_leave(self, coordinator: Any, client: Any) -> None:
+        """Leave at once: closing waits for a rebalance under way, which may wait for a worker that starts.
+
+        The broker answers on the coordinator's own connection only once it has ended, too.
+        """
+        if coordinator.generation <= 0 or coordinator.coordinator_id is None:
+            return
+        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        try:
+            await client.send(coordinator.coordinator_id, request)
+        except KafkaError as error:
+            structlog.get_logger().warning("the group hears of the end by its session only", error=error)
 
     async def commit(self, offsets: Any) -> bool:
         # Faust commits once more when it stops; whoever is no member any more may not.

@@ -33,15 +33,19 @@ StagesOf = Callable[[TicketApp, Settings, Slot, Maker | None], Stages]
 
 
 class _Worker(faust.Worker):
+    def install_signal_handlers(self) -> None:
+        super().install_signal_handlers()
+        self.loop.add_signal_handler(signal.SIGHUP, self._on_sigint)
+
     def _on_sigint(self) -> None:
         self.app.stays = True
         self._schedule_shutdown(signal.SIGINT)
 
 
 def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining: bool = False) -> int:
-    """Run a worker until SIGTERM or SIGINT; returns the exit status.
+    """Run a worker until SIGTERM, SIGINT or SIGHUP; returns the exit status.
 
-    After SIGTERM other workers take its partitions at once; SIGINT says that all stop.
+    After SIGTERM other workers take its partitions at once; SIGINT and SIGHUP say that all stop.
     ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own). With
     ``draining`` it takes in nothing new: see agents.draining.
     """

@@ -14,7 +14,7 @@ from harness import Desk, settings_of, until
 
 from schemas.settings import PREFIX
 
-TICKETS = 600
+TICKETS = 800
 A_SECOND = 40
 PARTITIONS = 16
 WINDOW_SECONDS = 5
@@ -80,6 +80,9 @@ async def test_the_quota_is_kept_while_workers_come_and_go(open_desk: OpenDesk) 
 
         await until(there, 60, f"{count} workers in the group")
 
+    async def in_its_place() -> bool:
+        return '"partitions assigned", "worker": 0' in desk.log()[seen:]
+
     first = desk.worker()
     await members(1)
     calls = Calls(desk)
@@ -90,7 +93,9 @@ async def test_the_quota_is_kept_while_workers_come_and_go(open_desk: OpenDesk) 
         await members(2)
         await indexed(0.35)
         first.kill()
+        seen = len(desk.log())
         desk.worker()
+        await until(in_its_place, 60, "a worker in the place of the killed one")
         await indexed(0.6)
         assert await asyncio.to_thread(second.terminate) == 0
         assert await desk.members() == 1  # it has left: its partitions do not wait for it

@@ -72,7 +72,9 @@ class Desk:
         consumer = Part("consumer", self.log)
         consumer.assignment = lambda: self.assignment  # type: ignore[method-assign]
         self.lease = SimpleNamespace(held=True)
-        made._app = self.app = SimpleNamespace(consumer=consumer, lease=self.lease, stays=False)
+        made._app = self.app = SimpleNamespace(
+            consumer=consumer, lease=self.lease, stays=False, rebalancing=False
+        )
         desk = self
 
         class Live:
@@ -231,6 +233,16 @@ async def test_a_worker_keeps_its_partitions_where_no_other_works_or_all_stop(
     desk.app.stays = stays
     await desk.pipeline._shut_down()
     assert "consumer.leave" not in {entry.partition(" ")[0] for entry in desk.log}
+
+
+@pytest.mark.parametrize("owned", [range(8), ()])
+async def test_a_rebalance_under_way_says_that_another_works(desk: Desk, owned: Iterable[int]) -> None:
+    desk.own(*owned)
+    await desk.pipeline._assigned()
+    await settle()
+    desk.app.rebalancing = True
+    await desk.pipeline._shut_down()
+    assert "consumer.leave" in {entry.partition(" ")[0] for entry in desk.log}
 
 
 async def test_a_source_that_stops_for_a_reason_nobody_foresaw_begins_anew(

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import GroupLoadInProgressError
-from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, LeaveGroupRequest_v1
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -235,6 +235,32 @@ async def test_what_was_never_committed_is_read_from_its_beginning() -> None:
     assert sought == [SOURCE]
 
 
+async def test_the_group_hears_of_the_end_while_a_rebalance_waits_for_others() -> None:
+    rebalanced, sent = asyncio.Event(), []
+
+    class Coordinator:
+        generation, coordinator_id, group_id, member_id = 3, 1, "ticketstream", "one"
+        _group_instance_id: str | None = "slot"
+        closing = False
+
+        async def close(self) -> None:
+            self.closing = True
+            await rebalanced.wait()
+
+    class Client:
+        async def send(self, node: int, request: LeaveGroupRequest) -> None:
+            assert coordinator.closing  # else it would join once more
+            assert coordinator._group_instance_id is None
+            sent.append((node, request.build(LeaveGroupRequest_v1).to_object()))
+            rebalanced.set()  # the others have only waited for this one
+
+    coordinator = Coordinator()
+    thread: Any = object.__new__(transport._Thread)
+    thread._ensure_consumer = lambda: SimpleNamespace(_coordinator=coordinator, _client=Client())
+    await asyncio.wait_for(thread._leave(), 5)
+    assert sent == [(1, {"group": "ticketstream", "member_id": "one"})]
+
+
 def test_aiokafka_has_the_pause_that_is_taken_out() -> None:
     # Set on an object that knows nothing of it, it would have no effect, and nobody would notice.
     assert "_prefetch_backoff" in Fetcher.__init__.__code__.co_names
@@ -364,6 +390,7 @@ async def test_a_rebalance_ends_what_is_being_handed_on(desk: Desk) -> None:
 
 async def test_a_changelog_is_not_written_once_its_partition_may_be_gone(desk: Desk) -> None:
     second = TP("x-changelog", 1)
+    desk.recovery.tp_to_table[second] = desk.recovery.tp_to_table[CHANGELOG]
     desk.active = {CHANGELOG, second}
     desk.fetched = {tp: [a_record(tp, 1)] for tp in desk.active}
 

@@ -116,7 +116,7 @@ def test_stopping_asks_all_and_kills_who_does_not_listen(desk: Desk) -> None:
     stubborn.stubborn = True
     desk.pool.stop()
     assert (polite.status, stubborn.status) == (0, -signal.SIGKILL)
-    assert polite.signals == stubborn.signals == [signal.SIGINT]  # none hands its partitions to another
+    assert polite.signals == stubborn.signals == [signal.SIGHUP]  # none hands its partitions to another
     assert desk.notes == [f"worker {stubborn.pid} did not stop in 30 s and is killed"]
     assert desk.pool.pids == []
 
@@ -165,4 +165,4 @@ def test_real_processes_are_started_again_and_none_is_left(sleeper: list[list[st
     finally:
         pool.stop()
     assert pool.pids == []
-    assert {child.process.returncode for child in pool._children} == {-signal.SIGINT}
+    assert {child.process.returncode for child in pool._children} == {-signal.SIGHUP}

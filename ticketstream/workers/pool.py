@@ -21,6 +21,11 @@ _LONGEST_PAUSE: Final = 8.0
 _HEALTHY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 30.0
 _PR_SET_PDEATHSIG: Final = 1
+_ALL_STOP: Final = signal.SIGHUP
+"""Asks a worker to stop without giving its partitions to others, which would do it for nothing.
+
+SIGINT, which says so too, would end a Python that is still starting with a traceback.
+"""
 
 
 @dataclass
@@ -101,8 +106,7 @@ class WorkerPool:
         """Stop all workers: they finish what is in flight; one that takes too long is killed."""
         self._stopping.set()
         running = [child.process for child in self._children if child.process.poll() is None]
-        # Several that gave each other their partitions while all stop would do it for nothing.
-        asked = signal.SIGINT if len(running) > 1 else signal.SIGTERM
+        asked = _ALL_STOP if len(running) > 1 else signal.SIGTERM
         for process in running:
             process.send_signal(asked)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -116,7 +120,8 @@ class WorkerPool:
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    signal.signal(_ALL_STOP, signal.SIG_DFL)  # under nohup it would be ignored
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _ALL_STOP)
 
 
 def _ending(status: int) -> str:
