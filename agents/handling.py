@@ -15,7 +15,7 @@ import msgspec
 from agents.outcomes import Done, Incoming
 from agents.producer import Record
 from schemas.replays import replay_of
-from schemas.traces import TRACEPARENT, unsampled, without_trace
+from schemas.traces import unsampled, without_trace
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -79,12 +79,12 @@ class Handling:
         self._tracing = tracing
         self._span: Span | None = None
         self._token: Any = None
-        self._unsampled = None if tracing is None else unsampled(message.headers)
+        self._unsampled = [] if tracing is None else unsampled(message.headers)
         self._open = True
 
     def __enter__(self) -> Self:
         _CURRENT.set(self)
-        if self._tracing is not None and self._unsampled is None:
+        if self._tracing is not None and not self._unsampled:
             self._span = self._begin(self._tracing)
             self._token = self._tracing.enter(self._span)
         return self
@@ -124,8 +124,8 @@ class Handling:
                 fail(span, done.reason)
             own = self._tracing.headers(span)
             done.records = [carrying(record, own) for record in done.records]
-        elif self._unsampled is not None:
-            done.records = [carrying(record, [(TRACEPARENT, self._unsampled)]) for record in done.records]
+        elif self._unsampled:
+            done.records = [carrying(record, self._unsampled) for record in done.records]
 
     def fields(self) -> dict[str, Any]:
         """Return what a log line says of the message."""
@@ -143,8 +143,8 @@ class Handling:
             fields["import_id"] = import_id
         if self._tracing is not None and self._span is not None:
             fields["trace_id"] = self._tracing.trace_id(self._span)
-        elif self._unsampled is not None:
-            fields["trace_id"] = self._unsampled.split(b"-")[1].decode()
+        elif self._unsampled:
+            fields["trace_id"] = self._unsampled[0][1].split(b"-")[1].decode()
         return fields
 
     @property

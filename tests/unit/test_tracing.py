@@ -32,7 +32,7 @@ from schemas.errors import CredentialsError, RefusedError
 from schemas.messages import DeadLetter
 from schemas.retried import with_retry
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
-from schemas.traces import FORMER, TRACEPARENT, as_former, unsampled, without_trace
+from schemas.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, unsampled, without_trace
 from streams.embeddings.observe import EmbeddingCall
 from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
@@ -158,8 +158,8 @@ def test_what_nobody_looks_at_makes_no_calls() -> None:
 
 def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing = KeptTracing(ratio=0)
-    told = tracing.headers(tracing.begin("source"))
-    assert unsampled(told) == dict(told)[TRACEPARENT]
+    told = [*tracing.headers(tracing.begin("source")), (TRACESTATE, b"vendor=1")]
+    assert unsampled(told) == told
     monkeypatch.setattr(tracing, "begin", None)  # would be called for a span
     message = Incoming(CHANGES, 3, 7, b"acme:1", b"{}", [("schema", b"x"), *told])
     with Handling("enrich", message, tracing) as handling:
@@ -172,7 +172,7 @@ def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest
 
 @pytest.mark.parametrize("value", [b"", b"rubbish-00", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"])
 def test_only_a_whole_header_says_that_nobody_keeps_the_trace(value: bytes) -> None:
-    assert unsampled([(TRACEPARENT, value)]) is None
+    assert unsampled([(TRACEPARENT, value)]) == []
 
 
 # Sources.
