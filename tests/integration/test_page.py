@@ -7,6 +7,7 @@ import itertools
 import json
 import statistics
 from collections.abc import AsyncIterator, Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
@@ -70,7 +71,8 @@ async def watcher(browser: Browser, server: PageServer, session: Any) -> AsyncIt
 
 
 def number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    tenths = Decimal(value).quantize(Decimal("0.1"), ROUND_HALF_UP)  # a browser's way with a tie
+    return str(tenths).removesuffix(".0")
 
 
 def whole(value: int | None) -> str:
@@ -184,6 +186,8 @@ async def test_it_shows_what_the_api_says(watcher: Watcher, server: PageServer) 
 
 async def test_it_keeps_up_during_an_import(watcher: Watcher, desk: Desk, server: PageServer) -> None:
     page = watcher.page
+    # It cannot end before it has been seen.
+    desk.zendesk.set_faults(Fault(kind="error", status=503, retry_after=0.2, path="/comments"))
     started = await asyncio.to_thread(desk.command, "replay", "--from", "changes", "--no-wait", "--json")
     assert started.returncode == 0, started.stderr
     import_id = json.loads(started.stdout)["id"]
@@ -195,7 +199,9 @@ async def test_it_keeps_up_during_an_import(watcher: Watcher, desk: Desk, server
         if import_id not in shown["imports"]:
             break
         seen += 1
-    assert seen > 0
+        if seen == 3:
+            desk.zendesk.set_faults()
+    assert seen >= 3
     ended = page.locator(f'#imports-ended [data-import="{import_id}"]')
     record = await asyncio.to_thread(server.get, f"/imports/{import_id}")
     assert record["status"] == "completed"
@@ -253,7 +259,7 @@ async def test_dead_letters_are_retried(watcher: Watcher, desk: Desk, server: Pa
     page = watcher.page
     # What other tests have left on the shared stack.
     done = await asyncio.to_thread(desk.command, "dead-letters", "discard", "--all")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 or "no dead letters" in done.stderr, done.stderr
     (ticket, *_) = (
         truth["id"]
         for truth in desk.zendesk.truth()
