@@ -69,6 +69,8 @@ class Enrich:
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
+        if message.topic == CHANGES and not replay_of(message.headers):
+            self._backlog.live()
         if is_named(TicketHint, message.headers):
             return await self._hints.handle(message)
         if is_named(CommentEvents, message.headers):
@@ -96,8 +98,10 @@ class Enrich:
             return done("skipped", reason=where.value, marks=forget)
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
-            await self._backlog.room()
-        enriched = await self._enrich(change, origin, lane, held)
+            async with self._backlog.room(message):
+                enriched = await self._enrich(change, origin, lane, held)
+        else:
+            enriched = await self._enrich(change, origin, lane, held)
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)

@@ -68,6 +68,9 @@ HELD: Final = 400
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
+_BACKLOG_LIVE: Final = 60
+"""So many while live changes come, which wait in index for what is before them in Weaviate. With fewer, an
+import is slower and live changes are no sooner (`python -m benchmarks --only freshness`)."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
@@ -117,7 +120,7 @@ class Pipeline:
         self._tables = Tables(app, self._producer, self._partitions)
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
         self._spending = self._daily_caps()
-        self._backlog = Backlog(self._producer, _BACKLOG, self._embedding_paused)
+        self._backlog = Backlog(self._producer, _BACKLOG, _BACKLOG_LIVE, self._embedding_paused)
         self._tasks: list[asyncio.Task[None]] = []
         self._live: asyncio.Task[None] | None = None
         self._owned: frozenset[int] = frozenset()
@@ -163,7 +166,11 @@ class Pipeline:
             asker=self._traced.asker,
         )
         self._writer = BatchedWriter(
-            self._open_sink, self._write_again, asker=self._traced.asker, wrote=self._traced.weaviate
+            self._open_sink,
+            self._write_again,
+            asker=self._traced.asker,
+            wrote=self._traced.weaviate,
+            live=self._backlog.is_live,
         )
         people = People(self._zendesk) if self._zendesk else None
         reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
@@ -191,7 +198,7 @@ class Pipeline:
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
         self.index = self._engine(index.STAGE, self._indexing.handle)
-        self._backlog.watch_entering(lambda: self.enrich_backfill.finished)
+        self._backlog.watch_entering(lambda: self.enrich_backfill.finished, self.enrich_backfill.is_next)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(

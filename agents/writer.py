@@ -17,6 +17,8 @@ Wrote = Callable[[Sequence[Any], float, str, int, str], None]
 
 _TICKETS = 100
 _CHUNKS = 300
+_CHUNKS_LIVE = 40
+"""Weaviate works on batches side by side: a live change waits for the processor behind a backfill's."""
 _BACKFILL_SECONDS = 0.1
 _LIVE_SECONDS = 0.005
 
@@ -31,7 +33,8 @@ class BatchedWriter:
     and the size of its vectors.
 
     ``asker`` names whoever asks for a ticket; ``wrote`` is told of each batch whose askers it served, the
-    seconds it took, the collection, the number of chunks, and the name of its error or "".
+    seconds it took, the collection, the number of chunks, and the name of its error or "". While ``live``
+    says that live changes come, a backfill's batches are small, one at a time.
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class BatchedWriter:
         *,
         asker: Callable[[], Any] = lambda: None,
         wrote: Wrote = lambda *_: None,
+        live: Callable[[], bool] = lambda: False,
     ) -> None:
         self._open_sink = open_sink
         self._on_retry = on_retry
         self._asker = asker
         self._wrote = wrote
+        self._live = live
         self._windows: dict[str, WindowedCalls[_Asked, SinkResult]] = {}
 
     async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
@@ -88,11 +93,11 @@ class BatchedWriter:
         return WindowedCalls(
             call,
             max_items=_TICKETS,
-            max_weight=_CHUNKS,
+            max_weight=lambda: _CHUNKS_LIVE if self._live() else _CHUNKS,
             max_seconds=_BACKFILL_SECONDS,
             live_seconds=_LIVE_SECONDS,
-            in_flight=2,
-            live_in_flight=1,
+            in_flight=lambda: 1 if self._live() else 2,
+            live_in_flight=2,
             weight=lambda asked: max(1, len(asked.item.upserts)),
         )
 

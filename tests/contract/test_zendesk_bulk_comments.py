@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents import import_runner
+from agents.backlog import Backlog
 from agents.bulk_comments import BulkComments
 from agents.enrich import Enrich
 from agents.import_runner import ImportRunner
@@ -43,11 +44,8 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 TICKETS = 400
 PARTITIONS = 4
+BACKLOG = Backlog(FakeProducer(), 10, 10)
 SECRET = "4111 1111 1111 1111"
-
-
-class Backlog:
-    async def room(self) -> None: ...
 
 
 class Pass:
@@ -58,7 +56,9 @@ class Pass:
         self.client = client
         self.producer = FakeProducer()
         self.tables = FakeTables()
-        self.enrich = Enrich(self.tables, TicketReader(client, People(client)), Backlog())  # type: ignore[arg-type]
+        self.enrich = Enrich(
+            self.tables, TicketReader(client, People(client)), Backlog(FakeProducer(), 10, 10)
+        )  # type: ignore[arg-type]
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
         )
@@ -284,7 +284,7 @@ async def test_what_is_held_for_another_import_is_not_used(
             await bulk.tables[mark.table].put(sent.partition, [(mark.key, mark.entry)])
     other = Pass(zendesk, client, "single")
     other.tables = bulk.tables
-    other.enrich = Enrich(bulk.tables, TicketReader(client, People(client)), Backlog())  # type: ignore[arg-type]
+    other.enrich = Enrich(bulk.tables, TicketReader(client, People(client)), BACKLOG)
     other.record.id = "i2"
     zendesk.control.reset_stats()
     await other.run()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -42,13 +44,18 @@ class FakeZendesk:
 
 class FakeBacklog:
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = self.lives = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def room(self) -> None:
+    @asynccontextmanager
+    async def room(self, message: Incoming) -> AsyncIterator[None]:
         self.asked += 1
         await self.gate.wait()
+        yield
+
+    def live(self) -> None:
+        self.lives += 1
 
 
 class Desk:
@@ -160,7 +167,7 @@ async def test_a_backfill_waits_for_room_and_a_live_change_does_not() -> None:
     desk = Desk()
     desk.backlog.gate.clear()
     assert (await desk.handle(a_message(a_change()))).verdict == "sent"
-    assert desk.backlog.asked == 0
+    assert (desk.backlog.asked, desk.backlog.lives) == (0, 1)
     waiting = asyncio.create_task(desk.handle(a_message(a_change(source="import"))))
     await settle()
     assert not waiting.done()

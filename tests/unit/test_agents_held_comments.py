@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agents import held_comments
+from agents.backlog import Backlog
 from agents.enrich import Enrich
 from agents.held_comments import Held, over_records
 from agents.outcomes import Done, Incoming
@@ -20,7 +21,7 @@ from schemas.topics import BACKFILL
 from schemas.zendesk import Comment
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeTables, a_change, a_message, settle
+from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, settle
 
 KEY = b"acme:1"
 
@@ -36,7 +37,7 @@ class Desk:
     def __init__(self) -> None:
         self.tables = FakeTables()
         self.asked: list[int] = []
-        self.stage = Enrich(self.tables, self, self)  # type: ignore[arg-type]
+        self.stage = Enrich(self.tables, self, Backlog(FakeProducer(), 10, 10))  # type: ignore[arg-type]
         self.offset = 0
 
     async def comments(self, ticket_id: int, lane: str) -> Comments:
@@ -45,8 +46,6 @@ class Desk:
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         return Names(), 0
-
-    async def room(self) -> None: ...
 
     async def handle(self, message: Incoming) -> Done:
         done = await self.stage.handle(message)

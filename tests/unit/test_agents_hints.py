@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.backlog import Backlog
 from agents.enrich import Enrich
 from agents.outcomes import Done, Incoming
 from agents.passing import is_wanted
@@ -22,7 +23,7 @@ from schemas.zendesk import Comment, Ticket
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeTables, a_change, a_message, a_ticket, settle
+from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, a_ticket, settle
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -63,11 +64,6 @@ class FakeZendesk:
         return Names(users={7: "Ann"}), 0
 
 
-class FakeBacklog:
-    async def room(self) -> None:
-        pass
-
-
 class Desk:
     def __init__(self, *, connected: bool = True) -> None:
         self.tables = FakeTables()
@@ -76,7 +72,7 @@ class Desk:
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,
-            FakeBacklog(),  # type: ignore[arg-type]
+            Backlog(FakeProducer(), 10, 10),
         )
         self.stage.watch(self.arrived)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -37,9 +39,13 @@ class Backlog:
     def __init__(self) -> None:
         self.meanwhile: list[Any] = []
 
-    async def room(self, *, embeds: bool = True) -> None:
+    @asynccontextmanager
+    async def room(self, message: Incoming, *, embeds: bool = True) -> AsyncIterator[None]:
         for action in self.meanwhile:
             await action
+        yield
+
+    def live(self) -> None: ...
 
 
 class Desk:

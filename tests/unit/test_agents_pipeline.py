@@ -287,8 +287,8 @@ async def test_what_zendesk_refuses_takes_from_a_backfill_and_not_from_live_chan
 async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: Desk) -> None:
     pipeline = desk.pipeline
     pipeline._general = SimpleNamespace(waiting=7)
-    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG)
+    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
     assert pipeline._waiting_for_quota() == 7
-    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG)
-    pipeline._backlog.watch_entering(lambda: module._BACKLOG + 1)
+    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
+    pipeline._backlog.watch_entering(lambda: module._BACKLOG + 1, lambda _: False)
     assert pipeline._waiting_for_quota() is None

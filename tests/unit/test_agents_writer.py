@@ -50,7 +50,10 @@ class Desk:
     def __init__(self) -> None:
         self.sinks: dict[tuple[str, int], FakeSink] = {}
         self.retries: list[RetryableError] = []
-        self.writer = BatchedWriter(self.open, lambda error, *_: self.retries.append(error))
+        self.live = False
+        self.writer = BatchedWriter(
+            self.open, lambda error, *_: self.retries.append(error), live=lambda: self.live
+        )
 
     async def open(self, collection: str, dimensions: int) -> Any:
         return self.sinks.setdefault((collection, dimensions), FakeSink())
@@ -84,6 +87,12 @@ async def test_a_batch_is_bounded_by_tickets_and_by_chunks(desk: Desk) -> None:
     assert [len(batch) for batch in desk.sinks["A", 4].batches] == [100, 100, 50]
     await desk.write(*(item(number, chunks=150) for number in range(4)), collection="B")
     assert [len(batch) for batch in desk.sinks["B", 4].batches] == [2, 2]
+
+
+async def test_a_backfill_takes_little_at_once_while_live_changes_come(desk: Desk) -> None:
+    desk.live = True
+    await desk.write(*(item(number, chunks=10) for number in range(12)))
+    assert [len(batch) for batch in desk.sinks["A", 4].batches] == [4, 4, 4]
 
 
 async def test_a_removed_ticket_weighs_something_too(desk: Desk) -> None:
