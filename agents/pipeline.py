@@ -65,6 +65,9 @@ _EMBEDDING: Final = 4
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 HELD: Final = 400
+TAKEN_IN: Final = 1_000
+"""Messages of the backfill that enrich holds: most of a replay or of what came twice needs no call, and is
+let through fast. What needs calls waits for the backlog."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -179,7 +182,7 @@ class Pipeline:
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks
+            enrich.STAGE, enriching, working=self._gates["backfill"], held=TAKEN_IN, locks=locks
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
