@@ -71,9 +71,9 @@ let through fast. What needs calls waits for the backlog."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
-_BACKLOG_LIVE: Final = 60
-"""So many while live changes come, which wait in index for what is before them in Weaviate. With fewer, an
-import is slower and live changes are no sooner (`python -m benchmarks --only freshness`)."""
+_BACKLOG_LIVE: Final = 100
+"""So many while live changes come, which wait in index for what is before them in Weaviate: enough to fill
+an embedding call."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
@@ -448,10 +448,13 @@ class Pipeline:
             share.own(partitions)
 
     async def _flush_when_idle(self) -> None:
-        """Send what waits for company once nothing more is on its way: a ticket passes in one worker."""
+        """Send what waits for company once nothing more is on its way: a ticket passes in one worker.
+
+        Nor does more come while the way is long with what waits here: no call under way will shorten it.
+        """
         while True:
             await asyncio.sleep(_IDLE_SECONDS)
-            if not self.enrich_backfill.held:
+            if not self.enrich_backfill.held or (self._backlog.is_long() and not self._batcher.running):
                 self._batcher.flush()
 
     async def _stop_live(self) -> None:

@@ -291,6 +291,11 @@ class WindowedCalls(Generic[Item, Result]):
         closes_at = self._lanes[lane].buffer.closes_at()
         return closes_at is not None and closes_at <= asyncio.get_running_loop().time()
 
+    @property
+    def running(self) -> int:
+        """Calls under way."""
+        return sum(len(state.calls) for state in self._lanes.values())
+
     def flush(self) -> None:
         """Close every open window now; for a caller who knows that nothing more comes soon."""
         for state in self._lanes.values():

@@ -184,6 +184,11 @@ class EmbeddingBatcher:
         vectors: Vector = np.stack([answer.vector for answer in answers])
         return Embedded(vectors, sum(answer.calls for answer in answers))
 
+    @property
+    def running(self) -> int:
+        """Calls under way."""
+        return self._calls.running
+
     def flush(self) -> None:
         """Send what waits now; for a caller who knows that nothing more comes soon."""
         self._calls.flush()
