@@ -17,6 +17,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from streams.tracing import Tracing
 
 Handler = Callable[[Incoming], Awaitable[Done]]
+Entry = Callable[[int], AbstractAsyncContextManager[int]]
 Locks = defaultdict[int, asyncio.Lock]
 """A lock for each partition; engines that write the same tables share theirs."""
 _RELEASE_AT_ONCE = 500
@@ -72,6 +74,7 @@ class Engine:
     messages may be between arrival and acknowledgement (both for the whole worker). ``locks`` is given to
     engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
     earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
+    ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
     ``retry`` says how to wait between attempts; it must not give up.
     """
 
@@ -89,6 +92,7 @@ class Engine:
         held: int,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
+        entry: Entry | None = None,
         retry: RetryPolicy = FOREVER,
         tracing: Tracing | None = None,
     ) -> None:
@@ -103,12 +107,11 @@ class Engine:
         self._held_limit = held
         metrics.held_limit.inc(held)
         self._held = 0
-        self.finished = 0
-        """Messages whose outcome is known, but not sent or acknowledged yet."""
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._may_overtake = may_overtake
+        self._entry = entry
         self._retry = retry
         self._tracing = tracing
         self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
@@ -180,7 +183,6 @@ class Engine:
             await retrying(partial(self._producer.send, done.records), self._retry, on_retry=self._on_retry)
             done.records = []
         lane.finish(slot, done)
-        self.finished += 1
 
     async def _outcome(self, message: Incoming) -> Done:
         if is_moved(message.value, message.headers):
@@ -226,17 +228,25 @@ class Engine:
                 await asyncio.sleep(_GATHER_SECONDS)
                 prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()
-            async with self._locks[partition]:
-                _skip_unwanted(prefix)
-                await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
+            sending = sum(1 for slot in prefix if slot.done is not None and slot.done.records)
+            if sending and self._entry is not None:
+                async with self._entry(sending) as allowed:
+                    prefix = _up_to(prefix, allowed)
+                    await self._settled(prefix, partition)
+            else:
+                await self._settled(prefix, partition)
             for slot in prefix:
                 slot.event.ack()
             lane.release(prefix)
-            self.finished -= len(prefix)
             self.released[place] = prefix[-1].message.offset + 1
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(prefix))
             await self._let_go(len(prefix))
+
+    async def _settled(self, prefix: list[Slot], partition: int) -> None:
+        async with self._locks[partition]:
+            _skip_unwanted(prefix)
+            await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
 
     async def _settle(self, prefix: list[Slot], partition: int) -> None:
         records: list[Record] = []
@@ -303,7 +313,6 @@ class Engine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.finished = 0
         await self._let_go(held)
 
     async def drain(self, seconds: float) -> bool:
@@ -314,6 +323,16 @@ class Engine:
         except TimeoutError:
             return False
         return True
+
+
+def _up_to(prefix: list[Slot], sending: int) -> list[Slot]:
+    """Return the first messages of a prefix, no more than so many of which send something."""
+    for index, slot in enumerate(prefix):
+        if slot.done is not None and slot.done.records:
+            if sending == 0:
+                return prefix[:index]
+            sending -= 1
+    return prefix
 
 
 def _skip_unwanted(prefix: list[Slot]) -> None:

@@ -98,10 +98,8 @@ class Enrich:
             return done("skipped", reason=where.value, marks=forget)
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
-            async with self._backlog.room(message):
-                enriched = await self._enrich(change, origin, lane, held)
-        else:
-            enriched = await self._enrich(change, origin, lane, held)
+            await self._backlog.opened()
+        enriched = await self._enrich(change, origin, lane, held)
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)

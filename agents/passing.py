@@ -63,8 +63,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
 
     if not is_wanted(ticket, seen()):
         return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
-    async with backlog.room(message, embeds=target == ENRICHED):
-        pass
+    await backlog.opened(embeds=target == ENRICHED)
     marks = []
     if seen() is None:
         # What its change looked like is not known: should that come again, it is not taken for a duplicate.

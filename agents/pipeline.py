@@ -14,7 +14,7 @@ from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
 from agents.bulk_comments import BulkComments
-from agents.engine import Engine, Handler, Locks
+from agents.engine import Engine, Entry, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource, polling_pause
@@ -65,9 +65,6 @@ _EMBEDDING: Final = 4
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 HELD: Final = 400
-TAKEN_IN: Final = 1_000
-"""Messages of the backfill that enrich holds: most of a replay or of what came twice needs no call, and is
-let through fast. What needs calls waits for the backlog."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -182,7 +179,7 @@ class Pipeline:
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], held=TAKEN_IN, locks=locks
+            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks, entry=self._backlog.entry
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
@@ -201,7 +198,6 @@ class Pipeline:
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
         self.index = self._engine(index.STAGE, self._indexing.handle)
-        self._backlog.watch_entering(lambda: self.enrich_backfill.finished, self.enrich_backfill.is_next)
         self._backlog.watch(ENRICHED, self.embed.released)
         self._backlog.watch(EMBEDDED, self.index.released)
         runner = ImportRunner(
@@ -346,6 +342,7 @@ class Pipeline:
         held: int = HELD,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
+        entry: Entry | None = None,
     ) -> Engine:
         return Engine(
             stage,
@@ -359,6 +356,7 @@ class Pipeline:
             held=held,
             locks=locks,
             may_overtake=may_overtake,
+            entry=entry,
             tracing=self._tracing,
         )
 

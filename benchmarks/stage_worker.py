@@ -20,7 +20,7 @@ import psutil
 from agents.app import TicketApp
 from agents.engine import Engine
 from agents.outcomes import Done, Incoming, Mark
-from agents.pipeline import TAKEN_IN
+from agents.pipeline import HELD
 from agents.producer import Producer, Record
 from agents.progress import ProgressLedger
 from agents.slots import Slot
@@ -86,8 +86,8 @@ class RawStages:
             tables=self._tables,
             ledger=self._ledger,
             metrics=self._metrics.stage(stage),
-            working=TAKEN_IN,
-            held=TAKEN_IN,
+            working=HELD,
+            held=HELD,
         )
 
     async def _handle(self, message: Incoming) -> Done:

@@ -16,7 +16,7 @@ TICKETS = 600
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
 IN_FLIGHT = pipeline.HELD
-"""Calls that may be made again after a crash: those of tickets that enrich has let in, and none else."""
+"""Calls that may be made again after a crash: those of tickets that enrich has taken in, and none else."""
 STRUCK_AT = 0.6
 """By then a worker has done more than it has in flight: one that began anew would be found out."""
 
