@@ -59,7 +59,7 @@ class Backlog:
         self._released[topic] = released
 
     def size(self) -> int:
-        """Return the number of messages being sent, or sent to the later topics and not yet released there."""
+        """Return how many messages are being sent, or on the later topics and not yet released there."""
         total = self._entering
         for topic in (ENRICHED, EMBEDDED):
             for place, released in self._released.get(topic, {}).items():

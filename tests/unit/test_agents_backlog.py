@@ -8,8 +8,8 @@ import pytest
 
 from agents import backlog as backlog_module
 from agents.backlog import Backlog
-from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from tests.agents_fixtures import FakeProducer, a_change, a_message, settle
+from schemas.topics import CHANGES, EMBEDDED, ENRICHED
+from tests.agents_fixtures import FakeProducer, settle
 
 
 def make(limit: int = 10) -> tuple[Backlog, dict[tuple[str, int], int], dict[tuple[str, int], int]]:
@@ -23,9 +23,9 @@ def make(limit: int = 10) -> tuple[Backlog, dict[tuple[str, int], int], dict[tup
     return backlog, enriched, embedded
 
 
-async def enter(backlog: Backlog, offset: int = 0, *, embeds: bool = True) -> None:
-    async with backlog.room(a_message(a_change(), topic=BACKFILL, offset=offset), embeds=embeds):
-        pass
+async def enter(backlog: Backlog, wanted: int = 1) -> int:
+    async with backlog.entry(wanted) as some:
+        return some
 
 
 def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
@@ -40,13 +40,6 @@ def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
     assert backlog.size() == 5
 
 
-def test_what_has_been_let_in_but_not_sent_counts_too() -> None:
-    backlog, enriched, _ = make()
-    enriched[ENRICHED, 0] = 95
-    backlog.watch_entering(lambda: 7, lambda _: False)
-    assert backlog.size() == 5 + 7
-
-
 def test_what_others_sent_never_counts_below_nothing() -> None:
     backlog, enriched, _ = make()
     enriched[ENRICHED, 0] = 500
@@ -56,79 +49,83 @@ def test_what_others_sent_never_counts_below_nothing() -> None:
 
 async def test_there_is_room_up_to_the_limit() -> None:
     backlog, enriched, _ = make(limit=10)
+    enriched[ENRICHED, 0] = 94
+    assert await asyncio.wait_for(enter(backlog, 3), 1) == 3
+    assert await asyncio.wait_for(enter(backlog, 30), 1) == 4
     enriched[ENRICHED, 0] = 90
-    await asyncio.wait_for(enter(backlog), 1)
-    enriched[ENRICHED, 0] = 89
     await asyncio.sleep(backlog_module._FRESH_SECONDS)  # so long what was seen holds good
+    assert backlog.is_long()
     waiting = asyncio.create_task(enter(backlog))
     await settle()
     assert not waiting.done()
     enriched[ENRICHED, 0] = 95
-    await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, 1) == 1
+
+
+async def test_what_is_being_sent_counts_too() -> None:
+    backlog, *_ = make(limit=10)
+    sent = asyncio.Event()
+    taken: list[int] = []
+
+    async def send() -> None:
+        async with backlog.entry(6) as some:
+            taken.append(some)
+            await sent.wait()
+
+    sending = [asyncio.create_task(send()) for _ in range(3)]  # all ask in one moment
+    await settle()
+    assert taken == [6, 4]
+    assert backlog.size() == 10
+    sent.set()
+    await asyncio.wait_for(asyncio.gather(*sending), 5)
+    assert taken == [6, 4, 6]
+    assert backlog.size() == 0
+
+
+async def test_one_that_is_taken_away_while_it_sends_is_not_counted_for_ever() -> None:
+    backlog, *_ = make(limit=10)
+
+    async def send() -> None:
+        async with backlog.entry(6):
+            await asyncio.Event().wait()
+
+    sending = asyncio.create_task(send())
+    await settle()
+    assert backlog.size() == 6
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert backlog.size() == 0
 
 
 async def test_a_worker_that_stops_lets_everything_pass() -> None:
     backlog, enriched, _ = make(limit=10)
     enriched[ENRICHED, 0] = 0
-    waiting = asyncio.create_task(enter(backlog))
+    waiting = asyncio.create_task(enter(backlog, 200))
     await settle()
     assert not waiting.done()
     backlog.open()
-    await asyncio.wait_for(waiting, 1)
-    await asyncio.wait_for(enter(backlog), 1)
+    assert await asyncio.wait_for(waiting, 1) == 200
+    assert await asyncio.wait_for(enter(backlog, 7), 1) == 7
 
 
-async def test_while_it_is_closed_nothing_enters_however_short_the_way_is() -> None:
+async def test_while_it_is_closed_nothing_is_worked_on_however_short_the_way_is() -> None:
     closed = True
     backlog = Backlog(FakeProducer(), 10, 10, lambda: closed)
-    entering = asyncio.create_task(enter(backlog))
+    beginning = asyncio.create_task(backlog.opened())
     await asyncio.sleep(0.06)
-    assert not entering.done()
-    await asyncio.wait_for(enter(backlog, embeds=False), 5)  # vectors that are there already
+    assert not beginning.done()
+    await asyncio.wait_for(backlog.opened(embeds=False), 5)  # vectors that are there already
     closed = False
-    await asyncio.wait_for(entering, 5)
+    await asyncio.wait_for(beginning, 5)
     closed = True
     backlog.open()  # a worker that stops finishes what it has begun
-    await asyncio.wait_for(enter(backlog), 5)
-
-
-async def test_those_let_in_count_until_they_are_finished() -> None:
-    backlog, *_ = make(limit=2)
-    leaving = asyncio.Event()
-
-    async def fetch(offset: int) -> None:
-        async with backlog.room(a_message(a_change(), topic=BACKFILL, offset=offset)):
-            await leaving.wait()
-
-    fetching = [asyncio.create_task(fetch(offset)) for offset in range(50)]  # all ask in one moment
-    await settle()
-    assert backlog.size() == 3
-    leaving.set()
-    await asyncio.wait_for(asyncio.gather(*fetching), 5)
-    assert backlog.size() == 0
-
-
-async def test_the_one_that_others_wait_for_is_let_in() -> None:
-    backlog, enriched, _ = make(limit=10)
-    finished = 30  # behind it in its partition: they are not sent before it
-    backlog.watch_entering(lambda: finished, lambda message: message.offset == 7)
-    await asyncio.wait_for(enter(backlog, 7), 1)
-    waiting = asyncio.create_task(enter(backlog, 8))
-    await settle()
-    assert not waiting.done()
-    enriched[ENRICHED, 0] = 89  # the way behind enrich is long itself
-    await asyncio.sleep(backlog_module._FRESH_SECONDS)
-    next_one = asyncio.create_task(enter(backlog, 7))
-    await settle()
-    assert not next_one.done()
-    backlog.open()
-    await asyncio.wait_for(asyncio.gather(waiting, next_one), 1)
+    await asyncio.wait_for(backlog.opened(), 5)
 
 
 async def test_while_live_changes_come_the_way_is_kept_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     backlog, enriched, _ = make(limit=10)
-    enriched[ENRICHED, 0] = 92
-    await asyncio.wait_for(enter(backlog), 1)
+    enriched[ENRICHED, 0] = 94
+    assert await asyncio.wait_for(enter(backlog), 1) == 1
     backlog.live()
     assert backlog.is_live()
     waiting = asyncio.create_task(enter(backlog))
@@ -137,4 +134,4 @@ async def test_while_live_changes_come_the_way_is_kept_shorter(monkeypatch: pyte
     monkeypatch.setattr(backlog_module, "_LIVE_SECONDS", 0.0)
     backlog.live()
     assert not backlog.is_live()
-    await asyncio.wait_for(waiting, 1)
+    assert await asyncio.wait_for(waiting, 1) == 1

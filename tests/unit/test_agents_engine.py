@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -530,6 +531,33 @@ async def test_what_waited_for_room_through_a_rebalance_is_left_alone(desks: Cal
     await settle()
     assert desk.started == [0]
     assert desk.engine.held == 0
+
+
+async def test_no_more_is_sent_than_there_is_room_for_and_what_sends_nothing_needs_none(
+    desks: Callable[..., Desk],
+) -> None:
+    desk = desks()
+    room = asyncio.Queue[int]()
+
+    @asynccontextmanager
+    async def entry(wanted: int) -> AsyncIterator[int]:
+        yield min(wanted, await room.get())
+
+    desk.engine = desk.make(entry=entry)
+    for offset in range(6):
+        await desk.engine.put(desk.event(offset))
+    desk.open(0, Done("skipped", reason="stale"))
+    await until(lambda: desk.acks() == [0])
+    for offset in (2, 3, 4, 5):
+        desk.open(offset)
+    desk.open(1, Done("skipped", reason="stale"))
+    await settle()
+    assert desk.acks() == [0]
+    room.put_nowait(2)
+    await until(lambda: desk.acks() == [0, 1, 2, 3])
+    assert [record.key for record in desk.producer.sent] == [b"2", b"3"]
+    room.put_nowait(9)
+    await until(lambda: desk.acks() == [0, 1, 2, 3, 4, 5])
 
 
 async def test_a_full_engine_takes_in_nothing_more(desks: Callable[..., Desk]) -> None:

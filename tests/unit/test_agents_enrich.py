@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -48,11 +46,9 @@ class FakeBacklog:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    @asynccontextmanager
-    async def room(self, message: Incoming) -> AsyncIterator[None]:
+    async def opened(self) -> None:
         self.asked += 1
         await self.gate.wait()
-        yield
 
     def live(self) -> None:
         self.lives += 1
@@ -163,7 +159,7 @@ async def test_what_passed_on_the_other_lane_is_noticed_at_the_end() -> None:
     assert not again.still_wanted()
 
 
-async def test_a_backfill_waits_for_room_and_a_live_change_does_not() -> None:
+async def test_a_backfill_that_may_not_go_on_asks_nobody_and_a_live_change_does() -> None:
     desk = Desk()
     desk.backlog.gate.clear()
     assert (await desk.handle(a_message(a_change()))).verdict == "sent"

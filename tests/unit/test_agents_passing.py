@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -39,11 +37,9 @@ class Backlog:
     def __init__(self) -> None:
         self.meanwhile: list[Any] = []
 
-    @asynccontextmanager
-    async def room(self, message: Incoming, *, embeds: bool = True) -> AsyncIterator[None]:
+    async def opened(self, *, embeds: bool = True) -> None:
         for action in self.meanwhile:
             await action
-        yield
 
     def live(self) -> None: ...
 

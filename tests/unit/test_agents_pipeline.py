@@ -290,5 +290,6 @@ async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: De
     pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
     assert pipeline._waiting_for_quota() == 7
     pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
-    pipeline._backlog.watch_entering(lambda: module._BACKLOG + 1, lambda _: False)
-    assert pipeline._waiting_for_quota() is None
+    async with pipeline._backlog.entry(module._BACKLOG):
+        assert pipeline._waiting_for_quota() is None
+    assert pipeline._waiting_for_quota() == 7
