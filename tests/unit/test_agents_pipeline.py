@@ -293,3 +293,21 @@ async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: De
     async with pipeline._backlog.entry(module._BACKLOG):
         assert pipeline._waiting_for_quota() is None
     assert pipeline._waiting_for_quota() == 7
+
+
+@pytest.mark.parametrize(
+    ("held", "is_long", "running", "flushed"),
+    [(0, False, 0, True), (7, False, 0, False), (7, True, 1, False), (7, True, 0, True)],
+)
+async def test_texts_do_not_wait_for_company_that_cannot_come(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, held: int, is_long: bool, running: int, flushed: bool
+) -> None:
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0)
+    pipeline = desk.pipeline
+    pipeline.enrich_backfill = SimpleNamespace(held=held)
+    pipeline._backlog = SimpleNamespace(is_long=lambda: is_long)
+    pipeline._batcher = SimpleNamespace(running=running, flush=lambda: desk.log.append("flush"))
+    idle = asyncio.create_task(pipeline._flush_when_idle())
+    await settle()
+    idle.cancel()
+    assert ("flush" in desk.log) == flushed
