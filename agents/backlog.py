@@ -60,7 +60,10 @@ class Backlog:
 
     def size(self) -> int:
         """Return how many messages are being sent, or on the later topics and not yet released there."""
-        total = self._entering
+        return self._entering + self._count_sent()
+
+    def _count_sent(self) -> int:
+        total = 0
         for topic in (ENRICHED, EMBEDDED):
             for place, released in self._released.get(topic, {}).items():
                 total += max(0, self._producer.heads.get(place, 0) - released)
@@ -69,7 +72,7 @@ class Backlog:
     def _room(self) -> int:
         now = time.monotonic()
         if now - self._looked_at >= _FRESH_SECONDS:
-            self._sent, self._looked_at = self.size() - self._entering, now
+            self._sent, self._looked_at = self._count_sent(), now
         return (self._limit_live if self.is_live() else self._limit) - self._sent - self._entering
 
     def is_long(self) -> bool:

@@ -228,8 +228,7 @@ class Engine:
                 await asyncio.sleep(_GATHER_SECONDS)
                 prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()
-            sending = sum(1 for slot in prefix if slot.done is not None and slot.done.records)
-            if sending and self._entry is not None:
+            if self._entry is not None and (sending := sum(map(_sends, prefix))):
                 async with self._entry(sending) as allowed:
                     prefix = _up_to(prefix, allowed)
                     await self._settled(prefix, partition)
@@ -325,10 +324,14 @@ class Engine:
         return True
 
 
+def _sends(slot: Slot) -> bool:
+    return slot.done is not None and bool(slot.done.records)
+
+
 def _up_to(prefix: list[Slot], sending: int) -> list[Slot]:
     """Return the first messages of a prefix, no more than so many of which send something."""
     for index, slot in enumerate(prefix):
-        if slot.done is not None and slot.done.records:
+        if _sends(slot):
             if sending == 0:
                 return prefix[:index]
             sending -= 1

@@ -56,9 +56,7 @@ class Pass:
         self.client = client
         self.producer = FakeProducer()
         self.tables = FakeTables()
-        self.enrich = Enrich(
-            self.tables, TicketReader(client, People(client)), Backlog(FakeProducer(), 10, 10)
-        )  # type: ignore[arg-type]
+        self.enrich = Enrich(self.tables, TicketReader(client, People(client)), BACKLOG)
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
         )
