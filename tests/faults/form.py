@@ -17,15 +17,16 @@ TICKETS = "FAULTS_TICKETS"
 class Form:
     """Figures of a run.
 
-    ``requests_per_minute`` is the pace of an import (tickets a minute, shared by all workers);
-    ``changes_per_second`` how fast the account changes meanwhile; ``outage_seconds`` how long a
-    network is cut.
+    ``partitions`` are those of each topic; ``requests_per_minute`` is the pace of an import (tickets a
+    minute, shared by all workers); ``changes_per_second`` how fast the account changes meanwhile;
+    ``outage_seconds`` how long a network is cut.
     """
 
     full: bool
     seed: int
     tickets: int
     injections: int
+    partitions: int
     requests_per_minute: int
     changes_per_second: float
     outage_seconds: float
@@ -41,6 +42,7 @@ class Form:
             seed=seed,
             tickets=tickets,
             injections=6 if full else 2,
+            partitions=8 if full else 4,
             requests_per_minute=9_000 if full else 3_000,
             changes_per_second=10.0,
             outage_seconds=60.0 if full else 14.0,

@@ -78,7 +78,7 @@ class Stage:
                 ["real", "cable"], configured={}, remembered={}, running=(), data_dir=folder / "cable"
             )
             self.cable_ports = (ports["real"], ports["cable"])
-            self._desk = Desk(folder / "data", options)
+            self._desk = Desk(folder / "data", options, FORM.partitions)
             with _second_listener(*self.cable_ports):
                 self._desk.start()
         account = f"f{scenario.number}-" + re.sub(r"[^a-z0-9]+", "-", scenario.name.lower())[:40].strip("-")

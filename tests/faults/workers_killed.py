@@ -54,7 +54,7 @@ async def kill_all(scene: Scene) -> None:
 
 async def roll(scene: Scene) -> None:
     """SIGTERM and a new process, one worker after the other."""
-    async for _ in scene.moments():
+    async for _ in scene.moments(1 if not scene.form.full else None):
         for worker in scene.workers:
             partitions = worker.partitions
             assert await asyncio.to_thread(worker.terminate) == 0

@@ -145,6 +145,11 @@ def test_everything_asked_for_runs_and_the_settings_file_reaches_it(
     assert stack.paths.settings_file.stat().st_mode & 0o777 == 0o600
 
 
+def test_kafka_takes_its_classes_from_the_archive(stack: LocalStack) -> None:
+    mapped = {Path(each.path).name for each in psutil.Process(pid_of(stack, "kafka")).memory_maps()}
+    assert "classes.jsa" in mapped
+
+
 def test_a_second_up_changes_nothing(stack: LocalStack) -> None:
     before = [service.pid for service in state_of(stack).services]
     again = command(stack.paths.data_dir, "up", "--sample", "--json")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StackError
-from ticketstream.stack import tools
+from ticketstream.stack import kafka, kafka_classes, tools
 from ticketstream.stack.build import KAFKA, Part, log_tail, ready_parts, run_logged
+from ticketstream.stack.layout import StackPaths
 from ticketstream.stack.locks import file_lock
 
 ROOT = Path(__file__).parents[2]
@@ -218,5 +219,21 @@ def test_a_lock_that_stays_held_is_said_to_be(tmp_path: Path) -> None:
         pass
 
 
-def test_the_jars_of_kafka_are_named_after_its_version() -> None:
-    assert KAFKA.proof == "kafka_2.13-4.1.1.jar"
+def test_jars_without_a_word_on_their_archive_are_fetched_again() -> None:
+    assert KAFKA.proof == kafka_classes.LOG
+
+
+def test_kafka_works_without_an_archive_of_its_classes(tmp_path: Path) -> None:
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\necho 'no CDS in this Java'\nexit 1\n")
+    java.chmod(0o755)
+    kafka_classes.archive(tmp_path, java)
+    assert "no CDS in this Java" in (tmp_path / kafka_classes.LOG).read_text()
+    paths = StackPaths(tmp_path / "data")
+    ports = dict.fromkeys(kafka.PORTS, 1)
+    assert "jsa" not in str(kafka.service(paths, ports, java=java, lib=tmp_path).argv)
+    kafka.archive_of(tmp_path).touch()
+    assert (
+        f"-XX:SharedArchiveFile={tmp_path}/classes.jsa"
+        in kafka.service(paths, ports, java=java, lib=tmp_path).argv
+    )

@@ -22,7 +22,7 @@ from typing import Final
 from platformdirs import user_cache_path
 
 from schemas.errors import StackError
-from ticketstream.stack import kafka, weaviate
+from ticketstream.stack import kafka, kafka_classes, weaviate
 from ticketstream.stack.locks import file_lock
 from ticketstream.stack.processes import dies_with_parent
 from ticketstream.stack.tools import GO, JAVA, MAVEN, Tool, check
@@ -58,6 +58,8 @@ def _fetch_kafka(folder: Path, tools: Mapping[str, Path], log: Path, detail: Cal
     # The colour and progress of Maven would only fill the log.
     command = [str(tools["mvn"]), "-B", "-q", "-f", str(POM), "dependency:copy-dependencies"]
     run_logged([*command, f"-DoutputDirectory={folder}"], {}, log, lambda: detail(_count(folder, "jars")))
+    detail("an archive of its classes")
+    kafka_classes.archive(folder, tools["java"])
 
 
 def _count(folder: Path, what: str) -> str:
@@ -82,7 +84,7 @@ def _build_weaviate(
 KAFKA: Final = Part(
     name=f"kafka-{kafka.VERSION}",
     step=f"fetching Kafka {kafka.VERSION} with Maven (once, under a minute)",
-    proof=f"kafka_2.13-{kafka.VERSION}.jar",
+    proof=kafka_classes.LOG,
     tools=(MAVEN,),
     make=_fetch_kafka,
 )

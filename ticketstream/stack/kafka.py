@@ -95,13 +95,9 @@ def service(paths: StackPaths, ports: Mapping[str, int], *, java: Path, lib: Pat
         str(java),
         "-Xms128m",
         "-Xmx512m",
-        # The optimising compiler alone took a third of a short run's processor time.
-        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
-        f"-Dlog4j2.configurationFile={_logging_file(paths)}",
-        "-cp",
-        "*",
+        *_common_options(paths, lib),
         "kafka.Kafka",
         str(_properties_file(paths)),
     ]
@@ -115,6 +111,23 @@ def service(paths: StackPaths, ports: Mapping[str, int], *, java: Path, lib: Pat
         address=f"{HOST}:{ports['kafka']}",
         stop_seconds=30.0,
     )
+
+
+def archive_of(lib: Path) -> Path:
+    """Return where the archive of Kafka's classes lies: see kafka_classes."""
+    return lib / "classes.jsa"
+
+
+def _common_options(paths: StackPaths, lib: Path) -> list[str]:
+    archive = archive_of(lib)
+    return [
+        # The optimising compiler alone took a third of a short run's processor time.
+        "-XX:TieredStopAtLevel=1",
+        *([f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else []),
+        f"-Dlog4j2.configurationFile={_logging_file(paths)}",
+        "-cp",
+        "*",
+    ]
 
 
 def _properties_file(paths: StackPaths) -> Path:
@@ -138,18 +151,17 @@ def prepare(paths: StackPaths, ports: Mapping[str, int], *, java: Path, lib: Pat
         shutil.rmtree(fresh, ignore_errors=True)
         temporary = paths.kafka / "format.properties"
         write_private(temporary, server_properties(fresh, ports).encode())
-        _format(temporary, _logging_file(paths), java=java, lib=lib)
+        _format(temporary, _common_options(paths, lib), java=java, lib=lib)
         temporary.unlink()
         shutil.rmtree(data, ignore_errors=True)
         fresh.rename(data)
     write_private(_properties_file(paths), server_properties(data, ports).encode())
 
 
-def _format(properties: Path, logging: Path, *, java: Path, lib: Path) -> None:
+def _format(properties: Path, options: list[str], *, java: Path, lib: Path) -> None:
     command = ["format", "-t", _cluster_id(), "-c", str(properties)]
-    options = ["-Xmx128m", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={logging}"]
     result = subprocess.run(
-        [str(java), *options, "-cp", "*", "kafka.tools.StorageTool", *command],
+        [str(java), "-Xmx128m", *options, "kafka.tools.StorageTool", *command],
         cwd=lib,
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
