@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -64,10 +65,11 @@ def use(desk: Desk, partitions: int) -> None:
     desk.partitions = partitions
 
 
-def begin(desk: Desk, *arguments: str) -> subprocess.Popen[str]:
+def begin(desk: Desk, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    own = {PREFIX + name: value for name, value in settings.items()}
     return subprocess.Popen(
         [sys.executable, "-m", "ticketstream", "scale", *arguments],
-        env=desk.environment,
+        env=desk.environment | own,
         cwd=desk.data_dir,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -170,7 +172,7 @@ async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenD
     assert await desk.dead_letters() == []
 
 
-async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk) -> None:
+async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_path: Path) -> None:
     seed = int(os.environ.get("SEED") or random.randrange(10_000))
     chance = random.Random(seed)
     print(f"SEED={seed}")
@@ -181,12 +183,19 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk) -> No
 
     # Refused: fewer, and while a worker runs.
     await desk.received(lambda receipts: len(receipts) > 0)
-    refusals = [begin(desk, "--partitions", "3"), begin(desk, "--partitions", str(AFTER), "--json")]
-    fewer, at_work = await asyncio.gather(*map(end, refusals))
+    more = ("--partitions", str(AFTER), "--json")
+    refusals = [
+        begin(desk, "--partitions", "3"),
+        begin(desk, *more),
+        begin(desk, *more, DATA_DIR=str(tmp_path / "of another machine")),
+    ]
+    fewer, at_work, elsewhere = await asyncio.gather(*map(end, refusals))
     assert fewer[:2] == (1, "")
     assert "the topics have 4 partitions, and Kafka can only add some: 3 would be fewer" in fewer[2]
     assert at_work[:2] == (1, "")
     assert "a worker is still running on this machine: stop all workers" in at_work[2]
+    assert elsewhere[:2] == (1, "")
+    assert "a worker is still running (" in elsewhere[2]
     record = await importing
     assert record.status == "completed"
 

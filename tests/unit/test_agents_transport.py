@@ -267,6 +267,35 @@ def test_aiokafka_has_the_pause_that_is_taken_out() -> None:
     assert "_prefetch_backoff" in Fetcher._proc_fetch_request.__code__.co_names
 
 
+def test_aiokafka_has_the_waits_that_are_fitted() -> None:
+    taken = set(Fetcher._get_actions_per_node.__code__.co_names)
+    assert {"_fetch_max_wait_ms", "_fetch_min_bytes"} <= taken
+    assert "_proc_fetch_request" in Fetcher._fetch_requests_routine.__code__.co_names
+
+
+async def test_an_idle_worker_waits_longer_for_less_and_a_busy_one_for_more() -> None:
+    class Fetches:
+        _fetch_max_wait_ms, _fetch_min_bytes = 50, 64 * 1024
+        full = False
+
+        async def _proc_fetch_request(self, *request: object) -> bool:
+            assert request == ("assignment", 1, "request")
+            return self.full
+
+    fetches = Fetches()
+    transport.fit_waits(fetches)
+
+    async def after(*, full: bool) -> tuple[int, int]:
+        fetches.full = full
+        assert await fetches._proc_fetch_request("assignment", 1, "request") is full
+        return fetches._fetch_max_wait_ms, fetches._fetch_min_bytes
+
+    assert await after(full=True) == (50, 64 * 1024)
+    waits = [await after(full=False) for _ in range(5)]
+    assert waits == [(50, 1), (100, 1), (200, 1), (250, 1), (250, 1)]
+    assert await after(full=True) == (50, 64 * 1024)
+
+
 async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
     desk.consumer.flow_active = False
     fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
