@@ -301,8 +301,11 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
-    """Wait until the condition holds."""
+    """Wait until the condition holds; a look that takes long is followed by as long a pause."""
     deadline = time.monotonic() + seconds
+    looked = time.monotonic()
     while not await condition():
-        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
-        await asyncio.sleep(0.1)
+        now = time.monotonic()
+        assert now < deadline, f"not after {seconds:.0f} s: {what}"
+        await asyncio.sleep(max(0.1, now - looked))
+        looked = time.monotonic()

@@ -197,7 +197,7 @@ async def test_a_whole_ticket_that_was_refused_passes_all_stages_behind(desk: De
     ticket = replace(decode(EnrichedTicket, raw.value, raw.headers), ticket_id=ticket_id)
     own = f"{desk.account}:{ticket_id}".encode()
     partition = desk.partition(own)
-    message = Incoming(ENRICHED, partition, 1, own, encode(ticket), headers_of(ticket))
+    message = Incoming(ENRICHED, partition, 1_000_000, own, encode(ticket), headers_of(ticket))
     letter = dead_letter("embed", message, RefusedError("Gemini said no"))
     await desk.send(dead_letter_record(letter, own, partition))
     assert asked(desk, "retry", letter.id)["retried"] == 1
