@@ -1,4 +1,7 @@
-"""Services that go away or misbehave in the middle of an import: everything waits, and nothing is lost."""
+"""Services that go away or misbehave in the middle of an import: everything waits, and nothing is lost.
+
+Kafka's death is in the fault suite.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +55,6 @@ async def test_weaviate_is_away_for_twenty_seconds(open_desk: OpenDesk) -> None:
     await assert_all_there(desk, import_id)
     # Zendesk was not asked again because Weaviate was away.
     assert desk.comment_calls() == desk.fewest_comment_calls()
-
-
-async def test_kafka_is_killed_and_comes_back(open_desk: OpenDesk) -> None:
-    desk = open_desk(TICKETS)
-    desk.worker(**SLOWLY)
-    import_id = await begun(desk)
-    await asyncio.to_thread(desk.stack.kill, "kafka")
-    await assert_all_there(desk, import_id)
 
 
 async def test_zendesk_refuses_breaks_and_drops_calls(open_desk: OpenDesk) -> None:

@@ -78,6 +78,8 @@ async def _member(bootstrap_servers: str, name: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        # A static member is only forgotten, never taken out: the next one elsewhere would wait for nobody.
+        consumer._coordinator._group_instance_id = None
         await stop_consumer(consumer)
 
 
