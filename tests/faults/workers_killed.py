@@ -54,7 +54,7 @@ async def kill_all(scene: Scene) -> None:
 
 async def roll(scene: Scene) -> None:
     """SIGTERM and a new process, one worker after the other."""
-    async for _ in scene.moments(1 if not scene.form.full else None):
+    async for _ in scene.moments():
         for worker in scene.workers:
             partitions = worker.partitions
             assert await asyncio.to_thread(worker.terminate) == 0
@@ -88,7 +88,7 @@ async def freeze(scene: Scene) -> None:
     zombie writes when it wakes would be stale.
     """
     at_stake = 0
-    async for _ in scene.moments():
+    async for _ in scene.moments(1 if not scene.form.full else None):
         worker = scene.chance.choice(scene.workers)
         partitions = worker.partitions
         weaviate = scene.desk.service("weaviate")
@@ -126,7 +126,7 @@ SCENARIOS = [
     Scenario("1", "kill -9 of the only worker", kill_the_only_one),
     Scenario("2", "kill -9 of one of two workers", kill_one_of_two, workers=2),
     Scenario("3", "kill -9 of all workers at once", kill_all, workers=2, short=False),
-    Scenario("4", "SIGTERM and restart, rolling", roll, workers=2),
+    Scenario("4", "SIGTERM and restart, rolling", roll, workers=2, short=False),
     Scenario("5", "a worker joins and leaves", come_and_go, workers=1, short=False),
     Scenario("12", "a worker frozen past its session", freeze, workers=2),
 ]

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from harness import Desk
 from schemas.ids import Visibility, chunk_id, collection_name, content_hash
 from schemas.messages import TicketFacts
 from schemas.zendesk import Comment
-from streams.embeddings.build import build_provider
+from streams.embeddings.local import LocalProvider, WordLlamaModel
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.reading import StoredChunk
@@ -238,6 +239,12 @@ def _words(text: str) -> Counter[str]:
     return Counter(_TOKEN.findall(unicodedata.normalize("NFC", text.replace("&nbsp;", " "))))
 
 
+@cache
+def _model() -> WordLlamaModel:
+    """Return the local model: loading it takes longer than a comparison."""
+    return WordLlamaModel()
+
+
 async def _compare_vectors(found: Differences, desk: Desk, chunks: Sequence[StoredChunk]) -> None:
     size = desk.settings.embedding_dimensions
     whole: dict[UUID, StoredChunk] = {}
@@ -251,11 +258,7 @@ async def _compare_vectors(found: Differences, desk: Desk, chunks: Sequence[Stor
     )
     if not chosen or desk.settings.embedding_provider != "local":
         return
-    provider = build_provider(desk.settings)
-    try:
-        anew = await provider.embed([chunk.text for chunk in chosen], "document")
-    finally:
-        await provider.close()
+    anew = await LocalProvider(_model(), size).embed([chunk.text for chunk in chosen], "document")
     for chunk, vector in zip(chosen, anew, strict=True):
         held = chunk.vector
         assert held is not None
