@@ -153,9 +153,9 @@ SUITE: Final = (
         name="instrumentation",
         question="What do all metrics cost?",
         run=instrumentation.run,
-        tickets=4_000,
+        tickets=10_000,
         quick=400,
-        minutes=5,
+        minutes=6,
     ),
     Benchmark(
         name="tracing",
