@@ -13,9 +13,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
-
 from schemas.errors import StackError
 from ticketstream.stack import kafka
 from ticketstream.stack.layout import StackPaths
@@ -53,7 +50,7 @@ def archive(lib: Path, java: Path) -> None:
                 preexec_fn=dies_with_parent(),
             ) as process:
                 _serve_once(process, service.address)
-        except (OSError, StackError, KafkaError, subprocess.TimeoutExpired) as error:
+        except (OSError, StackError, subprocess.TimeoutExpired) as error:
             log.write(f"no archive: {error}\n".encode())
 
 
@@ -72,12 +69,18 @@ def _serve_once(process: subprocess.Popen[bytes], address: str) -> None:
 
 
 async def _pass_on_a_message(address: str) -> None:
-    async with asyncio.timeout(_SECONDS):
-        async with AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True) as producer:
-            await producer.send_and_wait(_TOPIC, b"loads the classes of topics, groups and messages")
-        consumer = AIOKafkaConsumer(
-            _TOPIC, bootstrap_servers=address, group_id=_TOPIC, auto_offset_reset="earliest"
-        )
-        async with consumer:
-            await consumer.getone()
-            await consumer.commit()
+    # Every command that has to do with the stack imports this module; hardly any writes an archive.
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+    from aiokafka.errors import KafkaError
+
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async with AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True) as producer:
+                await producer.send_and_wait(_TOPIC, b"loads the classes of topics, groups and messages")
+            async with AIOKafkaConsumer(
+                _TOPIC, bootstrap_servers=address, group_id=_TOPIC, auto_offset_reset="earliest"
+            ) as consumer:
+                await consumer.getone()
+                await consumer.commit()
+    except KafkaError as error:
+        raise StackError(f"Kafka does not pass a message on: {error}") from error
