@@ -123,7 +123,8 @@ async def _something_under_way(scene: Scene, partitions: set[int]) -> None:
 
 
 SCENARIOS = [
-    Scenario("1", "kill -9 of the only worker", kill_the_only_one),
+    # In the short form test_pipeline_crashes has the first, and test_rebalances the fourth.
+    Scenario("1", "kill -9 of the only worker", kill_the_only_one, short=False),
     Scenario("2", "kill -9 of one of two workers", kill_one_of_two, workers=2),
     Scenario("3", "kill -9 of all workers at once", kill_all, workers=2, short=False),
     Scenario("4", "SIGTERM and restart, rolling", roll, workers=2, short=False),
