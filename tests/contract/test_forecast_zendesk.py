@@ -24,7 +24,7 @@ from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
 from ticketstream.sample.zendesk.running import SampleZendesk
 from ticketstream.sample.zendesk.server import Options
 
-TICKETS = 5_000
+TICKETS = 2_500
 FACTOR = 1.25
 """How far a forecast of tokens and chunks may be off; of calls and tickets a tenth of it."""
 

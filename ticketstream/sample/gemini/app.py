@@ -45,7 +45,6 @@ class SampleGemini:
 
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
-            self._vectors.load()
             yield
             self._faults.clear()
 

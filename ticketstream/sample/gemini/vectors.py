@@ -53,10 +53,6 @@ class SampleVectors:
         self._wordllama = wordllama or WordLlamaModel()
         self._shuffles = {model.space: _shuffle(model.space) for model in MODELS.values()}
 
-    def load(self) -> None:
-        """Read the files now, so that the first call is as fast as the others."""
-        self._wordllama.tokens("ready")
-
     def tokens(self, text: str, model: SampleModel) -> list[int]:
         """Return the tokens of a text that the model reads."""
         if model.instructions:
