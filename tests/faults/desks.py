@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from harness import Desk, Worker, settings_of
+from harness import Desk, settings_of
+from worker_process import Worker
 
 from schemas.settings import PREFIX
 from ticketstream.sample.zendesk.control import SampleZendeskControl
@@ -29,8 +30,7 @@ class LoggedWorker(Worker):
         self.started = time.monotonic()
         self.asked = False
         """Whether it was the test that ended it."""
-        with log_file.open("ab") as log:
-            super().__init__(environment, folder, log)
+        super().__init__(environment, folder, log_file)
 
     def kill(self) -> None:
         """Kill it."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import IO
 from unittest import mock
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
+from worker_process import Worker
 
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
@@ -43,53 +42,11 @@ from ticketstream.records.workers import active_workers
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 from ticketstream.stack.api import LocalStack
 from ticketstream.stack.options import StackOptions
-from ticketstream.stack.processes import dies_with_parent
 
 IMPORT_SECONDS = 150.0
 COMMENTS_A_PAGE = 100
 PARTITIONS = 4
 """Half of what users get: every start of a worker, and Kafka's work for it, is that much cheaper."""
-
-
-class Worker:
-    """A worker process, ``python -m agents.worker``, that cannot outlive the tests."""
-
-    def __init__(self, environment: Mapping[str, str], folder: Path, log: IO[bytes]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "agents.worker"],
-            env=dict(environment),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=dies_with_parent(),
-        )
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
-    @property
-    def runs(self) -> bool:
-        """Whether the process is there."""
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        """Kill it without a warning (SIGKILL)."""
-        self._process.kill()
-        self._process.wait()
-
-    def terminate(self, seconds: float = 30.0) -> int:
-        """Ask it to stop (SIGTERM) and return its exit status; one that takes too long is killed."""
-        if self.runs:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
 
 
 class Desk:
@@ -111,7 +68,7 @@ class Desk:
         self.settings = settings_of(self.environment)
         self.zendesk = SampleZendeskControl(self.settings.zendesk_url)
         self.account = self.settings.account
-        self._log = self._log_file.open("ab")
+        self._log_file.touch()
 
     def stop(self) -> None:
         """End workers and stack, and delete the stack's data."""
@@ -133,7 +90,7 @@ class Desk:
 
     def worker_with(self, variables: Mapping[str, str]) -> Worker:
         """Start a worker, with these variables on top of the stack's."""
-        worker = Worker(self.environment | variables, self.data_dir, self._log)
+        worker = Worker(self.environment | variables, self.data_dir, self._log_file)
         self.workers.append(worker)
         return worker
 
