@@ -32,15 +32,19 @@ AWAY = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", 
 UPDATES = """
 window.updates = [];
 window.firstView = null;
+window.announced = [];
 addEventListener("DOMContentLoaded", () => {
   const desk = document.getElementById("desk");
   new MutationObserver(() => {
     updates.push([Number(desk.dataset.at), performance.now()]);
     if (firstView === null) requestAnimationFrame(() => { firstView ??= performance.now(); });
   }).observe(desk, { attributeFilter: ["data-at"] });
+  const region = document.getElementById("announce");
+  new MutationObserver(() => announced.push(region.textContent)).observe(region, { childList: true });
 });
 """
-"""Notes when each overview has been shown: [its own time, milliseconds since navigation]."""
+"""Notes when each overview has been shown: [its own time, milliseconds since navigation]; and all that is
+announced, which the next may take the place of at once."""
 
 SHOWN = """
 () => new Promise((resolve) => {
@@ -136,6 +140,12 @@ class Watcher:
     async def text(self, selector: str) -> str:
         """Return an element's text."""
         return await self.page.text_content(selector) or ""
+
+    async def hears(self, words: str) -> None:
+        """Wait until this has been announced."""
+        await self.page.wait_for_function(
+            "(words) => announced.some((said) => said.includes(words))", arg=words
+        )
 
     def errors(self, *, but: tuple[str, ...] = ()) -> list[str]:
         """Return what the console has told of errors and warnings, but for what holds one of these."""

@@ -229,7 +229,7 @@ async def test_it_survives_a_restart_of_the_server(
         await expect(page.locator("#state")).to_have_text("No connection")
         await expect(page.locator("#reason")).to_contain_text("Trying again")
         await expect(page.locator("#pulse")).to_have_text("not connected")
-        await expect(page.locator("#announce")).to_contain_text("No connection")
+        await watcher.hears("No connection")
         await expect(page.locator("#flow")).to_be_visible()
         await asyncio.to_thread(server.start)
         shown, overview = await watcher.shown()
@@ -287,7 +287,7 @@ async def test_dead_letters_are_retried(watcher: Watcher, desk: Desk, server: Pa
     await retry.click()
     await page.click("#confirm-yes")
     await expect(page.locator("#letters-outcome")).to_have_text("1 dead letter sent once more.")
-    await expect(page.locator("#announce")).to_contain_text("1 dead letter sent once more.")
+    await watcher.hears("1 dead letter sent once more.")
     await expect(page.locator("#letters")).to_have_text("None. Everything could be processed.")
     assert (await asyncio.to_thread(server.get, "/dead-letters"))["open"] == 0
     await arrived(desk, ticket)

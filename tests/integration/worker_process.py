@@ -29,6 +29,7 @@ class Worker:
     """A worker with this environment that works in ``folder``, logs to ``log`` and ends with the tests."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, log: Path) -> None:
+        log.touch()
         # A daemon is ended with the tests, whatever they did.
         self._process = _FORKS.Process(target=_run, args=(dict(environment), folder, log), daemon=True)
         self._process.start()
@@ -64,7 +65,7 @@ def _run(environment: dict[str, str], folder: Path, log: Path) -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.chdir(folder)
-    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
     if any(environment.get(name) != os.environ.get(name) for name in _FROM_THE_START):

@@ -44,7 +44,6 @@ class Exporter(SpanExporter):
 def test_a_collector_that_is_away_is_told_once_and_so_is_its_return(
     logs: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.ERROR, "opentelemetry")  # whatever another test has left
     LoggingExporter(Exporter(), "http://another:4318/v1/traces")  # keeps no words from the next
     exporter = LoggingExporter(Exporter(OK, LOST, LOST, LOST, OK, OK, LOST), "http://c:4318/v1/traces")
     for _ in range(7):
