@@ -25,12 +25,12 @@ READY_SECONDS = 120.0
 class LoggedWorker(Worker):
     """A worker with a log of its own."""
 
-    def __init__(self, environment: dict[str, str], folder: Path, log_file: Path) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, log_file: Path, *, whole: bool) -> None:
         self.log_file = log_file
         self.started = time.monotonic()
         self.asked = False
         """Whether it was the test that ended it."""
-        super().__init__(environment, folder, log_file)
+        super().__init__(environment, folder, log_file, whole=whole)
 
     def kill(self) -> None:
         """Kill it."""
@@ -63,11 +63,14 @@ class LoggedWorker(Worker):
 
 
 class AccountDesk(Desk):
-    """The desk of one account on another desk's stack; it ends without the stack."""
+    """The desk of one account on another desk's stack; it ends without the stack.
+
+    ``whole`` workers are Pythons of their own from their start: see worker_process.
+    """
 
     workers: list[Worker]
 
-    def __init__(self, base: Desk, account: str, tickets: int, seed: int) -> None:
+    def __init__(self, base: Desk, account: str, tickets: int, seed: int, *, whole: bool) -> None:
         self.stack = base.stack
         self.data_dir = base.data_dir
         self.workers = []
@@ -81,6 +84,7 @@ class AccountDesk(Desk):
         """Variables of the workers that are no settings."""
         self._tickets = tickets
         self._seed = seed
+        self._whole = whole
 
     def start(self) -> None:
         """Serve the account."""
@@ -127,7 +131,8 @@ class AccountDesk(Desk):
         own = {PREFIX + name: str(value) for name, value in (self.worker_settings | settings).items()}
         number = len(list(self._folder.glob("worker-*.log")))
         log = self._folder / f"worker-{number}.log"
-        worker = LoggedWorker(self.environment | self.variables | own, self.data_dir, log)
+        environment = self.environment | self.variables | own
+        worker = LoggedWorker(environment, self.data_dir, log, whole=self._whole)
         self.workers.append(worker)
         return worker
 

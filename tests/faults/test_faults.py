@@ -82,7 +82,7 @@ class Stage:
             with _second_listener(*self.cable_ports):
                 self._desk.start()
         account = f"f{scenario.number}-" + re.sub(r"[^a-z0-9]+", "-", scenario.name.lower())[:40].strip("-")
-        desk = AccountDesk(self._desk, account, FORM.tickets, FORM.seed)
+        desk = AccountDesk(self._desk, account, FORM.tickets, FORM.seed, whole=FORM.full)
         desk.start()
         return desk
 

@@ -1,8 +1,9 @@
 """A worker process of the tests.
 
 It is forked from a process that has imported ``agents.worker`` already and does nothing else: the tests
-start some seventy workers that do a few seconds of work each, and importing would be half of it. That
-``python -m agents.worker`` runs as it is, the demo's test and those of the command line show.
+start some seventy workers that do a few seconds of work each, and importing would be half of it. The
+demo's workers and those of the full fault suite, which measures how soon they work, are ``python -m
+agents.worker`` as users start it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,18 @@ _FROM_THE_START = ("LD_PRELOAD", "PYTHONPATH")
 
 
 class Worker:
-    """A worker with this environment that works in ``folder``, logs to ``log`` and ends with the tests."""
+    """A worker with this environment that works in ``folder``, logs to ``log`` and ends with the tests.
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, log: Path) -> None:
+    With ``whole`` it begins as a Python that has imported nothing.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, log: Path, *, whole: bool = False
+    ) -> None:
         log.touch()
         # A daemon is ended with the tests, whatever they did.
-        self._process = _FORKS.Process(target=_run, args=(dict(environment), folder, log), daemon=True)
+        arguments = (dict(environment), folder, log, whole)
+        self._process = _FORKS.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
 
     @property
@@ -60,7 +67,7 @@ class Worker:
         return self._process.exitcode
 
 
-def _run(environment: dict[str, str], folder: Path, log: Path) -> None:
+def _run(environment: dict[str, str], folder: Path, log: Path, whole: bool) -> None:
     os.setsid()
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -68,7 +75,7 @@ def _run(environment: dict[str, str], folder: Path, log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    if any(environment.get(name) != os.environ.get(name) for name in _FROM_THE_START):
+    if whole or any(environment.get(name) != os.environ.get(name) for name in _FROM_THE_START):
         os.execve(sys.executable, [sys.executable, "-m", "agents.worker"], environment)  # noqa: S606
     os.environ.clear()
     os.environ.update(environment)
