@@ -98,6 +98,12 @@ class Desk:
         """Return what the workers have logged."""
         return self._log_file.read_text(errors="replace")
 
+    def given(self) -> dict[int, set[int]]:
+        """Return the partitions that each worker was given last, by the worker's number."""
+        lines = [line for line in self.log().split("\n")[:-1] if '"partitions assigned"' in line]
+        entries = map(msgspec.json.decode, lines)
+        return {entry["worker"]: set(entry["partitions"]) for entry in entries}
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``ticketstream`` with the desk's settings."""
         return subprocess.run(

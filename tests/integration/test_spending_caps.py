@@ -88,11 +88,12 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(
     caps = {"EMBEDDING__REQUESTS_PER_DAY": CAP, "EMBEDDING__QUOTA_UNIT": "text"}
     workers = [desk.worker(**caps), desk.worker(**caps)]
 
-    async def both() -> bool:
-        return await desk.members() == 2
+    async def shared_out() -> bool:
+        given = list(desk.given().values())
+        return len(given) == 2 and all(given) and not set.intersection(*given)
 
     # Each pauses for its own partitions: they must not move once the import runs.
-    await until(both, 60, "two workers in the group")
+    await until(shared_out, 60, "two workers with their parts of the partitions")
     import_id = await desk.begin_import()
 
     async def paused() -> bool:
