@@ -8,10 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
 import psutil
 from harness import Desk, settings_of
-from worker_process import Worker
+from worker_process import Worker, events_in
 
 from schemas.settings import PREFIX
 from ticketstream.sample.zendesk.control import SampleZendeskControl
@@ -44,10 +43,7 @@ class LoggedWorker(Worker):
 
     def events(self, name: str) -> list[dict[str, object]]:
         """Return the log's entries of this event, in their order."""
-        # The line under way may be half there; a terminal's codes may stand before one.
-        lines = [line[line.find(b"{") :] for line in self.log_file.read_bytes().split(b"\n")[:-1]]
-        entries = [msgspec.json.decode(line) for line in lines if name.encode() in line]
-        return [entry for entry in entries if entry.get("event") == name]
+        return events_in(self.log_file, name)
 
     @property
     def partitions(self) -> set[int]:
@@ -65,7 +61,8 @@ class LoggedWorker(Worker):
 class AccountDesk(Desk):
     """The desk of one account on another desk's stack; it ends without the stack.
 
-    ``whole`` workers are Pythons of their own from their start: see worker_process.
+    ``whole`` workers are Pythons of their own from their start (see worker_process), and so are those with
+    ``variables``.
     """
 
     workers: list[Worker]
@@ -132,7 +129,7 @@ class AccountDesk(Desk):
         number = len(list(self._folder.glob("worker-*.log")))
         log = self._folder / f"worker-{number}.log"
         environment = self.environment | self.variables | own
-        worker = LoggedWorker(environment, self.data_dir, log, whole=self._whole)
+        worker = LoggedWorker(environment, self.data_dir, log, whole=self._whole or bool(self.variables))
         self.workers.append(worker)
         return worker
 

@@ -14,7 +14,7 @@ from unittest import mock
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
-from worker_process import Worker
+from worker_process import Worker, events_in
 
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
@@ -88,9 +88,9 @@ class Desk:
         """Start a worker, with these settings (without their prefix) on top of the stack's."""
         return self.worker_with({PREFIX + name: str(value) for name, value in settings.items()})
 
-    def worker_with(self, variables: Mapping[str, str]) -> Worker:
-        """Start a worker, with these variables on top of the stack's."""
-        worker = Worker(self.environment | variables, self.data_dir, self._log_file)
+    def worker_with(self, variables: Mapping[str, str], *, whole: bool = False) -> Worker:
+        """Start a worker, with these variables on top of the stack's; ``whole`` is told in worker_process."""
+        worker = Worker(self.environment | variables, self.data_dir, self._log_file, whole=whole)
         self.workers.append(worker)
         return worker
 
@@ -100,8 +100,7 @@ class Desk:
 
     def given(self) -> dict[int, set[int]]:
         """Return the partitions that each worker was given last, by the worker's number."""
-        lines = [line for line in self.log().split("\n")[:-1] if '"partitions assigned"' in line]
-        entries = map(msgspec.json.decode, lines)
+        entries = events_in(self._log_file, "partitions assigned")
         return {entry["worker"]: set(entry["partitions"]) for entry in entries}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

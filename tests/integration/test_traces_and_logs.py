@@ -147,7 +147,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
         }
         for _ in range(2):
-            desk.worker_with({"PYTHONPATH": str(folder)})
+            desk.worker_with({"PYTHONPATH": str(folder)}, whole=True)
         made = Watched(desk, collector)
         asyncio.run(made.prepare())
         yield made

@@ -16,20 +16,22 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from agents.worker import main
+import msgspec
+
+from agents.worker import end, main
 from ticketstream.stack.processes import PR_SET_PDEATHSIG
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["agents.worker"])
-_FROM_THE_START = ("LD_PRELOAD", "PYTHONPATH")
-"""What a Python must have when it starts."""
 
 
 class Worker:
     """A worker with this environment that works in ``folder``, logs to ``log`` and ends with the tests.
 
-    With ``whole`` it begins as a Python that has imported nothing.
+    With ``whole`` it begins as a Python that has imported nothing: as users start it, and as variables
+    like LD_PRELOAD or PYTHONPATH need it.
     """
 
     def __init__(
@@ -75,8 +77,16 @@ def _run(environment: dict[str, str], folder: Path, log: Path, whole: bool) -> N
     file = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    if whole or any(environment.get(name) != os.environ.get(name) for name in _FROM_THE_START):
+    if whole:
         os.execve(sys.executable, [sys.executable, "-m", "agents.worker"], environment)  # noqa: S606
     os.environ.clear()
     os.environ.update(environment)
-    sys.exit(main())
+    end(main())
+
+
+def events_in(log: Path, name: str) -> list[dict[str, Any]]:
+    """Return the entries of this event in a log of workers, in their order."""
+    # The line under way may be half there; a terminal's codes may stand before one.
+    lines = [line[line.find(b"{") :] for line in log.read_bytes().split(b"\n")[:-1]]
+    entries = [msgspec.json.decode(line) for line in lines if name.encode() in line]
+    return [entry for entry in entries if entry.get("event") == name]

@@ -50,7 +50,7 @@ def test_what_keeps_it_from_starting_is_one_line(
 
 def test_at_its_end_nothing_is_taken_apart_under_threads_that_go_on() -> None:
     program = """
-import atexit, sys, threading, time
+import atexit, threading, time
 from agents.worker import end
 atexit.register(print, "taken apart")
 threading.Thread(target=time.sleep, args=(3_600,)).start()
