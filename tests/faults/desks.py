@@ -61,7 +61,7 @@ class LoggedWorker(Worker):
 class AccountDesk(Desk):
     """The desk of one account on another desk's stack; it ends without the stack.
 
-    ``whole`` workers are Pythons of their own from their start (see worker_process), and so are those with
+    ``whole`` workers are Pythons of their own from their start (see forked_process), and so are those with
     ``variables``.
     """
 

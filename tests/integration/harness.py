@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
+from forked_process import ForkedProcess
 from worker_process import Worker, events_in
 
 from agents.partitions import partition_of
@@ -89,7 +90,7 @@ class Desk:
         return self.worker_with({PREFIX + name: str(value) for name, value in settings.items()})
 
     def worker_with(self, variables: Mapping[str, str], *, whole: bool = False) -> Worker:
-        """Start a worker, with these variables on top of the stack's; ``whole`` is told in worker_process."""
+        """Start a worker, with these variables on top of the stack's; ``whole`` is told in forked_process."""
         worker = Worker(self.environment | variables, self.data_dir, self._log_file, whole=whole)
         self.workers.append(worker)
         return worker
@@ -105,15 +106,18 @@ class Desk:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``ticketstream`` with the desk's settings."""
-        return subprocess.run(
-            [sys.executable, "-m", "ticketstream", *arguments],
-            env=self.environment,
-            cwd=self.data_dir,
-            capture_output=True,
-            text=True,
-            timeout=IMPORT_SECONDS,
-            check=False,
-        )
+        with TemporaryDirectory(dir=self.data_dir.parent) as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = ForkedProcess(
+                "ticketstream",
+                *arguments,
+                environment=self.environment,
+                folder=self.data_dir,
+                out=out,
+                err=err,
+            )
+            status = process.wait(IMPORT_SECONDS)
+            return subprocess.CompletedProcess(arguments, status, out.read_text(), err.read_text())
 
     # Kafka.
 
