@@ -9,12 +9,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from unittest import mock
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
-from forked_process import ForkedProcess
+from command_process import Command
 from worker_process import Worker, events_in
 
 from agents.partitions import partition_of
@@ -106,18 +105,12 @@ class Desk:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``ticketstream`` with the desk's settings."""
-        with TemporaryDirectory(dir=self.data_dir.parent) as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            process = ForkedProcess(
-                "ticketstream",
-                *arguments,
-                environment=self.environment,
-                folder=self.data_dir,
-                out=out,
-                err=err,
-            )
-            status = process.wait(IMPORT_SECONDS)
-            return subprocess.CompletedProcess(arguments, status, out.read_text(), err.read_text())
+        return self.begin(*arguments).ended(IMPORT_SECONDS)
+
+    def begin(self, *arguments: str, **settings: str) -> Command:
+        """Start ``ticketstream``, with these settings (without their prefix) on top of the desk's."""
+        own = {PREFIX + name: value for name, value in settings.items()}
+        return Command(arguments, self.environment | own, self.data_dir)
 
     # Kafka.
 

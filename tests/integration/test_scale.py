@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
+from command_process import Command
 from comparison import assert_equal, compare
 from conftest import OpenDesk
 from harness import Desk, settings_of, until
@@ -32,6 +31,8 @@ from ticketstream.records.reader import TopicReader
 
 TICKETS = 150
 BEFORE, AFTER = 4, 6
+SECONDS = 120.0
+"""After which a command is taken to hang."""
 BY_KEY = (ENRICHED, EMBEDDED, changelog_topic("seen"), changelog_topic("indexed"))
 
 
@@ -65,38 +66,25 @@ def use(desk: Desk, partitions: int) -> None:
     desk.partitions = partitions
 
 
-def begin(desk: Desk, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-    own = {PREFIX + name: value for name, value in settings.items()}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ticketstream", "scale", *arguments],
-        env=desk.environment | own,
-        cwd=desk.data_dir,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-async def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+async def end(command: Command) -> tuple[int, str, str]:
     """Return exit status, standard output and standard error."""
-    out, err = await asyncio.to_thread(process.communicate)
-    return process.returncode, out, err
+    ended = await asyncio.to_thread(command.ended, SECONDS)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 def kill_in(desk: Desk, step: str, seconds: float) -> bool:
     """Begin, and kill it so long after it has come to a step; says whether it was still there."""
-    process = begin(desk, "--partitions", str(AFTER), "--json")
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if line.startswith(step):
+    command = desk.begin("scale", "--partitions", str(AFTER), "--json")
+    deadline = time.monotonic() + SECONDS
+    while f"\n{step}" not in f"\n{command.told()}":
+        assert time.monotonic() < deadline, command.told()
+        if not command.runs:
             break
+        time.sleep(0.01)
     time.sleep(seconds)
-    there = process.poll() is None
-    process.kill()
-    process.communicate()
-    print(f"{'killed' if there else 'too late'} {seconds:.2f} s after {step!r}: {said.splitlines()[-1:]}")
+    there = command.runs
+    command.kill()
+    print(f"{'killed' if there else 'too late'} {seconds:.2f} s after {step!r}: {command.told()[-80:]!r}")
     return there
 
 
@@ -183,10 +171,10 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
 
     # Refused: fewer, and while a worker runs.
     await desk.received(lambda receipts: len(receipts) > 0)
-    more = ("--partitions", str(AFTER), "--json")
-    refusals = [begin(desk, "--partitions", "3"), begin(desk, *more)]
+    more = ("scale", "--partitions", str(AFTER), "--json")
+    refusals = [desk.begin("scale", "--partitions", "3"), desk.begin(*more)]
     fewer, at_work = await asyncio.gather(*map(end, refusals))
-    elsewhere = await end(begin(desk, *more, DATA_DIR=str(tmp_path / "of another machine")))
+    elsewhere = await end(desk.begin(*more, DATA_DIR=str(tmp_path / "of another machine")))
     assert fewer[:2] == (1, "")
     assert "the topics have 4 partitions, and Kafka can only add some: 3 would be fewer" in fewer[2]
     assert at_work[:2] == (1, "")
@@ -209,7 +197,7 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
     await desk.received(lambda receipts: live_count(receipts) >= len(changed) // 3)
     worker.kill()
     kept_before = {topic: await newest(desk, topic) for topic in BY_KEY}
-    status, answer, words = await end(begin(desk, "--partitions", str(AFTER), "--dry-run", "--json"))
+    status, answer, words = await end(desk.begin(*more, "--dry-run"))
     assert status == 0, words
     plan = json.loads(answer)
     assert (plan["status"], plan["from"], plan["to"]) == ("planned", BEFORE, AFTER)
@@ -228,7 +216,7 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
         True,
     )
     killed.append(kill_in(desk, last, chance.uniform(0, 0.1)))
-    status, answer, words = await end(begin(desk, "--partitions", str(AFTER), "--json"))
+    status, answer, words = await end(desk.begin(*more))
     print(words)
     assert status == 0, words
     assert json.loads(answer)["status"] in ("done", "unchanged")
