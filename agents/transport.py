@@ -108,6 +108,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
         except KafkaError as error:
             structlog.get_logger().warning("the group hears of the end by its session only", error=error)
 
+    def close(self) -> None:
+        """Take part in the group no more: it rebalances, and the app is stopping.
+
+        Faust does it, and closes the connections, from the app's thread, while this one may be reading from
+        them: uvloop then calls a null pointer, and the process is gone (SIGSEGV). They are closed at the end:
+        what was in flight is still to be committed, and the group to be left.
+        """
+        if self._consumer is not None:
+            asyncio.run_coroutine_threadsafe(self._consumer._coordinator.close(), self.thread_loop)
+
     async def commit(self, offsets: Any) -> bool:
         # Faust commits once more when it stops; whoever is no member any more may not.
         return False if self._left else await super().commit(offsets)

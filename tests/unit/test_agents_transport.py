@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import defaultdict
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -259,6 +261,29 @@ async def test_the_group_hears_of_the_end_while_a_rebalance_waits_for_others() -
     thread._ensure_consumer = lambda: SimpleNamespace(_coordinator=coordinator, _client=Client())
     await asyncio.wait_for(thread._leave(), 5)
     assert sent == [(1, {"group": "ticketstream", "member_id": "one"})]
+
+
+async def test_at_a_rebalance_while_stopping_the_group_is_left_alone_in_its_own_thread() -> None:
+    # uvloop is not made for two threads: one that closes what the other reads ends the process.
+    closed: Future[int] = Future()
+
+    class Coordinator:
+        async def close(self) -> None:
+            closed.set_result(threading.get_ident())
+
+    loop = asyncio.new_event_loop()
+    runner = threading.Thread(target=loop.run_forever)
+    runner.start()
+    thread: Any = object.__new__(transport._Thread)
+    thread.thread_loop, thread._consumer = loop, SimpleNamespace(_coordinator=Coordinator())
+    thread.app = SimpleNamespace(loop=asyncio.get_running_loop())
+    try:
+        thread.close()
+        assert await asyncio.wait_for(asyncio.wrap_future(closed), 5) == runner.ident
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        await asyncio.to_thread(runner.join)
+        loop.close()
 
 
 def test_aiokafka_has_the_pause_that_is_taken_out() -> None:
