@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import signal
+import sys
 from typing import Any, Final
 
 from agents.app import Stages, Takes
@@ -47,8 +48,8 @@ class _Closed:
 
 
 if __name__ == "__main__":
-    from agents.worker import end, main
+    from agents.worker import main
 
     # As after any kill -9 nothing is lost; a worker that went on would stop whoever wants to begin again.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    end(main(draining=True))
+    sys.exit(main(draining=True))

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NoReturn
 
 import faust
 import structlog
@@ -106,17 +103,5 @@ def _return_memory() -> None:
             mallopt(option, value)
 
 
-def end(status: int) -> NoReturn:
-    """Leave the process, and have Python and the libraries take nothing apart.
-
-    Their threads (RocksDB's, gRPC's, one that still tries to reach a collector) go on while they do, and one
-    that wakes then can be a segmentation fault: whoever waits for the worker would be told that it died.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    os._exit(status)
-
-
 if __name__ == "__main__":
-    end(main())
+    sys.exit(main())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,16 +44,3 @@ def test_what_keeps_it_from_starting_is_one_line(
     assert worker.main() == 1
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"error: {error}\n")
-
-
-def test_at_its_end_nothing_is_taken_apart_under_threads_that_go_on() -> None:
-    program = """
-import atexit, threading, time
-from agents.worker import end
-atexit.register(print, "taken apart")
-threading.Thread(target=time.sleep, args=(3_600,)).start()
-print("all is said")
-end(7)
-"""
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "all is said\n", "")
