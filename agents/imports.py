@@ -66,6 +66,7 @@ class Imports:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: list[tuple[asyncio.Task[None] | None, ImportRecord]] = []
         self._saving = asyncio.Lock()
+        self._revocations = 0
 
     def running(self) -> list[ImportRecord]:
         """Return the records of the imports that run; may be called from another thread."""
@@ -165,6 +166,7 @@ class Imports:
     async def flush(self) -> None:
         """Save what has changed, then acknowledge the events it came from."""
         async with self._saving:
+            revocations = self._revocations
             events, self._unacknowledged = self._unacknowledged, []
             cancelled, self._cancelled = self._cancelled, []
             for task, record in cancelled:
@@ -180,6 +182,9 @@ class Imports:
                 )
             for home, entries in by_home.items():
                 await retrying(partial(self._tables[TABLE].put, home, entries))
+            if self._revocations != revocations:
+                # What was saved may lie behind what the tables recover: let the next owner read it again.
+                return
             for event in events:
                 event.ack()
 
@@ -194,6 +199,7 @@ class Imports:
 
     async def revoked(self) -> None:
         """Forget everything: the records belong to whoever owns the partitions next."""
+        self._revocations += 1
         tasks = list(self._tasks.values())
         self._tasks.clear()
         self._records.clear()

@@ -385,3 +385,19 @@ async def test_counts_published_anew_change_nothing(desk: Desk) -> None:
     event = await desk.put(counted(5), IMPORT_PROGRESS)  # as after every rebalance
     await desk.imports.flush()
     assert (event.acked, desk.tables["imports"].puts) == (1, puts)
+
+
+async def test_what_is_saved_while_the_partitions_are_taken_away_comes_again(desk: Desk) -> None:
+    # It may be saved too late for what the tables recover: acknowledged, the import would never run.
+    table = desk.tables["imports"]
+    table.gate.clear()
+    event = await desk.command("start", spec=ImportSpec())
+    flushing = asyncio.create_task(desk.imports.flush())
+    await asyncio.sleep(0)
+    await desk.imports.revoked()
+    desk.imports.assigned({3})
+    table.gate.set()
+    await flushing
+    assert event.acked == 0
+    await desk.command("start", spec=ImportSpec())
+    assert [record.id for record in desk.imports.running()] == ["i1"]
