@@ -22,7 +22,7 @@ class Command(ForkedProcess):
 
     def told(self) -> str:
         """Return what it has written on standard error by now."""
-        return self._err.read_text() if self._err.exists() else ""
+        return self._err.read_text()
 
     def ended(self, seconds: float) -> subprocess.CompletedProcess[str]:
         """Return how it ended; one that takes too long is killed."""

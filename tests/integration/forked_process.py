@@ -70,8 +70,10 @@ class ForkedProcess:
     ) -> None:
         self._module = module
         start = _Start(module, arguments, dict(environment), folder, out, err or out, whole)
+        for printed in (start.out, start.err):
+            printed.touch()  # whoever reads it may be sooner than the process
         # A daemon is ended with the tests, whatever they did.
-        self._process = _FORKS.Process(target=_run, args=start, daemon=True)
+        self._process = _FORKS.Process(target=_run, args=(start,), daemon=True)
         self._process.start()
 
     @property
@@ -104,14 +106,13 @@ class ForkedProcess:
         return self._process.exitcode
 
 
-def _run(*values: object) -> None:
-    start = _Start(*values)  # type: ignore[arg-type]
+def _run(start: _Start) -> None:
     os.setsid()
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.chdir(start.folder)
     for path, number in ((start.out, 1), (start.err, 2)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), number)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     if start.whole:
         command = [sys.executable, "-m", start.module, *start.arguments]
         os.execve(sys.executable, command, start.environment)  # noqa: S606

@@ -19,7 +19,6 @@ class Worker(ForkedProcess):
     def __init__(
         self, environment: Mapping[str, str], folder: Path, log: Path, *, whole: bool = False
     ) -> None:
-        log.touch()
         super().__init__("agents.worker", environment=environment, folder=folder, out=log, whole=whole)
 
 
