@@ -42,7 +42,7 @@ from ticketstream.sample.zendesk.server import Options
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
 
-TICKETS = 400
+TICKETS = 200
 PARTITIONS = 4
 BACKLOG = Backlog(FakeProducer(), 10, 10)
 SECRET = "4111 1111 1111 1111"

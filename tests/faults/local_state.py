@@ -10,8 +10,9 @@ import shutil
 import struct
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,21 @@ async def spoil_the_tables(scene: Scene) -> None:
     """The worker is killed or stopped, its RocksDB files are deleted or damaged, and it starts again."""
     ways = [_delete, _garble, _truncate, _delete_some]
     scene.chance.shuffle(ways)
-    async for number in scene.moments():
-        (worker,) = scene.workers
-        partitions, folder = worker.partitions, _folder(scene, worker)
-        if scene.chance.random() < 0.5:
-            await asyncio.to_thread(worker.terminate)
-        else:
-            worker.kill()
-            scene.deaths += 1
-        await scene.silence(partitions)
-        ways[number % len(ways)](folder, scene.chance)
-        fresh = scene.start_worker()
-        await scene.resumes(fresh.started, partitions)
+    await scene.in_turn(*(partial(_spoil, way=way) for way in ways))
+
+
+async def _spoil(scene: Scene, way: Callable[[Path, random.Random], None]) -> None:
+    (worker,) = scene.workers
+    partitions, folder = worker.partitions, _folder(scene, worker)
+    if scene.chance.random() < 0.5:
+        await asyncio.to_thread(worker.terminate)
+    else:
+        worker.kill()
+        scene.deaths += 1
+    await scene.silence(partitions)
+    way(folder, scene.chance)
+    fresh = scene.start_worker()
+    await scene.resumes(fresh.started, partitions)
 
 
 def _databases(folder: Path) -> list[Path]:
@@ -98,18 +102,26 @@ async def small_disk(scene: Scene) -> AsyncIterator[None]:
 
 async def fill_the_disk(scene: Scene) -> None:
     """Not a byte is left on the worker's disk for some seconds. A worker that ends is started again."""
-    async for _ in scene.moments():
-        before = scene.desk.logged(_FULL)
-        await asyncio.to_thread(_fill, scene.tools.filler)
-        await until(
-            lambda before=before: scene.desk.logged(_FULL) > before,  # type: ignore[misc]
-            60,
-            f"a line in the log says what is wrong\n{scene.desk.log()}",
-        )
-        await asyncio.sleep(scene.chance.uniform(1, 4))
-        scene.tools.filler.unlink()
-        room = time.monotonic()
-        await scene.resumes(room, range(scene.desk.partitions))
+    await scene.in_turn(_fill_up)
+
+
+async def _fill_up(scene: Scene) -> None:
+    before = scene.desk.logged(_FULL)
+    await asyncio.to_thread(_fill, scene.tools.filler)
+    await until(
+        lambda: scene.desk.logged(_FULL) > before,
+        60,
+        f"a line in the log says what is wrong\n{scene.desk.log()}",
+    )
+    await asyncio.sleep(scene.chance.uniform(1, 4))
+    scene.tools.filler.unlink()
+    await scene.resumes(time.monotonic(), range(scene.desk.partitions))
+
+
+async def spoil_and_fill(scene: Scene) -> None:
+    """The worker's RocksDB files are deleted or damaged, and another time its disk is full."""
+    way = scene.chance.choice([_delete, _garble, _truncate, _delete_some])
+    await scene.in_turn(partial(_spoil, way=way), _fill_up)
 
 
 def _fill(path: Path) -> None:
@@ -161,7 +173,8 @@ async def step_the_clock(scene: Scene) -> None:
 
 
 SCENARIOS = [
-    Scenario("13", "local tables deleted or damaged", spoil_the_tables),
-    Scenario("14", "worker's disk full", fill_the_disk, around=small_disk),
+    Scenario("13", "local tables deleted or damaged", spoil_the_tables, short=False),
+    Scenario("14", "worker's disk full", fill_the_disk, around=small_disk, short=False),
+    Scenario("13, 14", "tables damaged, then the disk full", spoil_and_fill, around=small_disk, full=False),
     Scenario("15", "clock stepped", step_the_clock, around=own_clock),
 ]

@@ -31,7 +31,8 @@ QUIET_SECONDS = 150.0
 class Scenario(NamedTuple):
     """A fault: its number in the list of faults, and the function that injects it into a scene.
 
-    ``settings`` are those of the scene's workers; ``around`` prepares a scene before it begins.
+    ``settings`` are those of the scene's workers; ``around`` prepares a scene before it begins. ``short``
+    and ``full`` are the forms of the suite that it is part of.
     """
 
     number: str
@@ -41,6 +42,7 @@ class Scenario(NamedTuple):
     settings: Mapping[str, object] = MappingProxyType({})
     around: Callable[[Scene], AbstractAsyncContextManager[None]] | None = None
     short: bool = True
+    full: bool = True
 
 
 class Scene:
@@ -137,6 +139,11 @@ class Scene:
             await asyncio.sleep(self.chance.uniform(0, 0.5))
             self.faults += 1
             yield number
+
+    async def in_turn(self, *faults: Callable[[Scene], Awaitable[None]]) -> None:
+        """Inject one fault at each moment, one kind after the other."""
+        async for number in self.moments():
+            await faults[number % len(faults)](self)
 
     async def indexed(self, share: float) -> None:
         """Wait until this share of the imported tickets is in the index."""

@@ -13,17 +13,28 @@ from scene import Scenario, Scene
 
 async def kill_kafka(scene: Scene) -> None:
     """kill -9 of the broker; the stack's supervisor starts it again."""
-    async for _ in scene.moments():
-        await asyncio.to_thread(scene.desk.kill_service, "kafka")
-        await scene.resumes(time.monotonic(), range(scene.desk.partitions))
-        scene.deaths += len(scene.workers)
+    await scene.in_turn(_kill_kafka)
+
+
+async def _kill_kafka(scene: Scene) -> None:
+    await asyncio.to_thread(scene.desk.kill_service, "kafka")
+    await scene.resumes(time.monotonic(), range(scene.desk.partitions))
+    scene.deaths += len(scene.workers)
 
 
 async def kill_weaviate(scene: Scene) -> None:
     """kill -9 of Weaviate; the stack's supervisor starts it again."""
-    async for _ in scene.moments():
-        await asyncio.to_thread(scene.desk.kill_service, "weaviate")
-        await scene.resumes(time.monotonic(), range(scene.desk.partitions))
+    await scene.in_turn(_kill_weaviate)
+
+
+async def _kill_weaviate(scene: Scene) -> None:
+    await asyncio.to_thread(scene.desk.kill_service, "weaviate")
+    await scene.resumes(time.monotonic(), range(scene.desk.partitions))
+
+
+async def kill_both(scene: Scene) -> None:
+    """kill -9 of the broker, and another time of Weaviate."""
+    await scene.in_turn(_kill_kafka, _kill_weaviate)
 
 
 @asynccontextmanager
@@ -47,7 +58,8 @@ async def cut_the_network(scene: Scene) -> None:
 
 
 SCENARIOS = [
-    Scenario("6", "kill -9 of Kafka", kill_kafka),
-    Scenario("7", "kill -9 of Weaviate", kill_weaviate),
+    Scenario("6", "kill -9 of Kafka", kill_kafka, short=False),
+    Scenario("7", "kill -9 of Weaviate", kill_weaviate, short=False),
+    Scenario("6, 7", "kill -9 of Kafka, then of Weaviate", kill_both, full=False),
     Scenario("17", "network to Kafka cut", cut_the_network, around=through_a_cable),
 ]

@@ -35,7 +35,7 @@ MOST_MEMORY_MB = 500
 FORM = Form.of_environment()
 ALL = [*workers_killed.SCENARIOS, *services.SCENARIOS, *refusals.SCENARIOS, *local_state.SCENARIOS]
 SCENARIOS = sorted(
-    (scenario for scenario in ALL if FORM.full or scenario.short),
+    (scenario for scenario in ALL if (scenario.full if FORM.full else scenario.short)),
     key=lambda scenario: scenario.workers,  # one that is gone keeps its partitions for a session
 )
 
@@ -81,7 +81,8 @@ class Stage:
             self._desk = Desk(folder / "data", options, FORM.partitions)
             with _second_listener(*self.cable_ports):
                 self._desk.start()
-        account = f"f{scenario.number}-" + re.sub(r"[^a-z0-9]+", "-", scenario.name.lower())[:40].strip("-")
+        named = f"f{scenario.number} {scenario.name}".lower()
+        account = re.sub(r"[^a-z0-9]+", "-", named)[:44].strip("-")
         desk = AccountDesk(self._desk, account, FORM.tickets, FORM.seed, whole=FORM.full)
         desk.start()
         return desk

@@ -26,21 +26,28 @@ async def kill_the_only_one(scene: Scene) -> None:
 
 async def kill_one_of_two(scene: Scene) -> None:
     """kill -9 of a worker: in turn it is back at once, and only after the other has taken over."""
-    async for number in scene.moments():
-        worker = scene.chance.choice(scene.workers)
-        partitions = worker.partitions
-        if number % 2 == 0:
-            (fresh,) = await scene.restart(worker)
-            await scene.resumes(fresh.started, partitions)
-        else:
-            worker.kill()
-            scene.deaths += 1
-            await scene.silence(partitions)
-            gone = time.monotonic()
-            await scene.resumes(gone, partitions)
-            await scene.shared_out()
-            scene.start_worker()
-        await scene.shared_out()
+    await scene.in_turn(_kill_one_and_restart, _kill_one_for_long)
+
+
+async def _kill_one_and_restart(scene: Scene) -> None:
+    worker = scene.chance.choice(scene.workers)
+    partitions = worker.partitions
+    (fresh,) = await scene.restart(worker)
+    await scene.resumes(fresh.started, partitions)
+    await scene.shared_out()
+
+
+async def _kill_one_for_long(scene: Scene) -> None:
+    worker = scene.chance.choice(scene.workers)
+    partitions = worker.partitions
+    worker.kill()
+    scene.deaths += 1
+    await scene.silence(partitions)
+    gone = time.monotonic()
+    await scene.resumes(gone, partitions)
+    await scene.shared_out()
+    scene.start_worker()
+    await scene.shared_out()
 
 
 async def kill_all(scene: Scene) -> None:
@@ -87,32 +94,38 @@ async def freeze(scene: Scene) -> None:
     worker is frozen these tickets change, and the other worker indexes the newer versions. What the
     zombie writes when it wakes would be stale.
     """
-    at_stake = 0
-    async for _ in scene.moments(1 if not scene.form.full else None):
-        worker = scene.chance.choice(scene.workers)
-        partitions = worker.partitions
-        weaviate = scene.desk.service("weaviate")
-        weaviate.suspend()
-        try:
-            await _something_under_way(scene, partitions)
-            os.kill(worker.pid, signal.SIGSTOP)
-            scene.deaths += 1
-        finally:
-            weaviate.resume()
-        frozen = time.monotonic()
-        tickets = scene.pulse.in_flight(EMBEDDED, partitions)
-        at_stake += len(tickets)
-        await asyncio.to_thread(scene.change_each, tickets)
-        versions = {number: scene.desk.zendesk.truth_of(number)["generated_timestamp"] for number in tickets}
-        await scene.resumes(frozen + SESSION_SECONDS, partitions)
+    await scene.in_turn(_freeze_one)
 
-        def newer(versions: dict[int, int] = versions) -> bool:
-            return all(scene.pulse.indexed.get(number, -1) >= when for number, when in versions.items())
 
-        await scene.pulse.wait(newer, 90, f"the other worker has done its work\n{scene.desk.log()}")
-        os.kill(worker.pid, signal.SIGCONT)
-        await scene.shared_out()
-    scene.note = f"{at_stake} tickets were under way in frozen workers, and changed"
+async def kill_one_and_freeze_one(scene: Scene) -> None:
+    """kill -9 of one worker, which is back at once, and another time one that is frozen."""
+    await scene.in_turn(_kill_one_and_restart, _freeze_one)
+
+
+async def _freeze_one(scene: Scene) -> None:
+    worker = scene.chance.choice(scene.workers)
+    partitions = worker.partitions
+    weaviate = scene.desk.service("weaviate")
+    weaviate.suspend()
+    try:
+        await _something_under_way(scene, partitions)
+        os.kill(worker.pid, signal.SIGSTOP)
+        scene.deaths += 1
+    finally:
+        weaviate.resume()
+    frozen = time.monotonic()
+    tickets = scene.pulse.in_flight(EMBEDDED, partitions)
+    await asyncio.to_thread(scene.change_each, tickets)
+    versions = {number: scene.desk.zendesk.truth_of(number)["generated_timestamp"] for number in tickets}
+    await scene.resumes(frozen + SESSION_SECONDS, partitions)
+
+    def newer() -> bool:
+        return all(scene.pulse.indexed.get(number, -1) >= when for number, when in versions.items())
+
+    await scene.pulse.wait(newer, 90, f"the other worker has done its work\n{scene.desk.log()}")
+    os.kill(worker.pid, signal.SIGCONT)
+    await scene.shared_out()
+    scene.note = f"{scene.note} {len(tickets)} tickets under way in a frozen worker changed;".strip()
 
 
 async def _something_under_way(scene: Scene, partitions: set[int]) -> None:
@@ -123,11 +136,13 @@ async def _something_under_way(scene: Scene, partitions: set[int]) -> None:
 
 
 SCENARIOS = [
-    # In the short form test_pipeline_crashes has the first, and test_rebalances the fourth.
+    # In the short form test_pipeline_crashes has the first, and test_rebalances the fourth; the other worker
+    # takes over from the one that is frozen.
     Scenario("1", "kill -9 of the only worker", kill_the_only_one, short=False),
-    Scenario("2", "kill -9 of one of two workers", kill_one_of_two, workers=2),
+    Scenario("2", "kill -9 of one of two workers", kill_one_of_two, workers=2, short=False),
     Scenario("3", "kill -9 of all workers at once", kill_all, workers=2, short=False),
     Scenario("4", "SIGTERM and restart, rolling", roll, workers=2, short=False),
     Scenario("5", "a worker joins and leaves", come_and_go, workers=1, short=False),
-    Scenario("12", "a worker frozen past its session", freeze, workers=2),
+    Scenario("12", "a worker frozen past its session", freeze, workers=2, short=False),
+    Scenario("2, 12", "a worker killed, then one frozen", kill_one_and_freeze_one, workers=2, full=False),
 ]

@@ -1,8 +1,7 @@
-"""One stack with sample services for all integration tests, and others for those that break things.
+"""One account that the tests of a healthy pipeline share, and desks of their own for those that break things.
 
-A stack holds one pipeline: its topics and its consumer group have fixed names. So the tests of a
-healthy pipeline share the session's stack and go on from one another's account, and every test that
-kills something has a stack of its own (some five seconds).
+A stack holds one pipeline: its topics and its consumer group have fixed names. So these tests go on from
+one another's account, and every test that kills something has a stack with nothing on it (see stacks).
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 import pytest
-from harness import Desk, opened_desk
+from harness import Desk
+from stacks import Stacks
 
 from schemas.imports import ImportRecord
 from schemas.settings import PREFIX
@@ -37,9 +37,17 @@ class Imported(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def shared_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+    """The stacks of this process."""
+    stacks = Stacks(tmp_path_factory)
+    yield stacks
+    stacks.close()
+
+
+@pytest.fixture(scope="session")
+def shared_desk(stacks: Stacks) -> Iterator[Desk]:
     """The desk that all tests share, without workers."""
-    with opened_desk(tmp_path_factory.mktemp("shared"), TICKETS) as desk:
+    with stacks.desk(TICKETS) as desk:
         # The worker of the first slot shows its metrics here, however often it is started.
         (port,) = free_ports(1)
         desk.environment[f"{PREFIX}METRICS_PORT"] = str(port)
@@ -62,11 +70,11 @@ def desk(shared_desk: Desk, first_import: Imported) -> Desk:
 
 
 @pytest.fixture
-def open_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDesk]:
+def open_desk(stacks: Stacks) -> Iterator[OpenDesk]:
     """Opens desks of a test's own; called with a number of tickets and options of the stack."""
     with ExitStack() as desks:
 
         def start(tickets: int = TICKETS, **options: object) -> Desk:
-            return desks.enter_context(opened_desk(tmp_path_factory.mktemp("desk"), tickets, **options))
+            return desks.enter_context(stacks.desk(tickets, **options))
 
         yield start

@@ -6,8 +6,8 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -61,14 +61,23 @@ class Desk:
         self._log_file = data_dir.with_name(f"{data_dir.name}-workers.log")
 
     def start(self) -> None:
-        """Start the stack."""
+        """Start the stack, or of one that runs the sample services anew."""
+        before = self._samples()
         own = {"ZENDESK__POLL_SECONDS": "0.3", "KAFKA__PARTITIONS": str(self.partitions)}
         self.environment = outside_settings() | self.stack.start()
+        for name, pid in self._samples().items():
+            if before.get(name) == pid:
+                self.stack.restart(name)
         self.environment |= {PREFIX + name: value for name, value in own.items()}
         self.settings = settings_of(self.environment)
         self.zendesk = SampleZendeskControl(self.settings.zendesk_url)
         self.account = self.settings.account
-        self._log_file.touch()
+        self._log_file.write_bytes(b"")
+
+    def _samples(self) -> dict[str, int | None]:
+        """Return the processes of the sample services, by name."""
+        services = self.stack.status().services
+        return {each.name: each.pid for each in services if each.name in ("zendesk", "gemini")}
 
     def stop(self) -> None:
         """End workers and stack, and delete the stack's data."""
@@ -233,18 +242,6 @@ class Desk:
         """Return how many calls it takes to read the comments of every ticket once."""
         tickets = (each for each in self.zendesk.truth() if not each["removed"])
         return sum(max(1, -(-len(each["comments"]) // COMMENTS_A_PAGE)) for each in tickets)
-
-
-@contextmanager
-def opened_desk(folder: Path, tickets: int, **options: object) -> Iterator[Desk]:
-    """A started desk with data in ``folder``, without workers; options are the stack's, limits are off."""
-    chosen = {"sample_no_limits": True} | options
-    desk = Desk(folder / "data", StackOptions(sample=True, tickets=tickets, **chosen))  # type: ignore[arg-type]
-    try:
-        desk.start()
-        yield desk
-    finally:
-        desk.stop()
 
 
 def outside_settings() -> dict[str, str]:

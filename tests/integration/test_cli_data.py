@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Desk, opened_desk, until
+from harness import Desk, until
+from stacks import Stacks
 
 from agents.partitions import partition_of
 from agents.producer import Record
@@ -28,9 +29,9 @@ TIME = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(stacks: Stacks) -> Iterator[Desk]:
     """A desk of this module: its files and poison would spoil the account that other tests compare."""
-    with opened_desk(tmp_path_factory.mktemp("cli"), TICKETS) as desk:
+    with stacks.desk(TICKETS) as desk:
         yield desk
 
 

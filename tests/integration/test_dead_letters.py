@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from comparison import assert_equal, compare, stored_chunks
-from harness import Desk, opened_desk, until
+from harness import Desk, until
 from msgspec.structs import replace
+from stacks import Stacks
 
 from agents.dead_letters import dead_letter, dead_letter_record, line_dead_letter
 from agents.outcomes import Incoming
@@ -37,9 +38,9 @@ NOT_OF_THE_ACCOUNT = 900_000
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(stacks: Stacks) -> Iterator[Desk]:
     """A desk of this module: its letters would spoil what other tests count."""
-    with opened_desk(tmp_path_factory.mktemp("letters"), TICKETS) as desk:
+    with stacks.desk(TICKETS) as desk:
         desk.worker()
         yield desk
 

@@ -18,6 +18,7 @@ from comparison import compare
 from harness import Desk, until
 from readme_commands import Shell, examples
 from receiver import KEY, Server, serving
+from stacks import Stacks
 
 from agents.producer import Record
 from schemas.codec import schema_header
@@ -29,7 +30,6 @@ from streams.sinks.weaviate.contents import Contents
 from ticketstream.records.imports import find_import
 from ticketstream.records.summary import import_fields
 from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 300
 WATCHERS = 200
@@ -38,17 +38,10 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(stacks: Stacks) -> Iterator[Desk]:
     """An account that nothing has been imported of, without a worker; the tests go on from one another."""
-    desk = Desk(
-        tmp_path_factory.mktemp("api") / "data",
-        StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True),
-    )
-    try:
-        desk.start()
+    with stacks.desk(TICKETS) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(scope="module")

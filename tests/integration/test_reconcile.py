@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from comparison import assert_equal, compare, stored_chunks
-from harness import Desk, opened_desk, until
+from harness import Desk, until
+from stacks import Stacks
 from weaviate.classes.query import Filter
 
 from schemas.ids import chunk_id, collection_name
@@ -30,9 +31,9 @@ UNKNOWN = 4_711
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(stacks: Stacks) -> Iterator[Desk]:
     """A desk of this module, imported, with a worker that follows it."""
-    with opened_desk(tmp_path_factory.mktemp("reconcile"), TICKETS) as desk:
+    with stacks.desk(TICKETS) as desk:
         desk.worker()
         asyncio.run(desk.whole_import())
         yield desk

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from comparison import assert_equal, compare
-from harness import Desk, opened_desk, until
+from harness import Desk, until
 from receiver import SECRET, Server, serving
+from stacks import Stacks
 
 from agents.watermarks import Watermarks
 from schemas.topics import CHANGES
@@ -77,9 +78,9 @@ async def arrived(desk: Desk, *tickets: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(stacks: Stacks) -> Iterator[Desk]:
     """An imported account whose worker does not look at the export any more; the last test breaks it."""
-    with opened_desk(tmp_path_factory.mktemp("serve"), TICKETS) as desk:
+    with stacks.desk(TICKETS) as desk:
         desk.worker(**NEVER)
         assert asyncio.run(desk.whole_import()).status == "completed"
         yield desk

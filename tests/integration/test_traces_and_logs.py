@@ -17,6 +17,7 @@ from collector import Collector, Kept
 from harness import Desk, until
 from poison import unreadable
 from receiver import SECRET, serving
+from stacks import Stacks
 
 from schemas.messages import DeadLetter
 from schemas.settings import PREFIX, secrets_of
@@ -25,7 +26,6 @@ from schemas.traces import TRACEPARENT
 from ticketstream.records.reader import TopicReader
 from ticketstream.sample.zendesk.faults import Fault
 from ticketstream.sample.zendesk.webhooks import Hook
-from ticketstream.stack.options import StackOptions
 
 TICKETS = 40
 SECONDS = 90.0
@@ -133,26 +133,24 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Two workers with an imported account; the last test takes the collector away."""
     folder = tmp_path_factory.mktemp("traces")
     (folder / "sitecustomize.py").write_text(FAULT)
     collector = Collector()
-    desk = Desk(folder / "data", StackOptions(sample=True, tickets=TICKETS, sample_no_limits=True))
     try:
-        desk.start()
-        desk.environment |= {
-            f"{PREFIX}TRACING__OTLP_ENDPOINT": f"http://person:{LOGIN}@127.0.0.1:{collector.port}",
-            "OTEL_BSP_SCHEDULE_DELAY": "200",
-            "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
-        }
-        for _ in range(2):
-            desk.worker_with({"PYTHONPATH": str(folder)}, whole=True)
-        made = Watched(desk, collector)
-        asyncio.run(made.prepare())
-        yield made
+        with stacks.desk(TICKETS) as desk:
+            desk.environment |= {
+                f"{PREFIX}TRACING__OTLP_ENDPOINT": f"http://person:{LOGIN}@127.0.0.1:{collector.port}",
+                "OTEL_BSP_SCHEDULE_DELAY": "200",
+                "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+            }
+            for _ in range(2):
+                desk.worker_with({"PYTHONPATH": str(folder)}, whole=True)
+            made = Watched(desk, collector)
+            asyncio.run(made.prepare())
+            yield made
     finally:
-        desk.stop()
         collector.stop()
 
 

@@ -1,0 +1,113 @@
+"""The stacks of a test process: one that a desk leaves is cleared, and serves the next desk."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.protocol.group import LeaveGroupRequest
+from harness import Desk, until
+
+from schemas.ids import ALIAS
+from schemas.state import APP_ID
+from streams.sinks.weaviate.client import connect
+from ticketstream.stack.options import StackOptions
+
+CLEARED_SECONDS = 30.0
+
+
+class Stacks:
+    """Opens desks, each on a stack with nothing on it; ``close`` stops all stacks.
+
+    To start a stack takes longer than many a test, and what has run for a while runs faster.
+    """
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._idle: list[Path] = []
+        self._desks: list[Desk] = []
+
+    @contextmanager
+    def desk(self, tickets: int, **options: object) -> Iterator[Desk]:
+        """A started desk without workers; options are the stack's, limits are off."""
+        chosen = {"sample_no_limits": True} | options
+        wanted = StackOptions(sample=True, tickets=tickets, **chosen)  # type: ignore[arg-type]
+        data_dir = self._idle.pop() if self._idle else self._folders.mktemp("stack") / "data"
+        desk = Desk(data_dir, wanted)
+        self._desks.append(desk)
+        try:
+            desk.start()
+            yield desk
+            # A test that failed may have left it in any state.
+            if desk.stack.status().running:
+                clear(desk)
+                self._idle.append(data_dir)
+            else:
+                desk.stop()
+        except BaseException:
+            desk.stop()
+            raise
+
+    def close(self) -> None:
+        """Stop all stacks and delete their data."""
+        self._idle.clear()
+        for desk in self._desks:  # of those on one stack, the first has its supervisor for a child
+            desk.stop()
+
+
+def clear(desk: Desk) -> None:
+    """End the desk's workers, and leave its stack as if nothing had ever been on it."""
+    desk.stop_workers()
+    asyncio.run(_clear(desk))
+    paths = desk.stack.paths
+    kept = (paths.stack, paths.logs, paths.kafka, paths.weaviate, paths.settings_file)
+    for path in desk.data_dir.iterdir():
+        if path not in kept:
+            _delete(path)
+
+
+async def _clear(desk: Desk) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    await admin.start()
+    try:
+        await _end_group(admin)
+
+        async def topics() -> list[str]:
+            return [name for name in await admin.list_topics() if not name.startswith("__")]
+
+        async def no_topics() -> bool:
+            return not await topics() and not await admin.list_consumer_group_offsets(APP_ID)
+
+        await admin.delete_topics(await topics())
+        await until(no_topics, CLEARED_SECONDS, "Kafka has forgotten the topics, and the offsets in them")
+    finally:
+        await admin.close()
+    async with await connect(desk.settings) as connection:
+        await connection.client.alias.delete(alias_name=ALIAS)
+        await connection.client.collections.delete_all()
+
+
+async def _end_group(admin: Any) -> None:
+    """Take leave for the workers that were killed, for whom Kafka would wait for their session."""
+    try:
+        answers = await admin.describe_consumer_groups([APP_ID])
+    except GroupCoordinatorNotAvailableError:
+        return  # there never was a worker
+    for group in (group for answer in answers for group in answer.to_object()["groups"]):
+        for member in group["members"]:
+            leave = LeaveGroupRequest(APP_ID, member["member_id"])
+            await admin._send_request(leave, await admin.find_coordinator(APP_ID))
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
