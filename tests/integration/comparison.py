@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
-from harness import Desk
+from harness import Desk, until
 
 from schemas.ids import Visibility, chunk_id, collection_name, content_hash
 from schemas.messages import TicketFacts
@@ -27,6 +27,7 @@ from streams.transforms.chunking import CHUNKER_VERSION, Chunk, chunk_ticket
 from streams.transforms.enrich import passages_of
 from streams.transforms.names import Names
 
+ARRIVES_SECONDS = 90.0
 _VECTORS_COMPUTED_ANEW = 50
 _TOKEN = re.compile(r"[A-Za-z0-9]+|[^\W_]")
 Place = tuple[int, Visibility, int]
@@ -127,6 +128,41 @@ async def assert_equal(desk: Desk, *, without: Iterable[int] = ()) -> Comparison
     assert comparison.differences == Differences(), comparison.differences
     assert comparison.chunks >= comparison.tickets * 0.9
     return comparison
+
+
+async def arrived(desk: Desk, *tickets: int) -> None:
+    """Wait until the index holds these tickets, or all where none is named, as they are now."""
+
+    async def equal() -> bool:
+        return await _stand_right(desk, tickets) and (await compare(desk, only=tickets)).equal
+
+    try:
+        await until(equal, ARRIVES_SECONDS, f"tickets {tickets or 'of the account'} as they are now")
+    except AssertionError as error:
+        raise AssertionError(
+            f"{error}\n{(await compare(desk, only=tickets)).differences}\n"
+            f"unacknowledged: {await desk.unacknowledged()}\n{desk.log()[-3000:]}"
+        ) from None
+
+
+async def _stand_right(desk: Desk, tickets: Sequence[int]) -> bool:
+    """Say whether each chunk stands where it should, by its hash: that much is read without the texts."""
+    truths = map(desk.zendesk.truth_of, tickets) if tickets else desk.zendesk.truth()
+    expected = {
+        (truth["id"], chunk.visibility, chunk.chunk_index): (chunk.content_hash, truth["ticket"]["status"])
+        for truth in truths
+        if not truth["removed"]
+        for chunk in expected_chunks(truth)
+    }
+    async with _contents(desk) as contents:
+        places = (
+            contents.places_of(desk.account, tickets) if tickets else contents.iterate_places(desk.account)
+        )
+        held = {
+            (each.ticket_id, each.visibility, each.chunk_index): (each.content_hash, each.status)
+            async for each in places
+        }
+    return held == expected
 
 
 def _compare_ticket(

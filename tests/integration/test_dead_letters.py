@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison import assert_equal, compare, stored_chunks
+from comparison import arrived, assert_equal, compare, stored_chunks
 from harness import Desk, until
 from msgspec.structs import replace
 from stacks import Stacks
@@ -170,11 +170,7 @@ async def test_an_old_version_overwrites_nothing_newer(desk: Desk) -> None:
     )
     desk.zendesk.clear_faults()
     desk.zendesk.add_comment(ticket_id, "the newer walrus")
-
-    async def equal() -> bool:
-        return (await compare(desk, only=[ticket_id])).equal
-
-    await until(equal, SECONDS, "the newer version in the index")
+    await arrived(desk, ticket_id)
     # An older state of the whole ticket, too: as if embed had refused it then.
     message = Incoming(ENRICHED, old.partition, old.offset, key, old.value, old.headers)
     whole = dead_letter("embed", message, RefusedError("no"))
@@ -224,15 +220,11 @@ async def test_poison_from_far_ahead_makes_no_change_stale(desk: Desk) -> None:
     await desk.send(poison)
     (letter,) = await letters_of(desk, 1, stage="index")
     desk.zendesk.add_comment(ticket_id, "before the retry")
-
-    async def equal() -> bool:
-        return (await compare(desk, only=[ticket_id])).equal
-
-    await until(equal, SECONDS, "a change behind the poison")
+    await arrived(desk, ticket_id)  # behind the poison
     assert asked(desk, "retry", letter.id)["retried"] == 1
     await everything_done(desk)
     desk.zendesk.add_comment(ticket_id, "after the retry")
-    await until(equal, SECONDS, "a change behind the retried poison")
+    await arrived(desk, ticket_id)
     assert (await records_on(desk, EMBEDDED, key))[-1].value != poison.value
     assert asked(desk, "list")["total"] == 0
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
-from comparison import compare
+from comparison import arrived
 from harness import Desk, until
 from readme_commands import Shell, examples
 from receiver import KEY, Server, serving
@@ -324,11 +324,7 @@ async def test_a_running_import_is_cancelled_and_goes_on(
     assert told[-1]["done"] == told[-1]["total"]
     # The export lags behind: what has just changed may be left to the live source.
     assert TICKETS - len(changed) <= told[-1]["total"] <= TICKETS
-
-    async def equal() -> bool:
-        return (await compare(desk)).equal
-
-    await until(equal, SECONDS, "everything is indexed")
+    await arrived(desk)
 
 
 async def test_the_readme_s_examples_are_answered(desk: Desk, server: Server, tmp_path: Path) -> None:

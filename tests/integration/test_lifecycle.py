@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from comparison import assert_equal, compare, stored_chunks
+from comparison import ARRIVES_SECONDS, arrived, assert_equal, stored_chunks
 from harness import Desk, until
 from msgspec.structs import replace
 
@@ -24,7 +24,6 @@ from ticketstream.records.reader import TopicReader
 from ticketstream.records.searching import query_vector
 from ticketstream.sample.zendesk.changes import SCRUBBED
 
-ARRIVES_SECONDS = 90.0
 VECTORS: dict[str, Vector] = {}
 """Those of the words looked for: a model takes its time to load."""
 MESSAGES: dict[str, type[Any]] = {
@@ -58,15 +57,6 @@ async def shows(desk: Desk, word: str, *tickets: int, public_only: bool = False,
     await until(as_expected, ARRIVES_SECONDS, f"a search for {word} shows {tickets or 'nothing'}")
 
 
-async def as_in_zendesk(desk: Desk, *tickets: int) -> None:
-    """Wait until the index holds each ticket as it is: every word, in chunks of the right visibility."""
-
-    async def equal() -> bool:
-        return (await compare(desk, only=tickets)).equal
-
-    await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now")
-
-
 def exported(desk: Desk, ticket_id: int) -> dict[str, Any]:
     """Return the row the export has of a ticket."""
     row: dict[str, Any] = desk.zendesk.truth_of(ticket_id)["ticket"]
@@ -87,7 +77,7 @@ async def test_created(desk: Desk) -> None:
     await shows(desk, "quollette", hidden)
     assert await ids(desk, "wombatine", public_only=True) == {number}
     assert await ids(desk, "quollette", public_only=True) == set()
-    await as_in_zendesk(desk, number, hidden)
+    await arrived(desk, number, hidden)
 
 
 async def test_updated(desk: Desk) -> None:
@@ -96,7 +86,7 @@ async def test_updated(desk: Desk) -> None:
     await shows(desk, "tamarinet", number, status="solved", tag="vip_lifecycle")
     assert await ids(desk, "marmosette", status="new") == set()
     assert await ids(desk, "About the marmosette") == set()
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 async def test_comment_added(desk: Desk) -> None:
@@ -109,7 +99,7 @@ async def test_comment_added(desk: Desk) -> None:
     for word in ("lemurine", "siamangue"):
         assert {hit.visibility for hit in await found(desk, word) if word in hit.text} >= {"public"}
     assert {hit.visibility for hit in await found(desk, "gibbonade")} == {"internal"}
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 async def test_comment_made_private(desk: Desk) -> None:
@@ -124,7 +114,7 @@ async def test_comment_made_private(desk: Desk) -> None:
     told = json.loads(desk.command("search", "agoutiness", "--public-only", "--json").stdout)
     assert told and not any("agoutiness" in hit["text"] for hit in told)
     assert {hit["visibility"] for hit in told} == {"public"}
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 async def test_the_only_public_comment_made_private_takes_the_subject_along(desk: Desk) -> None:
@@ -133,7 +123,7 @@ async def test_the_only_public_comment_made_private_takes_the_subject_along(desk
     desk.zendesk.make_private(number, comment["id"])
     await shows(desk, "viscachette", public_only=True)
     assert await ids(desk, "viscachette") == {number}
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 async def test_comment_redacted(desk: Desk) -> None:
@@ -147,7 +137,7 @@ async def test_comment_redacted(desk: Desk) -> None:
     await shows(desk, "hamsteria")
     await shows(desk, "gerbilium")
     assert await ids(desk, "dormousse", public_only=True) == {number}
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
     assert not [chunk for chunk in await stored_chunks(desk) if "4111" in chunk.text or "4222" in chunk.text]
 
 
@@ -158,7 +148,7 @@ async def test_merged_into_another(desk: Desk) -> None:
     await shows(desk, "numbatik", target)
     assert exported(desk, source)["status"] == "closed"
     assert "closed_by_merge" in exported(desk, source)["tags"]
-    await as_in_zendesk(desk, source, target)
+    await arrived(desk, source, target)
 
 
 async def test_soft_deleted_and_restored(desk: Desk) -> None:
@@ -174,7 +164,7 @@ async def test_soft_deleted_and_restored(desk: Desk) -> None:
     await shows(desk, "bandicootish", number, public_only=True)
     await shows(desk, "bilbyish", number)
     assert await ids(desk, "bilbyish", public_only=True) == set()
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 async def test_permanently_deleted(desk: Desk) -> None:
@@ -197,7 +187,7 @@ async def test_marked_as_spam_and_restored(desk: Desk) -> None:
     await shows(desk, "koalesque")
     desk.zendesk.restore(number)
     await shows(desk, "koalesque", number)
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 @pytest.mark.parametrize("field", ["brand_id", "organization_id"])
@@ -220,7 +210,7 @@ async def test_moved_to_another_brand_or_organisation(desk: Desk, field: str) ->
         (name,) = {chunk.facts.organization for chunk in own}
         assert name == desk.zendesk.truth_of(number)["organization"] != ""
     assert len(own) == 1
-    await as_in_zendesk(desk, number)
+    await arrived(desk, number)
 
 
 # What comes late.

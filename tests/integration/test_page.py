@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from comparison import compare
+from comparison import ARRIVES_SECONDS, arrived
 from harness import Desk, until
 from page_browser import AWAY, KEY, PageServer, Watcher, chromium, watching
 from playwright.async_api import Browser, expect
@@ -29,7 +29,6 @@ WORDS = {
     "stopped": "Stopped",
     "unknown": "No connection",
 }
-ARRIVES_SECONDS = 90.0
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 WRONG_KEY = "401 (Unauthorized)"
@@ -291,13 +290,6 @@ async def test_dead_letters_are_retried(watcher: Watcher, desk: Desk, server: Pa
     await expect(page.locator("#letters")).to_have_text("None. Everything could be processed.")
     assert (await asyncio.to_thread(server.get, "/dead-letters"))["open"] == 0
     await arrived(desk, ticket)
-
-
-async def arrived(desk: Desk, ticket: int) -> None:
-    async def equal() -> bool:
-        return (await compare(desk, only=[ticket])).equal
-
-    await until(equal, ARRIVES_SECONDS, f"ticket {ticket} as it is now")
 
 
 async def test_search_shows_the_api_s_results_and_hostile_text_as_text(

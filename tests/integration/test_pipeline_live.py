@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from comparison import assert_equal, compare
-from harness import Desk, until
+from comparison import arrived, assert_equal
+from harness import Desk
 
 from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.search import Hit, Search
-
-ARRIVES_SECONDS = 90.0
 
 
 def tickets_at_work(desk: Desk) -> Iterator[dict[str, Any]]:
@@ -21,15 +19,6 @@ def tickets_at_work(desk: Desk) -> Iterator[dict[str, Any]]:
         kinds = {comment["public"] for comment in truth["comments"] if comment["body"].strip()}
         if not truth["removed"] and truth["ticket"]["status"] != "closed" and kinds == {True, False}:
             yield truth
-
-
-async def arrived(desk: Desk, *tickets: int) -> None:
-    """Wait until the index holds these tickets as they are now."""
-
-    async def equal() -> bool:
-        return (await compare(desk, only=tickets)).equal
-
-    await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now")
 
 
 async def search(desk: Desk, text: str, *, public_only: bool = False) -> Sequence[Hit]:

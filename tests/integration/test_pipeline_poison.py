@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 
 import pytest
-from comparison import assert_equal, compare
+from comparison import arrived, assert_equal
 from harness import Desk, until
 from msgspec.structs import replace
 from poison import KINDS, unreadable
@@ -60,19 +60,7 @@ def newest_of(letters: Sequence[DeadLetter], count: int) -> list[DeadLetter]:
 async def goes_on(desk: Desk, ticket_id: int) -> None:
     """Change a ticket and wait until it is in the index: it passes every topic in its partition."""
     desk.zendesk.add_comment(ticket_id, "Does it still go on?")
-
-    async def equal() -> bool:
-        return (await compare(desk, only=[ticket_id])).equal
-
-    try:
-        await until(equal, SECONDS, f"a change of ticket {ticket_id} behind the poison")
-    except AssertionError as error:
-        differs = (await compare(desk, only=[ticket_id])).differences
-        receipts = [receipt for receipt in await desk.receipts() if receipt.ticket_id == ticket_id]
-        raise AssertionError(
-            f"{error}\n{differs}\nunacknowledged: {await desk.unacknowledged()}\n"
-            f"receipts: {receipts[-3:]}\n{desk.log()[-3000:]}"
-        ) from None
+    await arrived(desk, ticket_id)
 
 
 def open_ticket(desk: Desk, skip: int) -> int:

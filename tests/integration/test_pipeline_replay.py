@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import httpx
-from comparison import assert_equal, compare
+from comparison import ARRIVES_SECONDS, arrived, assert_equal, compare
 from conftest import OpenDesk
 from harness import Desk, settings_of, until
 
@@ -26,7 +26,6 @@ from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.records.searching import find
 
 TICKETS = 300
-ARRIVES_SECONDS = 90.0
 
 
 def use(desk: Desk, **settings: object) -> None:
@@ -70,15 +69,6 @@ def open_tickets(desk: Desk) -> Iterator[dict[str, Any]]:
         kinds = {comment["public"] for comment in truth["comments"] if comment["body"].strip()}
         if not truth["removed"] and truth["ticket"]["status"] != "closed" and kinds == {True, False}:
             yield truth
-
-
-async def arrived(desk: Desk, *tickets: int) -> None:
-    """Wait until the index holds these tickets, or all, as they are now."""
-
-    async def equal() -> bool:
-        return (await compare(desk, only=tickets)).equal
-
-    await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now")
 
 
 async def receipts_of(desk: Desk, replay_id: str) -> list[Receipt]:

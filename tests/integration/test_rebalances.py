@@ -16,7 +16,7 @@ from schemas.settings import PREFIX
 
 TICKETS = 800
 A_SECOND = 40
-PARTITIONS = 16
+PARTITIONS = 8
 WINDOW_SECONDS = 5
 """Stands for the minute: at a steady rate, what holds in every five seconds holds in every minute."""
 BURST_SECONDS = 0.5

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from comparison import assert_equal, compare, stored_chunks
+from comparison import arrived, assert_equal, stored_chunks
 from harness import Desk, until
 from stacks import Stacks
 from weaviate.classes.query import Filter
@@ -207,11 +207,7 @@ async def test_live_changes_are_no_drift(desk: Desk) -> None:
     assert await changing > 20
     assert [figures(outcome) for outcome in outcomes] == [{}, {}]
     assert all(outcome.in_step and outcome.fix is None for outcome in outcomes)
-
-    async def quiet() -> bool:
-        return (await compare(desk)).equal
-
-    await until(quiet, 90, "all changes arrived")
+    await arrived(desk)
     assert (await looked(desk)).in_step
 
 

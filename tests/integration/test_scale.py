@@ -15,9 +15,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 from command_process import Command
-from comparison import assert_equal, compare
+from comparison import arrived, assert_equal
 from conftest import OpenDesk
-from harness import Desk, settings_of, until
+from harness import Desk, settings_of
 
 from agents.partitions import account_partition, partition_of
 from schemas.ids import ALIAS
@@ -265,11 +265,7 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
         desk.zendesk.add_comment(number, "First the harbour")
         desk.zendesk.add_comment(number, "then the cliffs")
     desk.zendesk.delete(moved[0])
-
-    async def arrived() -> bool:
-        return (await compare(desk, only=moved)).equal
-
-    await until(arrived, 60, "the changes of moved tickets")
+    await arrived(desk, *moved)
     assert await desk.dead_letters() == []
     await assert_equal(desk)
     compared = desk.command("reconcile", "--json")

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from comparison import assert_equal, compare
+from comparison import ARRIVES_SECONDS, arrived, assert_equal, compare
 from harness import Desk, until
 from receiver import SECRET, Server, serving
 from stacks import Stacks
@@ -23,7 +23,6 @@ from schemas.topics import CHANGES
 from ticketstream.sample.zendesk.webhooks import Hook, sign
 
 TICKETS = 60
-ARRIVES_SECONDS = 60.0
 NEVER = {"ZENDESK__POLL_SECONDS": 3600}
 """The export is looked at once, when the worker starts: what arrives later came by a webhook."""
 
@@ -68,13 +67,6 @@ async def quiet(desk: Desk) -> None:
         await until(done, ARRIVES_SECONDS, "everything worked off")
     except AssertionError:
         raise AssertionError(f"not worked off: {left}\n{desk.log()[-6000:]}") from None
-
-
-async def arrived(desk: Desk, *tickets: int) -> None:
-    async def equal() -> bool:
-        return (await compare(desk, only=tickets)).equal
-
-    await until(equal, ARRIVES_SECONDS, f"tickets {tickets} as they are now\n{desk.log()[-3000:]}")
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -25,7 +27,7 @@ from ticketstream.stack import kafka, layout, sample, weaviate
 from ticketstream.stack.api import LocalStack
 from ticketstream.stack.build import POM, Parts
 from ticketstream.stack.environment import stack_environment, write_settings_file
-from ticketstream.stack.layout import StackPaths
+from ticketstream.stack.layout import StackPaths, folder_size
 from ticketstream.stack.options import StackOptions
 from ticketstream.stack.planning import external_services, plan_spec, with_services
 from ticketstream.stack.ports import FIRST, LAST, choose_ports, free_ports, is_free
@@ -247,6 +249,24 @@ def test_deleting_data_leaves_what_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     paths.delete_data()
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_the_size_of_a_folder_is_told_while_something_in_it_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kept", "gone"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log").write_bytes(b"x" * 10_000)
+    size = folder_size(tmp_path)
+    scan = os.scandir
+
+    def deleting(folder: Any) -> Any:
+        if str(folder).endswith("gone"):
+            shutil.rmtree(folder)  # as Kafka deletes what is past its time
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", deleting)
+    assert 10_000 <= folder_size(tmp_path) < size
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:

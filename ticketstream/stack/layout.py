@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -128,9 +130,8 @@ def unwritable(folder: Path, error: OSError) -> StackError:
 def folder_size(folder: Path) -> int:
     """Return the bytes the files below a folder take on the disk; files that vanish are left out."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
+    for parent, folders, files in os.walk(folder):  # which passes over folders that vanish
+        for name in (*folders, *files):
+            with suppress(OSError):
+                total += Path(parent, name).lstat().st_blocks * 512
     return total
