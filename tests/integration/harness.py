@@ -263,5 +263,5 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float, what: 
     while not await condition():
         now = time.monotonic()
         assert now < deadline, f"not after {seconds:.0f} s: {what}"
-        await asyncio.sleep(max(0.1, now - looked))
+        await asyncio.sleep(max(0.2, now - looked))
         looked = time.monotonic()

@@ -18,7 +18,7 @@ from schemas.ids import ticket_key
 from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
-from streams.sinks.weaviate.client import connect
+from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.search import Hit, Search
 from ticketstream.records.reader import TopicReader
 from ticketstream.records.searching import query_vector
@@ -33,28 +33,34 @@ MESSAGES: dict[str, type[Any]] = {
 }
 
 
-async def found(desk: Desk, word: str, *, public_only: bool = False, **filters: Any) -> list[Hit]:
+async def found(desk: Desk, word: str, **filters: Any) -> list[Hit]:
     """Return what a search for a word shows and has the word in it."""
-    settings = desk.settings
+    async with await connect(desk.settings) as connection:
+        return await found_by(connection, desk, word, **filters)
+
+
+async def found_by(connection: WeaviateConnection, desk: Desk, word: str, **filters: Any) -> list[Hit]:
+    """Do the same over a connection that is open already."""
     if word not in VECTORS:
-        VECTORS[word] = await query_vector(settings, word)
-    async with await connect(settings) as connection:
-        search = Search(connection).search
-        hits = await search(desk.account, word, VECTORS[word], limit=20, public_only=public_only, **filters)
+        VECTORS[word] = await query_vector(desk.settings, word)
+    hits = await Search(connection).search(desk.account, word, VECTORS[word], limit=20, **filters)
     return [hit for hit in hits if word in hit.text]
 
 
-async def ids(desk: Desk, word: str, *, public_only: bool = False, **filters: Any) -> set[int]:
-    return {hit.ticket_id for hit in await found(desk, word, public_only=public_only, **filters)}
+async def ids(desk: Desk, word: str, **filters: Any) -> set[int]:
+    return {hit.ticket_id for hit in await found(desk, word, **filters)}
 
 
-async def shows(desk: Desk, word: str, *tickets: int, public_only: bool = False, **filters: Any) -> None:
+async def shows(desk: Desk, word: str, *tickets: int, **filters: Any) -> None:
     """Wait until a search for a word shows these tickets, and no others."""
+    async with await connect(desk.settings) as connection:
 
-    async def as_expected() -> bool:
-        return await ids(desk, word, public_only=public_only, **filters) == set(tickets)
+        async def as_expected() -> bool:
+            return {hit.ticket_id for hit in await found_by(connection, desk, word, **filters)} == set(
+                tickets
+            )
 
-    await until(as_expected, ARRIVES_SECONDS, f"a search for {word} shows {tickets or 'nothing'}")
+        await until(as_expected, ARRIVES_SECONDS, f"a search for {word} shows {tickets or 'nothing'}")
 
 
 def exported(desk: Desk, ticket_id: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from harness import Desk
 from agents import pipeline
 from schemas.messages import Receipt
 
-TICKETS = 600
+TICKETS = 400
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
 IN_FLIGHT = pipeline.HELD

@@ -25,7 +25,7 @@ from streams.sinks.weaviate.search import Hit
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.records.searching import find
 
-TICKETS = 300
+TICKETS = 200
 
 
 def use(desk: Desk, **settings: object) -> None:
@@ -115,7 +115,7 @@ async def test_weaviate_lost_is_made_again_from_embedded(open_desk: OpenDesk) ->
 
 
 async def test_a_replay_goes_on_after_a_kill_and_never_undoes_live_changes(open_desk: OpenDesk) -> None:
-    tickets = 600
+    tickets = 400
     desk = open_desk(tickets)
     worker = desk.worker()
     assert (await desk.whole_import()).status == "completed"
