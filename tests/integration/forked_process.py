@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ticketstream.cli import COMMAND_MODULES
 from ticketstream.stack.processes import PR_SET_PDEATHSIG
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -25,8 +26,10 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         "agents.app",
+        "agents.draining",
         "agents.pipeline",
         "ticketstream.checks.everything",
+        *COMMAND_MODULES,
         "ticketstream.cli.import_run",
         "ticketstream.cli.replay_run",
         "ticketstream.http.server",
@@ -34,6 +37,17 @@ _FORKS.set_forkserver_preload(
         "ticketstream.records.dead_letters",
         "ticketstream.records.searching",
         "ticketstream.scale.run",
+        # What is imported only when it is needed.
+        "anyio._backends._asyncio",
+        "faust.app.router",
+        "faust.assignor.partition_assignor",
+        "faust.worker",
+        "google.genai",
+        "httpcore",
+        "uvicorn.protocols.http.httptools_impl",
+        "uvicorn.protocols.websockets.websockets_sansio_impl",
+        "uvloop",
+        "wordllama",
     ]
 )
 
