@@ -368,19 +368,24 @@ async def test_anybody_can_use_it(
         await page.fill("#q", "password")
         await page.press("#q", "Enter")
         await page.wait_for_selector(".result")
-        for summary in await page.locator(".as-table summary").all():
-            await summary.click()
-        await watcher.shown()
+        if viewport is PHONE:  # hundreds of rows: each takes axe its time
+            for summary in await page.locator(".as-table summary").all():
+                await summary.click()
+            await watcher.shown()
         await assert_accessible(watcher)
         assert await page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
         assert watcher.errors() == []
 
 
 async def assert_accessible(watcher: Watcher) -> None:
-    """Assert that it is so with light and with dark colours."""
-    for scheme in ("light", "dark"):
+    """Assert that it is so with light colours, and that dark ones contrast as well."""
+    rules: dict[str, dict[str, Any]] = {
+        "light": {},
+        "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}},
+    }
+    for scheme, options in rules.items():
         await watcher.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found = await Axe().run(watcher.page)
+        found = await Axe().run(watcher.page, options=options)
         assert found.violations_count == 0, f"{scheme}: {found.generate_report()}"
 
 
