@@ -27,12 +27,10 @@ _SHARED = (
     "test_lifecycle.py",
     "test_pipeline_live.py",
     "test_pipeline_poison.py",
-    "test_pipeline_replay.py",
     "test_weaviate_search.py",
     "test_weaviate_sink.py",
     "test_weaviate_switch.py",
     "test_prometheus.py",
-    "test_http_api.py",
     "test_http_fuzz.py",
     "test_page.py",
 )

@@ -225,6 +225,28 @@ async def search_until_cancelled(desk: Desk, text: str, ticket_id: int) -> None:
         await asyncio.sleep(0.3)
 
 
+async def assert_a_replay_of_nothing_is_one_clear_line(desk: Desk) -> None:
+    cases = {
+        (
+            "--from",
+            "enriched",
+            "--until",
+            "2001-01-01",
+        ): "nothing to replay: tickets.enriched holds no message",
+        ("--from", "changes", "--ticket", "999999999"): "no message of ticket #999999999",
+        ("--from", "nowhere"): "'changes', 'enriched', 'embedded'",
+        ("--from", "embedded", "--since", "1h", "--until", "2h"): "nothing lies between",
+        ("--from", "embedded", "--ticket", "seven"): "--ticket",
+    }
+    for arguments, words in cases.items():
+        ended = await command(desk, "replay", *arguments)
+        assert ended.returncode != 0
+        errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1, ended.stderr
+        assert words in errors[0]
+        assert "Traceback" not in ended.stderr
+
+
 async def test_one_ticket_a_time_and_all_changes_are_replayed(open_desk: OpenDesk) -> None:
     desk = open_desk(150)
     desk.worker()
@@ -266,25 +288,4 @@ async def test_one_ticket_a_time_and_all_changes_are_replayed(open_desk: OpenDes
     assert found["skipped"] == found["failed"] == 0
     assert desk.comment_calls() - calls == desk.fewest_comment_calls()
     await assert_equal(desk)
-
-
-async def test_a_replay_of_nothing_is_one_clear_line(desk: Desk) -> None:
-    cases = {
-        (
-            "--from",
-            "enriched",
-            "--until",
-            "2001-01-01",
-        ): "nothing to replay: tickets.enriched holds no message",
-        ("--from", "changes", "--ticket", "999999999"): "no message of ticket #999999999",
-        ("--from", "nowhere"): "'changes', 'enriched', 'embedded'",
-        ("--from", "embedded", "--since", "1h", "--until", "2h"): "nothing lies between",
-        ("--from", "embedded", "--ticket", "seven"): "--ticket",
-    }
-    for arguments, words in cases.items():
-        ended = await command(desk, "replay", *arguments)
-        assert ended.returncode != 0
-        errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-        assert len(errors) == 1, ended.stderr
-        assert words in errors[0]
-        assert "Traceback" not in ended.stderr
+    await assert_a_replay_of_nothing_is_one_clear_line(desk)
