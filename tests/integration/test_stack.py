@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import psutil
 import pytest
+from command_process import Command
 
 from schemas.errors import StackError
 from schemas.settings import load_settings
@@ -85,15 +86,7 @@ def consume(bootstrap: str, count: int) -> list[bytes | None]:
 
 
 def command(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ticketstream", *arguments],
-        env=command_environment(data_dir) | environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        cwd=data_dir.parent,
-    )
+    return Command(arguments, command_environment(data_dir) | environment, data_dir.parent).ended(240)
 
 
 def command_environment(data_dir: Path) -> dict[str, str]:
