@@ -31,7 +31,7 @@ def _folder(scene: Scene, worker: LoggedWorker) -> Path:
 
 async def spoil_the_tables(scene: Scene) -> None:
     """The worker is killed or stopped, its RocksDB files are deleted or damaged, and it starts again."""
-    ways = [_delete, _garble, _truncate, _delete_some]
+    ways = list(_WAYS)
     scene.chance.shuffle(ways)
     await scene.in_turn(*(partial(_spoil, way=way) for way in ways))
 
@@ -83,6 +83,9 @@ def _delete_some(folder: Path, chance: random.Random) -> None:
             path.unlink()
 
 
+_WAYS = (_delete, _garble, _truncate, _delete_some)
+
+
 @asynccontextmanager
 async def small_disk(scene: Scene) -> AsyncIterator[None]:
     """The workers' folder is on a small disk of its own (a tmpfs: this takes root)."""
@@ -120,8 +123,7 @@ async def _fill_up(scene: Scene) -> None:
 
 async def spoil_and_fill(scene: Scene) -> None:
     """The worker's RocksDB files are deleted or damaged, and another time its disk is full."""
-    way = scene.chance.choice([_delete, _garble, _truncate, _delete_some])
-    await scene.in_turn(partial(_spoil, way=way), _fill_up)
+    await scene.in_turn(partial(_spoil, way=scene.chance.choice(_WAYS)), _fill_up)
 
 
 def _fill(path: Path) -> None:

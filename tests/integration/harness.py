@@ -21,6 +21,7 @@ from agents.producer import Producer, Record
 from agents.topics import ensure_topics
 from agents.watermarks import Watermarks
 from schemas.codec import decode, schema_header
+from schemas.ids import ALIAS
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import DeadLetter, Receipt
 from schemas.settings import PREFIX, Settings
@@ -35,6 +36,7 @@ from schemas.topics import (
     IMPORT_PROGRESS,
     INDEXED,
 )
+from streams.sinks.weaviate.client import connect
 from ticketstream.records.commands import command_record, new_import_id
 from ticketstream.records.imports import ImportWatch
 from ticketstream.records.reader import TopicReader
@@ -167,6 +169,12 @@ class Desk:
             while not condition(receipts):
                 new = await reader.next_batch(0.05)
                 receipts += [decode(Receipt, raw.value, raw.headers) for raw in new]
+
+    async def lose_index(self) -> None:
+        """Have Weaviate hold nothing any more."""
+        async with await connect(self.settings) as connection:
+            await connection.client.alias.delete(alias_name=ALIAS)
+            await connection.client.collections.delete_all()
 
     async def unacknowledged(self) -> dict[str, tuple[int, int]]:
         """Return what is committed and the end of each topic and partition not worked off."""

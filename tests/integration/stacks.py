@@ -15,9 +15,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.group import LeaveGroupRequest
 from harness import Desk, until
 
-from schemas.ids import ALIAS
 from schemas.state import APP_ID
-from streams.sinks.weaviate.client import connect
 from ticketstream.stack.options import StackOptions
 
 CLEARED_SECONDS = 30.0
@@ -89,9 +87,7 @@ async def _clear(desk: Desk) -> None:
         await until(no_topics, CLEARED_SECONDS, "Kafka has forgotten the topics, and the offsets in them")
     finally:
         await admin.close()
-    async with await connect(desk.settings) as connection:
-        await connection.client.alias.delete(alias_name=ALIAS)
-        await connection.client.collections.delete_all()
+    await desk.lose_index()
 
 
 async def _end_group(admin: Any) -> None:
@@ -100,10 +96,10 @@ async def _end_group(admin: Any) -> None:
         answers = await admin.describe_consumer_groups([APP_ID])
     except GroupCoordinatorNotAvailableError:
         return  # there never was a worker
+    coordinator = await admin.find_coordinator(APP_ID)
     for group in (group for answer in answers for group in answer.to_object()["groups"]):
         for member in group["members"]:
-            leave = LeaveGroupRequest(APP_ID, member["member_id"])
-            await admin._send_request(leave, await admin.find_coordinator(APP_ID))
+            await admin._send_request(LeaveGroupRequest(APP_ID, member["member_id"]), coordinator)
 
 
 def _delete(path: Path) -> None:

@@ -20,12 +20,10 @@ from conftest import OpenDesk
 from harness import Desk, settings_of
 
 from agents.partitions import account_partition, partition_of
-from schemas.ids import ALIAS
 from schemas.messages import Receipt
 from schemas.settings import PREFIX
 from schemas.state import EmbeddingSpent, changelog_topic
 from schemas.topics import EMBEDDED, ENRICHED
-from streams.sinks.weaviate.client import connect
 from ticketstream.records.imports import find_import
 from ticketstream.records.reader import TopicReader
 
@@ -96,13 +94,6 @@ def indexed_live(receipts: Sequence[Receipt]) -> set[int]:
     return {each.ticket_id for each in receipts if not each.import_id and each.outcome == "indexed"}
 
 
-async def lose_index(desk: Desk) -> None:
-    """Have Weaviate hold nothing any more."""
-    async with await connect(desk.settings) as connection:
-        await connection.client.alias.delete(alias_name=ALIAS)
-        await connection.client.collections.delete_all()
-
-
 async def spent(desk: Desk) -> list[EmbeddingSpent]:
     """Return what the partitions have spent today, by their numbers."""
     entries: dict[int, EmbeddingSpent] = {}
@@ -124,7 +115,7 @@ async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenD
     assert imported.status == "completed"
     before, calls = await spent(desk), desk.comment_calls()
     assert sum(each.tokens for each in before) > 0
-    await lose_index(desk)
+    await desk.lose_index()
 
     # The replay has come to its first tickets when the worker dies: the others are anywhere on their way.
     begun = desk.command("replay", "--from", "embedded", "--no-wait", "--json")

@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 from command_process import Command
+from harness import outside_settings
 
 from schemas.errors import StackError
 from schemas.settings import load_settings
@@ -90,9 +91,7 @@ def command(data_dir: Path, *arguments: str, **environment: str) -> subprocess.C
 
 
 def command_environment(data_dir: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKETSTREAM_")}
-    cache = {name: value for name, value in os.environ.items() if name == "TICKETSTREAM_CACHE_DIR"}
-    return kept | cache | {"TICKETSTREAM_DATA_DIR": str(data_dir)}
+    return outside_settings() | {"TICKETSTREAM_DATA_DIR": str(data_dir)}
 
 
 @pytest.fixture(scope="module")
