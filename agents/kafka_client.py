@@ -5,10 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+import aiokafka.client
 import structlog
 from aiokafka import AIOKafkaConsumer
+from aiokafka.protocol.metadata import MetadataRequest
 
 _REST_SECONDS: Final = 0.2
+
+
+class AskingOnly(MetadataRequest):
+    """A question about topics that makes none.
+
+    aiokafka (0.14.0) lets the broker make what it is asked for, and brokers do so by default: with one
+    partition, and everything in it deleted after a week. No client of this process, Faust's neither, may.
+    """
+
+    def __init__(self, topics: list[str] | None = None) -> None:
+        super().__init__(topics, allow_auto_topic_creation=False)
+
+
+aiokafka.client.MetadataRequest = AskingOnly
 
 
 def keep_metadata(client: Any) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Final
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError
 
+from agents.kafka_client import stop_consumer
+from agents.topic_admin import described, grow_topic, make_topics, set_topic, settings_of
+from agents.topic_settings import TopicSettings, differences, mended
 from schemas.errors import ConflictError, SettingsError, UnavailableError
 from schemas.moves import scale_under_way
 from schemas.settings import PREFIX, Settings
@@ -45,7 +51,7 @@ def topic_configs() -> dict[str, dict[str, str]]:
         if topic in COMPACTED:
             own = dict(_COMPACT)
         elif topic in (DEAD_LETTERS, IMPORT_COMMANDS):
-            own = {"cleanup.policy": "delete", "retention.ms": "-1"}
+            own = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
         else:
             own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAYS)}
         largest = DEAD_LETTER_MAX_BYTES if topic == DEAD_LETTERS else TOPIC_MAX_BYTES
@@ -56,10 +62,14 @@ def topic_configs() -> dict[str, dict[str, str]]:
 
 
 async def ensure_topics(settings: Settings) -> None:
-    """Create what is missing, and check that every topic has the partitions the settings name.
+    """Create what is missing, and see that what exists keeps what the pipeline puts there.
 
-    Raises SettingsError when a topic has another number of partitions, ConflictError while the number is
-    being changed, UnavailableError when Kafka cannot be reached.
+    A topic that another client has made by asking for it has the broker's defaults: state and dead letters
+    would be deleted after a week. Its settings are mended, and while it is empty it gets its partitions.
+    What an operator has set is left; where that may lose data, the log says so.
+
+    Raises SettingsError when a topic has another number of partitions or the broker refuses something,
+    ConflictError while the number is being changed, UnavailableError when Kafka cannot be reached.
     """
     wanted = settings.kafka.partitions
     servers = settings.bootstrap_servers
@@ -67,7 +77,7 @@ async def ensure_topics(settings: Settings) -> None:
     try:
         try:
             await admin.start()
-            await _ensure(admin, wanted)
+            await _ensure(admin, servers, wanted)
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
@@ -82,9 +92,9 @@ async def replicas_of(admin: AIOKafkaAdminClient) -> int:
     return min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
 
 
-async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
+async def _ensure(admin: AIOKafkaAdminClient, servers: str, partitions: int) -> None:
     configs = topic_configs()
-    existing = set(await admin.list_topics())
+    existing = await described(admin)
     if (scaling := scale_under_way(existing)) is not None:
         raise ConflictError(
             f"{scaling[0]} partitions are being changed to {scaling[1]}: wait for `ticketstream scale`; if "
@@ -94,27 +104,96 @@ async def _ensure(admin: AIOKafkaAdminClient, partitions: int) -> None:
     if missing:
         replicas = await replicas_of(admin)
         new = [NewTopic(name, partitions, replicas, topic_configs=configs[name]) for name in missing]
-        # Another worker may be quicker; what it made is checked below.
-        with suppress(TopicAlreadyExistsError):
-            await admin.create_topics(new)
-    for _ in range(50):
-        counts = {
-            item["topic"]: len(item["partitions"])
-            for item in await admin.describe_topics(list(configs))
-            if item["error_code"] == 0
-        }
-        if len(counts) == len(configs) and all(counts.values()):
-            break
+        await make_topics(admin, new)
+    settings = await _settings(admin, [name for name in configs if name in existing])
+    small = [name for name, found in settings.items() if len(existing[name]) < partitions]
+    unchosen = [name for name in small if not settings[name].chosen]
+    grown = await _empty(servers, {name: existing[name] for name in unchosen})
+    for name in grown:
+        await grow_topic(admin, name, partitions)
+    counts = await _counts(admin, dict.fromkeys(configs, 1) | dict.fromkeys(grown, partitions))
+    wrong = wrong_partitions(counts, partitions)
+    for name, found in settings.items():
+        await _mend(admin, name, found, configs[name])
+    if wrong is not None:
+        raise SettingsError(wrong)
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, TopicSettings]:
+    try:
+        return await settings_of(admin, names)
+    except SettingsError as error:  # to write messages, nobody needs the right to read settings
+        structlog.get_logger().warning("the topics' settings are not checked", reason=error)
+        return {}
+
+
+async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of partitions, once each topic shows as many as it has been given."""
+    for _ in range(100):
+        found = await described(admin)
+        counts = {name: len(found.get(name, ())) for name in least}
+        if all(counts[name] >= number for name, number in least.items()):
+            return counts
         await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
-    wrong = {name: count for name, count in counts.items() if count != partitions}
-    if wrong:
-        name, count = next(iter(wrong.items()))
-        if len(set(counts.values())) > 1:
-            raise SettingsError(
-                f"topic {name} has {count} partitions, others have {min(counts.values())}: "
-                f"run `ticketstream scale --partitions {max(counts.values())}`"
-            )
-        raise SettingsError(
-            f"topic {name} has {count} partitions, but {PREFIX}KAFKA__PARTITIONS is {partitions}: "
-            f"set it to {count}"
+    late = next(name for name, number in least.items() if counts[name] < number)
+    raise UnavailableError(f"Kafka does not show all partitions of the topic {late} yet")
+
+
+async def _empty(servers: str, topics: Mapping[str, list[Any]]) -> list[str]:
+    """Return those that hold nothing: only they may get partitions without `scale` moving keys."""
+    if not topics:
+        return []
+    places = {name: [TopicPartition(name, each["partition"]) for each in topics[name]] for name in topics}
+    everywhere = [place for some in places.values() for place in some]
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        begins = await consumer.beginning_offsets(everywhere)
+        ends = await consumer.end_offsets(everywhere)
+    finally:
+        await stop_consumer(consumer)
+    return [name for name, some in places.items() if all(begins[place] == ends[place] for place in some)]
+
+
+async def _mend(
+    admin: AIOKafkaAdminClient, name: str, found: TopicSettings, wanted: Mapping[str, str]
+) -> None:
+    log = structlog.get_logger()
+    differ = differences(found, wanted)
+    mends = [each for each in differ if each.is_mended]
+    if mends:
+        wrong = ", ".join(map(str, mends))
+        try:
+            await set_topic(admin, name, mended(found, mends))
+        except SettingsError as error:
+            raise SettingsError(f"topic {name}: {wrong}. {error}") from error
+        log.warning("a topic's settings were wrong, and are mended", topic=name, was=wrong)
+    for left in differ:
+        if left not in mends:
+            log.warning("a topic has a setting that may lose data", topic=name, reason=str(left))
+
+
+def wrong_partitions(counts: Mapping[str, int], wanted: int) -> str | None:
+    """Return what is wrong with the numbers of partitions and how to mend it; None where nothing is."""
+    wrong = {name: count for name, count in counts.items() if count != wanted}
+    if not wrong:
+        return None
+    usual, _ = Counter(counts.values()).most_common(1)[0]
+    odd = {name: count for name, count in counts.items() if count != usual}
+    if odd:
+        name, count = next(iter(sorted(odd.items())))
+        more = f" (and {len(odd) - 1} more that differ)" if len(odd) > 1 else ""
+        return (
+            f"topic {name} has {_partitions(count)}{more}, the others have {usual}: "
+            f"run `ticketstream scale --partitions {max(counts.values())}`"
         )
+    name = next(iter(sorted(wrong)))
+    said = (
+        f"topic {name} has {_partitions(usual)}, but {PREFIX}KAFKA__PARTITIONS is {wanted}: set it to {usual}"
+    )
+    more = f", or run `ticketstream scale --partitions {wanted}`" if wanted > usual else ""
+    return said + more
+
+
+def _partitions(count: int) -> str:
+    return f"{count} partition{'s' if count > 1 else ''}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from agents.topics import topic_configs
+from agents.topic_admin import Described, described, settings_of
+from agents.topic_settings import TopicSettings, differences
+from agents.topics import topic_configs, wrong_partitions
 from schemas.moves import scale_under_way
-from schemas.settings import PREFIX, Settings
+from schemas.settings import Settings
 from ticketstream.checks.finding import Finding
 from ticketstream.records.reader import unreachable
 from ticketstream.records.workers import members_of
@@ -22,8 +24,8 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
     try:
         await admin.start()
         cluster = await admin.describe_cluster()
-        # All topics: asking for one that is missing would make some brokers create it.
-        topics = await admin.describe_topics()
+        topics = await described(admin)
+        chosen = await settings_of(admin, [name for name in topic_configs() if name in topics])
         workers = await members_of(admin)
     except (KafkaError, OSError, TimeoutError) as error:
         raise unreachable(servers, error) from error
@@ -31,11 +33,11 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
         await admin.close()
     brokers = len(cluster["brokers"])
     there = Finding("kafka", "ok", f"{servers} answers ({brokers} broker{'s' if brokers > 1 else ''})")
-    return [there, _topics(topics, settings.kafka.partitions), _workers(workers)]
+    return [there, _topics(topics, chosen, settings.kafka.partitions), _workers(workers)]
 
 
-def _topics(topics: list[dict[str, Any]], partitions: int) -> Finding:
-    if (scaling := scale_under_way(topic["topic"] for topic in topics)) is not None:
+def _topics(topics: Described, settings: Mapping[str, TopicSettings], partitions: int) -> Finding:
+    if (scaling := scale_under_way(topics)) is not None:
         return Finding(
             "topics",
             "fail",
@@ -43,17 +45,24 @@ def _topics(topics: list[dict[str, Any]], partitions: int) -> Finding:
             f"wait for it; if it was interrupted, run `ticketstream scale --partitions {scaling[1]}` again",
         )
     wanted = topic_configs()
-    found = {topic["topic"]: len(topic["partitions"]) for topic in topics if topic["topic"] in wanted}
-    wrong = {name: count for name, count in found.items() if count != partitions}
-    if wrong:
-        name, count = next(iter(sorted(wrong.items())))
+    counts = {name: len(topics[name]) for name in wanted if name in topics}
+    if (wrong := wrong_partitions(counts, partitions)) is not None:
+        said, _, todo = wrong.partition(": ")
+        return Finding("topics", "fail", said, todo)
+    differ = [(name, each) for name in counts for each in differences(settings[name], wanted[name])]
+    if differ:
+        (name, first), more = differ[0], len(differ) - 1
+        said = f"topic {name}: {first}{f' (and {more} more settings that differ)' if more else ''}"
+        if all(each.is_mended for _, each in differ):
+            return Finding("topics", "fail", said, "start a worker with `ticketstream worker`: it mends them")
         return Finding(
             "topics",
             "fail",
-            f"{name} has {count} partitions, the settings say {partitions}",
-            f"set {PREFIX}KAFKA__PARTITIONS={count}",
+            said,
+            "set them with `kafka-configs.sh --alter --entity-type topics` as they must be, or remove what "
+            "was set: a worker then mends them",
         )
-    missing = len(wanted) - len(found)
+    missing = len(wanted) - len(counts)
     if missing:
         return Finding(
             "topics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable
 from operator import itemgetter
 from types import TracebackType
@@ -13,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from agents.kafka_client import stop_consumer
+from agents.topic_admin import described
 from schemas.errors import UnavailableError
 from schemas.settings import PREFIX
 
@@ -24,7 +26,8 @@ class TopicReader:
 
     ``partitions`` narrows every topic to these; None means all. A topic that does not exist yet is
     empty. Nothing is committed and no group is joined: reading changes nothing for the workers.
-    Raises UnavailableError when Kafka is away.
+    Whichever methods are called, and in whatever order, every record comes once. Raises UnavailableError
+    when Kafka is away.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class TopicReader:
         self._timeout_ms = round(timeout * 1000)
         self._places: list[TopicPartition] = []
         self._consumer: Any = None
+        # A fetch brings what has been written behind the end that was asked for too: it is for the next read.
+        self._fetched: defaultdict[TopicPartition, deque[Any]] = defaultdict(deque)
 
     async def __aenter__(self) -> Self:
         consumer = AIOKafkaConsumer(
@@ -70,8 +75,7 @@ class TopicReader:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=self._timeout_ms)
         try:
             await admin.start()
-            # All topics: some brokers create a topic that is asked for by name.
-            found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics()}
+            found = await described(admin)
         finally:
             await admin.close()
         return [
@@ -91,12 +95,14 @@ class TopicReader:
         try:
             ends = await self._consumer.end_offsets(self._places) if self._places else {}
             for place in self._places:
-                # Positions tell the end, not the last record seen: compaction leaves holes in offsets.
-                while await self._consumer.position(place) < ends[place]:
-                    found = await self._consumer.getmany(place, timeout_ms=_FETCH_MS)
-                    for record in found.get(place, ()):
-                        if record.offset < ends[place]:
-                            yield record
+                fetched = self._fetched[place]
+                while True:
+                    while fetched and fetched[0].offset < ends[place]:
+                        yield fetched.popleft()
+                    # Positions tell the end, not the last record seen: compaction leaves holes in offsets.
+                    if await self._consumer.position(place) >= ends[place]:
+                        break
+                    await self._fetch(_FETCH_MS, place)
         except (KafkaError, TimeoutError) as error:
             raise unreachable(self._servers, error) from error
 
@@ -105,11 +111,19 @@ class TopicReader:
         if not self._places:
             await asyncio.sleep(seconds)
             return []
-        try:
-            found = await self._consumer.getmany(timeout_ms=max(1, round(seconds * 1000)))
-        except KafkaError as error:
-            raise unreachable(self._servers, error) from error
-        return [record for records in found.values() for record in records]
+        if not any(self._fetched.values()):
+            try:
+                await self._fetch(max(1, round(seconds * 1000)))
+            except KafkaError as error:
+                raise unreachable(self._servers, error) from error
+        batch = [record for place in self._places for record in self._fetched[place]]
+        self._fetched.clear()
+        return batch
+
+    async def _fetch(self, milliseconds: int, *places: TopicPartition) -> None:
+        found = await self._consumer.getmany(*places, timeout_ms=milliseconds)
+        for place, records in found.items():
+            self._fetched[place].extend(records)
 
 
 def unreachable(servers: str, error: BaseException) -> UnavailableError:

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
 from agents.kafka_client import stop_consumer
+from agents.topic_admin import described, grow_topic, make_topics
 from agents.topics import replicas_of, topic_configs
 from schemas.errors import ConflictError, UnavailableError
 from schemas.moves import scale_marker, scale_under_way
@@ -23,7 +24,6 @@ from ticketstream.scale.homes import Change
 _MARKER_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _SEEN_SECONDS: Final = 60.0
 _LOOK_AGAIN_SECONDS: Final = 0.1
-_TOPIC_EXISTS: Final = 36
 _UNKNOWN_TOPIC: Final = 3
 
 
@@ -51,10 +51,8 @@ class Broker:
 
     async def counts(self) -> dict[str, int]:
         """Return the number of partitions of each of our topics and changelogs that exists."""
-        # All topics: some brokers create a topic that is asked for by name.
-        found = await self._called(self._admin.describe_topics())
-        wanted = topic_configs()
-        return {each["topic"]: len(each["partitions"]) for each in found if each["topic"] in wanted}
+        found = await self._called(described(self._admin))
+        return {name: len(found[name]) for name in topic_configs() if name in found}
 
     async def under_way(self) -> Change | None:
         """Return the change that has begun and not ended."""
@@ -75,7 +73,11 @@ class Broker:
     async def end(self, change: Change) -> None:
         """Note that a change has ended."""
         answer = await self._called(self._admin.delete_topics([scale_marker(*change)]))
-        _raise_for(answer.topic_error_codes, _UNKNOWN_TOPIC)
+        for topic, code in answer.topic_error_codes:
+            if code not in (0, _UNKNOWN_TOPIC):
+                raise UnavailableError(
+                    f"Kafka refuses to delete the topic {topic}: {for_code(code).__name__}"
+                )
 
         async def gone() -> bool:
             return await self.under_way() is None
@@ -95,15 +97,11 @@ class Broker:
         )
         for name, count in counts.items():
             if count < partitions:
-                await self._called(self._admin.create_partitions({name: NewPartitions(partitions)}))
+                await self._called(grow_topic(self._admin, name, partitions))
 
         async def ready() -> bool:
-            found = await self._called(self._admin.describe_topics())
-            led = {
-                each["topic"]: sum(one["leader"] >= 0 for one in each["partitions"])
-                for each in found
-                if each["topic"] in configs
-            }
+            found = await self._called(described(self._admin))
+            led = {name: sum(one["leader"] >= 0 for one in found[name]) for name in configs if name in found}
             return len(led) == len(configs) and set(led.values()) == {partitions}
 
         await self._until(ready, f"{partitions} partitions of every topic")
@@ -137,9 +135,7 @@ class Broker:
         return int(await self._called(replicas_of(self._admin)))
 
     async def _create(self, topics: list[NewTopic]) -> None:
-        if topics:
-            answer = await self._called(self._admin.create_topics(topics))
-            _raise_for([error[:2] for error in answer.topic_errors], _TOPIC_EXISTS)
+        await self._called(make_topics(self._admin, topics))
 
     async def _until(self, condition: Any, what: str) -> None:
         try:
@@ -150,10 +146,3 @@ class Broker:
             raise UnavailableError(
                 f"Kafka at {self._servers} does not show after {_SEEN_SECONDS:.0f} s: {what}"
             ) from None
-
-
-def _raise_for(errors: Collection[Any], harmless: int) -> None:
-    """Raise UnavailableError for the first answer that is an error, and not the harmless one."""
-    for topic, code in errors:
-        if code not in (0, harmless):
-            raise UnavailableError(f"Kafka refuses to change the topic {topic}: {for_code(code).__name__}")

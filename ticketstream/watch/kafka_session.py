@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from agents.topic_admin import described
 from schemas.errors import UnavailableError
 from schemas.state import APP_ID
 from ticketstream.records.reader import unreachable
@@ -95,8 +96,7 @@ class KafkaSession:
 
     async def _open(self) -> None:
         await self._admin.start()
-        # All topics: some brokers create a topic that is asked for by name.
-        found = {topic["topic"]: topic["partitions"] for topic in await self._admin.describe_topics()}
+        found = await described(self._admin)
         missing = [topic for topic in (*self._measured, *self._followed) if topic not in found]
         if missing:
             raise UnavailableError(f"Kafka at {self._servers} has no topic {missing[0]} yet")
