@@ -96,13 +96,11 @@ async def test_topics_that_a_consumer_made_by_asking_become_what_they_must_be(
     # Somebody's own choice stays, and is named; a policy that would delete state does not stay.
     chosen = {"cleanup.policy": "delete", "max.message.bytes": "1000000"}
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "tickets.enriched", chosen)])
-    await ensure_topics(desk.settings)
-    (left,) = differences(
-        (await settings_of(admin, ["tickets.enriched"]))["tickets.enriched"],
-        topic_configs()["tickets.enriched"],
-    )
+    await ensure_topics(settings)
+    enriched = (await settings_of(admin, ["tickets.enriched"]))["tickets.enriched"]
+    (left,) = differences(enriched, topic_configs()["tickets.enriched"])
     assert (left.name, left.found) == ("max.message.bytes", "1000000")
-    (_, topics, _) = await check_kafka(desk.settings, timeout=10)
+    (_, topics, _) = await check_kafka(settings, timeout=10)
     assert "tickets.enriched: max.message.bytes is 1000000" in topics.message
 
     consumer = AIOKafkaConsumer("tickets.nobody-has-made", bootstrap_servers=servers, request_timeout_ms=1000)

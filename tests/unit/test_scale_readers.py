@@ -130,7 +130,7 @@ def test_the_newest_look_at_the_export_counts_wherever_the_cursor_lies() -> None
 
 
 def test_the_doctor_names_a_change_that_has_not_ended() -> None:
-    finding = _topics([{"topic": scale_marker(4, 6), "partitions": [{}]}], 4)
+    finding = _topics({scale_marker(4, 6): [{}]}, {}, 4)
     assert finding.verdict == "fail"
     assert "`ticketstream scale --partitions 6` again" in finding.todo
 
