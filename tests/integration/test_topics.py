@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownTopicOrPartitionError
 from conftest import OpenDesk
 from harness import Desk
 
@@ -104,7 +105,7 @@ async def test_topics_that_a_consumer_made_by_asking_become_what_they_must_be(
     assert "tickets.enriched: max.message.bytes is 1000000" in topics.message
 
     consumer = AIOKafkaConsumer("tickets.nobody-has-made", bootstrap_servers=servers, request_timeout_ms=1000)
-    with pytest.raises(Exception, match=r"tickets.nobody-has-made"):
+    with pytest.raises(UnknownTopicOrPartitionError):
         await consumer.start()
     await consumer.stop()
     assert "tickets.nobody-has-made" not in await described(admin)
