@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -41,6 +42,8 @@ _STAMPED: Final = {
     "message.timestamp.type": "LogAppendTime"
 }
 _REPLICAS: Final = 3
+_SHOWN_SECONDS: Final = 30.0
+"""How long no more of the new partitions may show: thousands of them take a broker a minute."""
 _DAYS: Final = 24 * 3600 * 1000
 
 
@@ -129,14 +132,18 @@ async def _settings(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[
 
 async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[str, int]:
     """Return the numbers of partitions, once each topic shows as many as it has been given."""
-    for _ in range(100):
+    shown, until = 0, time.monotonic() + _SHOWN_SECONDS
+    while True:
         found = await described(admin)
         counts = {name: len(found.get(name, ())) for name in least}
-        if all(counts[name] >= number for name, number in least.items()):
+        late = [name for name, number in least.items() if counts[name] < number]
+        if not late:
             return counts
+        if sum(counts.values()) > shown:
+            shown, until = sum(counts.values()), time.monotonic() + _SHOWN_SECONDS
+        elif time.monotonic() > until:
+            raise UnavailableError(f"Kafka does not show all partitions of the topic {late[0]} yet")
         await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
-    late = next(name for name, number in least.items() if counts[name] < number)
-    raise UnavailableError(f"Kafka does not show all partitions of the topic {late} yet")
 
 
 async def _empty(servers: str, topics: Mapping[str, list[Any]]) -> list[str]:
