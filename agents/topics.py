@@ -42,8 +42,9 @@ _STAMPED: Final = {
     "message.timestamp.type": "LogAppendTime"
 }
 _REPLICAS: Final = 3
-_SHOWN_SECONDS: Final = 30.0
+_SHOWN_SECONDS: Final = 120.0
 """How long no more of the new partitions may show: thousands of them take a broker a minute."""
+_SAID_SECONDS: Final = 5.0
 _DAYS: Final = 24 * 3600 * 1000
 
 
@@ -133,6 +134,7 @@ async def _settings(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[
 async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[str, int]:
     """Return the numbers of partitions, once each topic shows as many as it has been given."""
     shown, until = 0, time.monotonic() + _SHOWN_SECONDS
+    say = time.monotonic() + _SAID_SECONDS
     while True:
         found = await described(admin)
         counts = {name: len(found.get(name, ())) for name in least}
@@ -143,6 +145,10 @@ async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[
             shown, until = sum(counts.values()), time.monotonic() + _SHOWN_SECONDS
         elif time.monotonic() > until:
             raise UnavailableError(f"Kafka does not show all partitions of the topic {late[0]} yet")
+        if time.monotonic() > say:
+            say += _SAID_SECONDS
+            log = structlog.get_logger()
+            log.info("waiting for Kafka to make partitions", made=shown, of=sum(least.values()))
         await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
 
 
