@@ -7,6 +7,7 @@ start. And one that fails later would make tickets dead letters that nothing is 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
 from collections import defaultdict
@@ -26,6 +27,7 @@ URL: Final = "local://"
 TRY_AGAIN: Final = 75
 """The exit status (sysexits.h, EX_TEMPFAIL) of a worker that its parent should start again."""
 _FULL: Final = "no space left on device"
+_FILES: Final = "too many open files"
 _PARTITIONS: Final = "partitions"
 """The file that says with how many partitions the tables beside it were made."""
 
@@ -44,7 +46,7 @@ class LocalStore(rocksdb.Store):
             # Another process that holds it is waited for (by Faust); room is for a person to make.
             if "lock" in str(error).lower():
                 raise
-            if _FULL in str(error).lower():
+            if any(lack in str(error).lower() for lack in (_FULL, _FILES)):
                 give_up(path, error)
             structlog.get_logger().warning(
                 "a local table is damaged and is made anew from its changelog",
@@ -122,6 +124,14 @@ def give_up(path: Path, error: Exception) -> None:
             "no room for the local tables: free some on their disk; the worker starts again when there is",
             path=str(path),
             error=text,
+        )
+    elif _FILES in text.lower():
+        log.error(
+            "too many open files: every partition of a worker needs some forty for its tables; raise the limit "
+            "(`ulimit -n`, LimitNOFILE), or start more workers, which share the partitions",
+            path=str(path),
+            error=text,
+            limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         )
     elif text.startswith(("Corruption", "IO error")):
         log.error(

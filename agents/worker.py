@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import faust
 import structlog
@@ -53,6 +55,7 @@ def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining:
         settings = load_settings()
         slot = take_slot(settings.data_dir)
         _return_memory()
+        _allow_files()
         # Faust collects garbage for every table at every rebalance: spare it what never goes away.
         gc.collect()
         gc.freeze()
@@ -101,6 +104,13 @@ def _return_memory() -> None:
             (_TRIM_THRESHOLD, _LARGE_BLOCK),
         ):
             mallopt(option, value)
+
+
+def _allow_files() -> None:
+    """Use as many open files as the system lets a process have: each partition's tables need some forty."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems name a limit that they do not accept
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

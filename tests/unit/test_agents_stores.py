@@ -131,6 +131,14 @@ def test_a_full_disk_ends_the_worker_and_deletes_nothing(tmp_path: Path) -> None
     assert "no room for the local tables" in ended.stdout + ended.stderr
 
 
+def test_too_many_open_files_are_no_damage(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    ended = ends_with(tmp_path, "IO error: While opendir: /tables/seen-549.db: Too many open files")
+    assert ended.returncode == stores.TRY_AGAIN
+    assert path.exists()
+    assert "raise the limit" in ended.stdout + ended.stderr
+
+
 def test_other_errors_end_nothing(tmp_path: Path) -> None:
     ended = ends_with(tmp_path, "the key is no bytes")
     assert (ended.returncode, ended.stdout) == (0, "goes on\n")
