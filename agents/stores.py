@@ -127,7 +127,7 @@ def give_up(path: Path, error: Exception) -> None:
         )
     elif _FILES in text.lower():
         log.error(
-            "too many open files: every partition of a worker needs some forty for its tables; raise the limit "
+            "too many open files: a worker needs some forty for each partition; raise the limit "
             "(`ulimit -n`, LimitNOFILE), or start more workers, which share the partitions",
             path=str(path),
             error=text,
