@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schemas.errors import UserError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sources.export_file import BadLine, read_export_file
@@ -22,7 +21,7 @@ def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) ->
     """Return what a file holds; ``connected``: workers can ask Zendesk for what the file leaves out.
 
     Exact, except that a ticket without comments in the file counts with its description, where the
-    workers would fetch its comments. Raises UserError as reading the file does, and for an empty one.
+    workers would fetch its comments. Raises UserError as reading the file does.
     """
     seen: set[tuple[int, int]] = set()
     unknown: set[int] = set()
@@ -53,8 +52,6 @@ def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) ->
             if not change.organization and change.ticket.organization_id is not None:
                 organizations.add(change.ticket.organization_id)
             groups = groups or (not change.group and change.ticket.group_id is not None)
-    if not tickets + unreadable:
-        raise UserError(f"{path} holds no tickets: it has no line that is not blank")
     people = -(-len(unknown) // _IDS_A_CALL) - (-len(organizations) // _IDS_A_CALL) + groups
     return Measured(
         tickets=tickets,
