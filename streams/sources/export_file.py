@@ -18,7 +18,7 @@ import msgspec
 from schemas.errors import DecodeError
 from schemas.messages import TicketChange
 from schemas.zendesk import Comment, Ticket, User
-from streams.sources.files.reading import MAX_ROW_BYTES, rows_of
+from streams.sources.files import reading
 from streams.sources.files.shape import other_than_ticket
 from streams.sources.zendesk.client import UNREADABLE
 from streams.sources.zendesk.export import change_of
@@ -83,11 +83,11 @@ def read_export_file(
     of the API. Raises UserError when the file is missing, not readable, no file, damaged, or without
     tickets.
     """
-    for number, row in rows_of(path, left_out):
+    for number, row in reading.rows_of(path, left_out):
         if number <= after_line:
             continue
         if not row.whole:
-            yield BadLine(number, row.raw, f"the row is over {MAX_ROW_BYTES // 2**20} MiB")
+            yield BadLine(number, row.raw, f"the row is over {reading.MAX_ROW_BYTES // 2**20} MiB")
             continue
         try:
             change = change_from_line(row.raw, account=account, import_id=import_id)

@@ -1,4 +1,4 @@
-"""Export files of every layout and packing: the same tickets come out; everything else is refused in a line."""
+"""Export files of every layout and packing: the same tickets come out; all else is refused in a line."""
 
 from __future__ import annotations
 
@@ -173,7 +173,9 @@ def test_a_row_over_the_limit_is_set_aside_and_only_its_beginning_is_held(
     tracemalloc.stop()
     assert ids(found) == [1, None, 3, 4, 5]
     assert (
-        isinstance(found[1], BadLine) and found[1].raw.startswith(b'{"id": 2,') and len(found[1].raw) == 100
+        isinstance(found[1], BadLine)
+        and "the row is over 2 MiB" in found[1].message
+        and len(found[1].raw) == 100
     )
     assert peak < 16 * 2**20
 

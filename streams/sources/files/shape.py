@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 _URL: Final = re.compile(r"/api/v2/(?:[^?#]*/)?([a-z_]+)/[^/?#]+$")
+_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _STATUSES: Final = frozenset(("new", "open", "pending", "hold", "solved", "closed", "deleted"))
 _OF_TICKETS: Final = (
     *("subject", "raw_subject", "requester_id", "requester", "submitter_id", "submitter", "assignee_id"),
@@ -62,7 +63,7 @@ def other_than_ticket(row: bytes) -> str | None:
     fields = _FIELDS.decode(row)
     if found := _URL.search(_text(fields, "url")):
         return None if found[1] == "tickets" else found[1].replace("_", " ")
-    if kind := _text(fields, "result_type"):
+    if (kind := _text(fields, "result_type")) and _NAME.fullmatch(kind):
         return None if kind == "ticket" else f"{kind}s"
     for name, words in _OF_OTHERS.items():
         if name in fields:

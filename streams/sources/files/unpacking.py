@@ -117,7 +117,7 @@ def _members(
         members = [one for one in archive.infolist() if not one.is_dir() and not _is_clutter(one.filename)]
         _check_archive(path, members)
         for member in members:
-            name = f"{member.filename} in {path}"
+            name = f"{_shown(member)} in {path}"
             with ExitStack() as opened:
                 unpacked = Unpacked(opened.enter_context(archive.open(member)), name, budget)
                 inner: io.BufferedReader[Any] = io.BufferedReader(unpacked, _BUFFER)
@@ -140,9 +140,14 @@ def _check_archive(path: Path, members: list[zipfile.ZipInfo]) -> None:
             )
         if member.compress_type not in _READ_METHODS:
             raise NoTicketsError(
-                f"{member.filename} in {path} is packed in a way that is not read: unpack it, and import "
+                f"{_shown(member)} in {path} is packed in a way that is not read: unpack it, and import "
                 "what is inside"
             )
+
+
+def _shown(member: zipfile.ZipInfo) -> str:
+    """Return a file's name for messages: whoever packed the archive chose it."""
+    return "".join(char if char.isprintable() else "?" for char in member.filename[:200])
 
 
 def _is_clutter(name: str) -> bool:
