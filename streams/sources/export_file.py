@@ -24,7 +24,7 @@ from streams.sources.zendesk.client import UNREADABLE
 from streams.sources.zendesk.export import change_of
 from streams.sources.zendesk.sideloads import Sideloads
 
-_AHEAD_SECONDS: Final = 24 * 3600
+_AHEAD_SECONDS: Final = 600
 """How far a row's version may lie ahead of this machine's clock."""
 
 

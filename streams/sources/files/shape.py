@@ -46,7 +46,7 @@ _OF_OTHERS: Final = {
 _PAGES: Final = (
     *("users", "organizations", "groups", "brands", "audits", "ticket_events", "ticket_metrics", "articles"),
     *("views", "macros", "triggers", "webhooks", "ticket_fields", "satisfaction_ratings", "deleted_tickets"),
-    *("suspended_tickets", "requests", "activities", "categories", "sections", "topics", "posts"),
+    *("comments", "suspended_tickets", "requests", "activities", "categories", "sections", "topics", "posts"),
 )
 _WORDS: Final = {"user": "users", "organization": "organizations", "group": "groups", "brand": "brands"}
 
@@ -65,15 +65,15 @@ def other_than_ticket(row: bytes) -> str | None:
         return None if found[1] == "tickets" else found[1].replace("_", " ")
     if (kind := _text(fields, "result_type")) and _NAME.fullmatch(kind):
         return None if kind == "ticket" else f"{kind}s"
+    if "id" not in fields and fields.keys().isdisjoint(("subject", "status", "requester_id")):
+        for name in (*_PAGES, *_WORDS):
+            if name in fields:
+                return _WORDS.get(name, name.replace("_", " "))
     for name, words in _OF_OTHERS.items():
         if name in fields:
             return words
     if _text(fields, "status") in _STATUSES or not fields.keys().isdisjoint(_OF_TICKETS):
         return None
-    if "id" not in fields:
-        for name in (*_PAGES, *_WORDS):
-            if name in fields:
-                return _WORDS.get(name, name.replace("_", " "))
     return "groups, brands or the like" if "name" in fields else "other records"
 
 
