@@ -125,7 +125,8 @@ def url(text: str, *, plain: str = "http", safe: str = "https") -> str:
         raise ValueError(f"is no address: set it as {safe}://HOST or {plain}://HOST:PORT")
     if "@" in parts.netloc:
         raise ValueError("has a login in it: set that in settings of its own")
-    return f"{scheme.lower()}://{rest.rstrip('/')}"
+    at, slash, below = rest.partition("/")
+    return f"{scheme.lower()}://{at.lower()}{slash}{below}".rstrip("/")
 
 
 def grpc_url(text: str) -> str:

@@ -155,3 +155,32 @@ async def test_a_ticket_too_large_for_kafka_becomes_a_dead_letter_that_fits(tmp_
     letter = decode(DeadLetter, sent.value, sent.headers)
     assert letter.error_type == "RefusedError"
     assert "ticket 1 is 11" in letter.message
+
+
+async def test_an_array_goes_on_at_the_row_where_the_record_stands(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.json", ["[", ",\n".join(line(number) for number in range(1, 6)), "]"])
+    record.cursor, record.fetched = "3", 3
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [4, 5]
+    assert [(c.cursor, c.fetched, c.ended) for c in kafka.feeds()] == [("5", 5, True)]
+
+
+async def test_a_file_that_became_one_of_users_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+    user = {"id": 1, "name": "Pat", "role": "end-user", "created_at": TIME, "updated_at": TIME}
+    record = written(tmp_path / "e.ndjson", [json.dumps(user)] * 3)
+    kafka = Kafka()
+    with pytest.raises(UserError, match="holds users, and no tickets"):
+        await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.calls == []
+
+
+async def test_a_user_amid_tickets_is_one_dead_letter(tmp_path: Path) -> None:
+    user = {"id": 4, "name": "Pat", "role": "end-user", "created_at": TIME, "updated_at": TIME}
+    record = written(tmp_path / "e.ndjson", [line(1), json.dumps(user), line(4)])
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [1, 4]
+    (sent,) = kafka.of(DEAD_LETTERS)
+    letter = decode(DeadLetter, sent.value, sent.headers)
+    assert (letter.line, letter.message) == (2, "not a ticket of Zendesk: one of its users")

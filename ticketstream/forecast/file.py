@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from schemas.messages import Origin, TicketChange
@@ -17,11 +18,18 @@ _SOMEBODY = "Somebody Unknown"
 _IDS_A_CALL = 100
 
 
-def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) -> Measured:
+def measure_file(
+    path: Path,
+    provider: EmbeddingProvider,
+    *,
+    connected: bool,
+    left_out: Callable[[str], object] = lambda _: None,
+) -> Measured:
     """Return what a file holds; ``connected``: workers can ask Zendesk for what the file leaves out.
 
     Exact, except that a ticket without comments in the file counts with its description, where the
-    workers would fetch its comments. Raises UserError as reading the file does.
+    workers would fetch its comments. ``left_out`` is told of files of an archive without tickets. Raises
+    UserError as reading the file does.
     """
     seen: set[tuple[int, int]] = set()
     unknown: set[int] = set()
@@ -29,7 +37,7 @@ def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) ->
     tickets = removed = unreadable = comment_calls = guessed = 0
     chunks = texts = tokens = 0
     groups = False
-    for item in read_export_file(path, account="forecast"):
+    for item in read_export_file(path, account="forecast", left_out=left_out):
         if isinstance(item, BadLine):
             unreadable += 1
             continue
