@@ -54,6 +54,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "webhooks": {"name": "x", "status": "active", "http_method": "POST"},
     "memberships": {"user_id": 7, "organization_id": 5, "default": True},
     "other records": {"status": "planned", "title": "An idea"},
+    "records of another program": {"subject": "Help", "status": 2, "requester_id": 7},
 }
 
 

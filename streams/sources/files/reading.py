@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ MAX_ROW_BYTES: Final = 384 * 1024 * 1024
 KEPT_OF_A_TOO_LONG_ROW: Final = 64 * 1024
 _HEAD_BYTES: Final = 1024 * 1024
 _BUFFER: Final = 1024 * 1024
+_DAMAGED: Final = (
+    *(EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile),
+    *(NotImplementedError, struct.error, UnicodeDecodeError),  # of an archive's own tables
+)
 _BETWEEN: Final = b" \t\r\n\x1e"
 
 
@@ -64,7 +69,7 @@ def rows_of(path: Path, left_out: Callable[[str], object] = lambda _: None) -> I
                     for row in rows_in(piece):
                         number = max(before + line, number + 1)
                         yield NumberedRow(number, row)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"{path} is damaged after row {number:,} ({error}): export or download it again"
         ) from error

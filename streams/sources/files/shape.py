@@ -58,7 +58,7 @@ def other_than_ticket(row: bytes) -> str | None:
 
     A row that Zendesk itself calls a ticket by its ``url`` is one, and one that it calls something else is
     not. Otherwise a ticket has one of its own fields, or one of its seven statuses, and none that only others
-    have. Raises what msgspec raises for what is no JSON object.
+    have; its status is a word. Raises what msgspec raises for what is no JSON object.
     """
     fields = _FIELDS.decode(row)
     if found := _URL.search(_text(fields, "url")):
@@ -72,6 +72,8 @@ def other_than_ticket(row: bytes) -> str | None:
     for name, words in _OF_OTHERS.items():
         if name in fields:
             return words
+    if memoryview(fields.get("status", b"null"))[:1] not in (b'"', b"n"):
+        return "records of another program"  # a number, as other help desks have
     if _text(fields, "status") in _STATUSES or not fields.keys().isdisjoint(_OF_TICKETS):
         return None
     return "groups, brands or the like" if "name" in fields else "other records"
