@@ -72,8 +72,8 @@ def other_than_ticket(row: bytes) -> str | None:
     for name, words in _OF_OTHERS.items():
         if name in fields:
             return words
-    if memoryview(fields.get("status", b"null"))[:1] not in (b'"', b"n"):
-        return "records of another program"  # a number, as other help desks have
+    if "url" not in fields and bytes(fields.get("status", b"null"))[:1].isdigit():
+        return "records of another program"  # other help desks have numbers there
     if _text(fields, "status") in _STATUSES or not fields.keys().isdisjoint(_OF_TICKETS):
         return None
     return "groups, brands or the like" if "name" in fields else "other records"
