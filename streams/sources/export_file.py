@@ -106,12 +106,11 @@ def change_from_line(line: bytes, *, account: str, import_id: str = "") -> Ticke
     which whatever happens to the ticket would be old.
     """
     try:
-        other = other_than_ticket(line)
+        if (other := other_than_ticket(line)) is not None:
+            raise DecodeError(f"not a ticket of Zendesk, but one of the {other}")
         row = _LINE.decode(line)
     except UNREADABLE as error:
         raise DecodeError(f"not a ticket of Zendesk: {error}") from error
-    if other is not None:
-        raise DecodeError(f"not a ticket of Zendesk: one of its {other}")
     ticket = Ticket(*(getattr(row, field) for field in Ticket.__struct_fields__))
     users = {}
     for person, field in (

@@ -66,7 +66,7 @@ def row(fields: dict[str, Any]) -> bytes:
 def test_a_row_of_another_kind_never_becomes_a_ticket(what: str) -> None:
     raw = row({"id": 802, **TIMES, **OTHERS[what]})
     assert other_than_ticket(raw) == what
-    with pytest.raises(DecodeError, match=f"not a ticket of Zendesk: one of its {what}"):
+    with pytest.raises(DecodeError, match=f"not a ticket of Zendesk, but one of the {what}"):
         change_from_line(raw, account="acme")
 
 

@@ -183,4 +183,4 @@ async def test_a_user_amid_tickets_is_one_dead_letter(tmp_path: Path) -> None:
     assert kafka.tickets() == [1, 4]
     (sent,) = kafka.of(DEAD_LETTERS)
     letter = decode(DeadLetter, sent.value, sent.headers)
-    assert (letter.line, letter.message) == (2, "not a ticket of Zendesk: one of its users")
+    assert (letter.line, letter.message) == (2, "not a ticket of Zendesk, but one of the users")
