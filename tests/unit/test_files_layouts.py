@@ -311,3 +311,11 @@ def test_what_unpacks_to_far_more_than_a_packer_can_pack_is_refused(
     inner = gzip.compress(NDJSON.encode() + b"\n" * 20_000_000)
     with pytest.raises(UserError, match="unpacks to over 1,100 times its size"):
         count_rows(written(tmp_path, zipped(("bomb.json.gz", inner))))
+
+
+@pytest.mark.parametrize("layout", ["array", "page", "page, indented", "a page a line", "an array a line"])
+def test_a_text_that_none_can_be_spoils_its_own_row_of_a_page_alone(tmp_path: Path, layout: str) -> None:
+    path = written(tmp_path, LAYOUTS[layout].replace("Straße 2", "\\ud800"))
+    found = read(path)
+    assert [one for one in ids(found) if one not in (None, 2)] == [1, 3, 4, 5]
+    assert len(found) == 5

@@ -6,10 +6,13 @@ Audits, Ticket Metrics, Views, Macros, Triggers, Help Center articles and posts,
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
 import msgspec
+
+from streams.sources.zendesk.client import UNREADABLE
 
 _URL: Final = re.compile(r"/api/v2/(?:[^?#]*/)?([a-z_]+)/[^/?#]+$")
 _NAME: Final = re.compile(r"[a-z_]{1,40}")
@@ -60,7 +63,7 @@ def other_than_ticket(row: bytes) -> str | None:
     not. Otherwise a ticket has one of its own fields, or one of its seven statuses, and none that only others
     have; its status is a word. Raises what msgspec raises for what is no JSON object.
     """
-    fields = _FIELDS.decode(row)
+    fields = _fields(row)
     if found := _URL.search(_text(fields, "url")):
         return None if found[1] == "tickets" else found[1].replace("_", " ")
     if (kind := _text(fields, "result_type")) and _NAME.fullmatch(kind):
@@ -77,6 +80,20 @@ def other_than_ticket(row: bytes) -> str | None:
     if _text(fields, "status") in _STATUSES or not fields.keys().isdisjoint(_OF_TICKETS):
         return None
     return "groups, brands or the like" if "name" in fields else "other records"
+
+
+def _fields(row: bytes) -> dict[str, msgspec.Raw]:
+    """Return a row's fields; a value that no text can be (half a surrogate pair) hides none of the others."""
+    try:
+        return _FIELDS.decode(row)
+    except UNREADABLE as error:
+        try:
+            found = json.loads(row)
+        except (ValueError, RecursionError):
+            raise error from None
+        if not isinstance(found, dict):
+            raise
+        return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in found.items()}
 
 
 def _text(fields: dict[str, msgspec.Raw], name: str) -> str:

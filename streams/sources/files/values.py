@@ -35,10 +35,22 @@ class Piece(NamedTuple):
 
 
 class Values:
-    """Reads a stream once. ``largest`` bounds a row; of longer ones ``kept`` bytes are kept."""
+    """Reads a stream once. ``largest`` bounds a row; of longer ones ``kept`` bytes are kept.
 
-    def __init__(self, name: str, source: io.BufferedReader[Any], *, largest: int, kept: int) -> None:
+    A page of at most ``held_page`` bytes is one row.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: io.BufferedReader[Any],
+        *,
+        largest: int,
+        kept: int,
+        held_page: int | None = None,
+    ) -> None:
         self._name = name
+        self._held_page = HELD_PAGE_BYTES if held_page is None else held_page
         self._text = _Brackets(source, largest, kept)
         self._closing: list[int] = []
         """What ends each array or page that is open around the rows."""
@@ -87,7 +99,7 @@ class Values:
             text.at += 1
             if not depth:
                 return None if skipped else text.taken()
-            if rows > 0 and text.held > HELD_PAGE_BYTES and not text.over:
+            if rows > 0 and text.held > self._held_page and not text.over:
                 self._closing.append(_BRACE_END)
                 text.at = text.start + rows
                 return None
