@@ -56,7 +56,7 @@ def dead_letter_record(letter: DeadLetter, key: bytes | None, partition: int) ->
 def line_dead_letter(
     account: str, import_id: str, path: str, line: int, raw: bytes, error: BaseException, partitions: int
 ) -> Record:
-    """Return the record of a line of an export file that could not be read."""
+    """Return the record of a row of an export file that could not be read."""
     key = f"{account}:{path}:{line}".encode()
     source = Incoming(topic=path, partition=0, offset=line, key=None, value=raw, headers=())
     letter = dead_letter("source", source, error, import_id=import_id, line=line)

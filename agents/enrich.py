@@ -21,7 +21,7 @@ from schemas.messages import CommentEvents, CommentsOver, EnrichedTicket, Origin
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
-from schemas.versions import Standing, standing
+from schemas.versions import Standing, standing, standing_of_file
 from schemas.zendesk import Comment
 from streams.limits import Lane
 from streams.sources.zendesk.comments import Comments
@@ -45,7 +45,8 @@ class Enrich:
     """Handles ``tickets.changes`` and ``tickets.backfill``.
 
     A whole ticket on ``tickets.backfill`` (see agents.passing) needs nothing of Zendesk and passes on. A
-    replayed change is fetched again, even if it is known, unless a newer one is. Comments that an import
+    replayed change is fetched again, even if it is known, unless a newer one is. What a file tells of never
+    removes a ticket (see schemas.versions.standing_of_file for what it may replace). Comments that an import
     has read in bulk are taken from the table ``comments`` (see agents.held_comments).
 
     ``zendesk`` is None where no account is connected: then only changes that bring their own
@@ -89,8 +90,21 @@ class Enrich:
         forget = self._held.forget(message.partition, key, change) if ahead else []
         done = partial(Done, account=change.account, import_id=replay or change.import_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-        where = standing(change.version, fingerprint, seen)
-        unwanted = {Standing.STALE} if replay else {Standing.STALE, Standing.DUPLICATE}
+        from_file = change.source == "file"
+        if from_file and change.ticket.status == "deleted":
+            # Only the account says what is gone.
+            return done("skipped", reason="removal")
+        alone = self._zendesk is None and change.comments is None and held is None
+
+        def standing_now(known: SeenTicket | None) -> Standing:
+            if from_file:
+                return standing_of_file(change.version, fingerprint, known, partial=alone)
+            return standing(change.version, fingerprint, known)
+
+        where = standing_now(seen)
+        unwanted = {Standing.STALE, Standing.POORER}
+        if not replay:
+            unwanted.add(Standing.DUPLICATE)
         # The message that made the entry comes back after a crash: its effect is on the topic.
         if where is not Standing.NEW and seen is not None and seen.origin == origin:
             return done("repeated", marks=forget)
@@ -103,17 +117,20 @@ class Enrich:
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-            if standing(change.version, fingerprint, now) in unwanted:
+            if standing_now(now) in unwanted:
                 return False
             newer = now is None or change.version > now.version
             return newer or not looked_meanwhile(seen, now)
 
         headers = headers_of(enriched) + replay_headers(replay)
+        entry = SeenTicket(
+            change.version, fingerprint, origin, change.changed_at, from_file=from_file, partial=alone
+        )
         return done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
             marks=[
-                Mark("seen", key, SeenTicket(change.version, fingerprint, origin, change.changed_at)),
+                Mark("seen", key, entry),
                 *forget,
             ],
             calls=enriched.zendesk_calls,
@@ -143,6 +160,12 @@ class Enrich:
                     # and nobody may read the ticket until then.
                     if error.status != 404:
                         raise
+                    if change.source == "file":
+                        raise RefusedError(
+                            f"the account has no ticket {change.ticket_id} (404), and its row in the file "
+                            "has no comments",
+                            404,
+                        ) from error
                     removed, calls = True, 1
             if not removed and self._zendesk is not None:
                 names, more = await self._zendesk.names(change, comments, lane)

@@ -23,7 +23,7 @@ class ImportSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     since: int = 0
     file: str = ""
-    """Absolute path of an NDJSON export, on the machine of whoever runs the command line."""
+    """Absolute path of an export of tickets, on the machine of whoever runs the command line."""
     replay: ReplayFrom | Literal[""] = ""
     until: int = 0
     """Unix seconds; 0: no end."""
@@ -41,7 +41,7 @@ class ImportCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A command on ``imports.commands``; key is the account, so one worker owns an account's imports.
 
     ``start``, ``resume`` and ``cancel`` come from people. ``feed`` comes from a command line that
-    sends a file's tickets itself: ``cursor`` is the number of the last line Kafka has acknowledged.
+    sends a file's tickets itself: ``cursor`` is the number of the last row Kafka has acknowledged.
     """
 
     command: Literal["start", "resume", "cancel", "feed"]
@@ -61,7 +61,7 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``fetched`` counts messages put on ``tickets.backfill``; ``stages`` holds the newest counts of
     each stage and partition, keyed ``stage/partition``. ``cursor`` is where the source goes on
-    after a crash: Zendesk's ``after_cursor`` or a line number.
+    after a crash: Zendesk's ``after_cursor`` or the number of a file's row.
     """
 
     id: str
@@ -76,7 +76,7 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     unreadable: int = 0
     """Rows or lines of the source that became dead letters before reaching the pipeline."""
     total: int | None = None
-    """Tickets foreseen, when the source can tell (a file's lines)."""
+    """Tickets foreseen, when the source can tell (a file's rows)."""
     source_calls: int = 0
     comments: CommentsWay | Literal[""] = ""
     """How comments are read; ``""`` until that is chosen, and for imports that read no account."""

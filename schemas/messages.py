@@ -198,7 +198,7 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     failed_at: float
     import_id: str = ""
     line: int | None = None
-    """The line number in an export file, for a line that could not be read."""
+    """The number of a row of an export file that could not be read; its line's, where each line is a row."""
 
 
 class DeadLetterVerdict(msgspec.Struct, kw_only=True):

@@ -7,20 +7,35 @@ so that they never show in logs, errors or ``--json``.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas import forgiving
 from schemas.errors import SettingsError
+from schemas.forgiving import forgiven
+from schemas.setting_names import PREFIX as PREFIX
+from schemas.setting_names import check_dotenv, check_names, not_a_setting
 
-PREFIX: Final = "TICKETSTREAM_"
 STACK_ENV: Final = "stack.env"
 """File in the data directory with the settings that reach the local stack."""
 OTLP_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """OpenTelemetry's own variable."""
+_ENCODING: Final = "utf-8-sig"
+"""Of ``.env``: some editors put a byte order mark before UTF-8."""
 _SHORTEST_SECRET: Final = 6
 """Shorter ones would black out ordinary words."""
 
@@ -28,11 +43,17 @@ _SHORTEST_SECRET: Final = 6
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tidied(cls, given: Any) -> Any:
+        return forgiving.tidied(cls, given)
+
 
 class KafkaSettings(_Group):
     """How to reach Kafka."""
 
     bootstrap_servers: str | None = Field(None, description="Kafka, as host:port[,host:port]")
+    _servers = field_validator("bootstrap_servers", mode="before")(forgiven(forgiving.servers))
     partitions: int = Field(
         8,
         ge=1,
@@ -49,6 +70,9 @@ class WeaviateSettings(_Group):
         None, pattern=r"^(grpcs?|https?)://", description="Weaviate's gRPC address, as grpc://host:port"
     )
     api_key: SecretStr | None = Field(None, description="Weaviate's API key, where it asks for one")
+    _http = field_validator("http_url", mode="before")(forgiven(forgiving.api_url))
+    _grpc = field_validator("grpc_url", mode="before")(forgiven(forgiving.grpc_url))
+    _key = field_validator("api_key", mode="before")(forgiven(forgiving.token))
 
 
 class ZendeskSettings(_Group):
@@ -79,6 +103,17 @@ class ZendeskSettings(_Group):
         None, description="the signing secret of the webhook that `ticketstream serve` receives"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _account(cls, given: Any) -> Any:
+        return forgiving.with_account(given)
+
+    _subdomain = field_validator("subdomain", mode="before")(forgiven(forgiving.subdomain))
+    _base_url = field_validator("base_url", mode="before")(forgiven(forgiving.zendesk_url))
+    _email = field_validator("email", mode="before")(forgiven(forgiving.email))
+    _token = field_validator("oauth_token", mode="before")(forgiven(forgiving.token))
+    _api_token = field_validator("api_token", mode="before")(forgiven(forgiving.api_token))
+
 
 class EmbeddingSettings(_Group):
     """Which vectors, and what the provider allows."""
@@ -104,6 +139,7 @@ class EmbeddingSettings(_Group):
     usd_per_million_tokens: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="price for `import --dry-run`; default the list price"
     )
+    _model = field_validator("model", mode="before")(forgiven(forgiving.model))
 
 
 class GeminiSettings(_Group):
@@ -111,6 +147,7 @@ class GeminiSettings(_Group):
 
     api_key: SecretStr | None = Field(None, description="the key of Google AI Studio")
     base_url: str | None = Field(None, pattern=r"^https?://", description="default: Google's own address")
+    _url = field_validator("base_url", mode="before")(forgiven(forgiving.api_url))
 
 
 class HttpSettings(_Group):
@@ -121,6 +158,7 @@ class HttpSettings(_Group):
     api_key: SecretStr | None = Field(
         None, min_length=16, description="key of the HTTP API; default: one is made in DATA_DIR/api-key"
     )
+    _key = field_validator("api_key", mode="before")(forgiven(forgiving.token))
 
 
 class TracingSettings(_Group):
@@ -139,6 +177,7 @@ class TracingSettings(_Group):
         allow_inf_nan=False,
         description="the part of all traces that is kept, 0 to 1",
     )
+    _endpoint = field_validator("otlp_endpoint", mode="before")(forgiven(forgiving.api_url))
 
 
 class Settings(BaseSettings):
@@ -170,6 +209,15 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65_000, description="port of the first worker's /metrics, the next ones follow; 0: none"
     )
+    _data_dir = field_validator("data_dir", mode="before")(
+        forgiven(lambda text: str(Path(text).expanduser()))
+    )
+    _level = field_validator("log_level", mode="before")(forgiven(forgiving.level))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidied(cls, given: Any) -> Any:
+        return forgiving.tidied(cls, given)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -244,39 +292,70 @@ def require(value: str | None, variable: str, what: str) -> str:
 def data_dir(environment: dict[str, str] | None = None) -> Path:
     """Return the data directory that the environment or ``.env`` names, without checking anything else."""
     env = os.environ if environment is None else environment
-    value = env.get(f"{PREFIX}DATA_DIR") or _dotenv_value(Path(".env"), f"{PREFIX}DATA_DIR")
+    value = _value_of(f"{PREFIX}DATA_DIR", env) or _value_of(f"{PREFIX}DATA_DIR", _dotenv(Path(".env")))
     return Path(value).expanduser() if value else user_data_path("ticketstream")
 
 
-def _dotenv_value(path: Path, name: str) -> str | None:
-    from dotenv import dotenv_values
+def _value_of(name: str, values: Mapping[str, str | None]) -> str:
+    """Return a value by its name, in any letters; "" where there is none."""
+    found = values.get(name) or next((value for key, value in values.items() if key.upper() == name), None)
+    given = forgiving.tidied(Settings, {"data_dir": found})
+    return given.get("data_dir") or ""
 
-    return dotenv_values(path).get(name) if path.is_file() else None
+
+def _dotenv(path: Path) -> dict[str, str | None]:
+    """Return what ``.env`` says; raises SettingsError when it cannot be read."""
+    try:
+        return dotenv_values(path, encoding=_ENCODING) if path.is_file() else {}
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.absolute()} is no UTF-8 text: save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{path.absolute()} cannot be read: {error.strerror or error}") from None
 
 
 def load_settings(*, local_stack: bool = True) -> Settings:
     """Read all settings.
 
     The environment wins over ``.env``, which wins over what a running local stack wrote
-    (left out with ``local_stack=False``). Raises SettingsError naming each wrong variable.
+    (left out with ``local_stack=False``). Raises SettingsError naming each wrong variable, and each that
+    begins like a setting and is none.
     """
+    dotenv = Path(".env")
+    in_dotenv = _dotenv(dotenv)
+    names = setting_names()
+    if dotenv.is_file():
+        check_dotenv(dotenv, names)
+    check_names(os.environ, names)
+    check_names(in_dotenv, names, where=".env")
     # Later files win in pydantic-settings.
     files: list[Path] = [data_dir() / STACK_ENV] if local_stack else []
-    files.append(Path(".env"))
+    files.append(dotenv)
     try:
         options: dict[str, Any] = {"_env_file": [file for file in files if file.is_file()]}
-        return Settings(**options)
+        return Settings(**options, _env_file_encoding=_ENCODING)
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
+
+
+def setting_names() -> dict[str, list[str]]:
+    """Return the settings' names without their prefix: for each group its fields, under "" those in none."""
+    names: dict[str, list[str]] = {"": []}
+    for name, field in Settings.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", None)
+        if inner is None:
+            names[""].append(name.upper())
+        else:
+            names[name.upper()] = [each.upper() for each in inner]
+    return names
 
 
 def describe(error: ValidationError) -> str:
     """Return one line that names each wrong variable and what is wrong with it, without its value."""
     parts = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        variable = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
+        name = "__".join(str(part) for part in problem["loc"]).upper()
         if problem["type"] == "extra_forbidden":
-            parts.append(f"{variable} is not a setting of ticketstream")
+            parts.append(not_a_setting(PREFIX + name, setting_names()))
         else:
-            parts.append(f"{variable}: {problem['msg']}")
+            parts.append(f"{PREFIX}{name}: {problem['msg'].removeprefix('Value error, ')}")
     return "; ".join(parts)

@@ -29,6 +29,10 @@ class SeenTicket(msgspec.Struct, omit_defaults=True):
     updated: float = 0.0
     read: str = ""
     read_through: Origin | None = None
+    from_file: bool = False
+    """Whether a file has told of it, and not the account."""
+    partial: bool = False
+    """Whether it is the description alone, as nobody could be asked for the comments."""
 
 
 class IndexedTicket(msgspec.Struct, omit_defaults=True):

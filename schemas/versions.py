@@ -13,12 +13,21 @@ class Known(Protocol):
     digest: str
 
 
+class Seen(Known, Protocol):
+    """What is remembered of the newest state enrich has sent on."""
+
+    from_file: bool
+    partial: bool
+
+
 class Standing(Enum):
     """How a state stands against the newest one known."""
 
     NEW = "new"
     DUPLICATE = "duplicate"
     STALE = "stale"
+    POORER = "poorer"
+    """It has not the comments that are known, though it is newer."""
 
 
 def standing(version: int, digest: str, known: Known | None) -> Standing:
@@ -32,3 +41,17 @@ def standing(version: int, digest: str, known: Known | None) -> Standing:
     if version < known.version:
         return Standing.STALE
     return Standing.DUPLICATE if digest == known.digest else Standing.NEW
+
+
+def standing_of_file(version: int, digest: str, known: Seen | None, *, partial: bool) -> Standing:
+    """Return how a state that a file tells of stands.
+
+    A file may be old or left incomplete, so it never changes what the account has told of the same version;
+    and a description alone (``partial``) never takes the place of a ticket with its comments.
+    """
+    where = standing(version, digest, known)
+    if known is None or where is not Standing.NEW:
+        return where
+    if version == known.version and not known.from_file:
+        return Standing.STALE
+    return Standing.POORER if partial and not known.partial else Standing.NEW

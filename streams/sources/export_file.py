@@ -1,38 +1,36 @@
-"""Zendesk's JSON export as a file: one ticket a line, with its comments and people inside.
+"""Zendesk's exports of tickets as files: rows with their comments and people inside, or the API's bare rows.
 
-Each line has the fields of the API's ticket, and beside the ids whole objects: ``requester``,
-``submitter``, ``assignee``, ``organization``, ``group``, ``comments``. The API's bare rows, one a
-line, are read too. Source: Zendesk's help centre, "Exporting data to a JSON, CSV, or XML file".
+A row of the JSON export has the fields of the API's ticket, and beside the ids whole objects: ``requester``,
+``submitter``, ``assignee``, ``organization``, ``group``, ``comments``. How a file may be laid out and packed
+is told in streams.sources.files. Source: Zendesk's help centre, "Exporting data to a JSON, CSV, or XML file".
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import msgspec
 
-from schemas.errors import DecodeError, UserError
+from schemas.errors import DecodeError
 from schemas.messages import TicketChange
 from schemas.zendesk import Comment, Ticket, User
+from streams.sources.files import reading
+from streams.sources.files.shape import other_than_ticket
 from streams.sources.zendesk.client import UNREADABLE
 from streams.sources.zendesk.export import change_of
+from streams.sources.zendesk.sideloads import Sideloads
 
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-KEPT_OF_A_TOO_LONG_LINE: Final = 64 * 1024
-_BUFFER: Final = 1024 * 1024
-_GZIP: Final = b"\x1f\x8b"
-_BOM: Final = b"\xef\xbb\xbf"
+_AHEAD_SECONDS: Final = 600
+"""How far a row's version may lie ahead of this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileTicket:
-    """A ticket of a file; lines count from 1."""
+    """A ticket of a file; ``line`` is its row's number (see streams.sources.files.reading)."""
 
     line: int
     change: TicketChange
@@ -40,9 +38,9 @@ class FileTicket:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is no ticket, with what is wrong.
+    """A row that is no ticket, with what is wrong.
 
-    ``raw`` is the whole line, but only the first 64 KiB of one that is over 64 MiB.
+    ``raw`` is the whole row in UTF-8, but only the first 64 KiB of one that is over 384 MiB.
     """
 
     line: int
@@ -72,33 +70,44 @@ _LINE: Final = msgspec.json.Decoder(_Line)
 
 
 def read_export_file(
-    path: Path, *, account: str, import_id: str = "", after_line: int = 0
+    path: Path,
+    *,
+    account: str,
+    import_id: str = "",
+    after_line: int = 0,
+    left_out: Callable[[str], object] = lambda _: None,
 ) -> Iterator[FileTicket | BadLine]:
-    """Yield the tickets of an NDJSON export, plain or gzipped, after line ``after_line``.
+    """Yield the tickets of an export file after row ``after_line``.
 
-    Blank lines are skipped. Holds one line at a time. Raises UserError when the file is missing, not
-    readable, not a file or damaged.
+    Files of an archive that hold no tickets are told to ``left_out``. Holds one row at a time, or one page
+    of the API. Raises UserError when the file is missing, not readable, no file, damaged, or without
+    tickets.
     """
-    for number, line, whole in _lines(path):
+    for number, row in reading.rows_of(path, left_out):
         if number <= after_line:
             continue
-        if not whole:
-            yield BadLine(number, line, f"the line is over {MAX_LINE_BYTES // 2**20} MiB")
+        if not row.whole:
+            yield BadLine(number, row.raw, f"the row is over {reading.MAX_ROW_BYTES // 2**20} MiB")
             continue
         try:
-            yield FileTicket(number, change_from_line(line, account=account, import_id=import_id))
+            change = change_from_line(row.raw, account=account, import_id=import_id)
         except DecodeError as error:
-            yield BadLine(number, line, str(error))
-
-
-def count_lines(path: Path) -> int:
-    """Return how many lines are not blank: the tickets to expect. Raises UserError as reading does."""
-    return sum(1 for _ in _lines(path))
+            yield BadLine(number, row.raw, str(error))
+            continue
+        if row.names is not None:
+            _name_people(change, row.names)
+        yield FileTicket(number, change)
 
 
 def change_from_line(line: bytes, *, account: str, import_id: str = "") -> TicketChange:
-    """Return the change that a line tells of; raises DecodeError for a line that is no ticket."""
+    """Return the change that a row tells of; raises DecodeError for a row that is no ticket.
+
+    A row of another kind is none, even where a ticket has its number; nor is one from the future, beside
+    which whatever happens to the ticket would be old.
+    """
     try:
+        if (other := other_than_ticket(line)) is not None:
+            raise DecodeError(f"not a ticket of Zendesk, but one of the {other}")
         row = _LINE.decode(line)
     except UNREADABLE as error:
         raise DecodeError(f"not a ticket of Zendesk: {error}") from error
@@ -119,48 +128,22 @@ def change_from_line(line: bytes, *, account: str, import_id: str = "") -> Ticke
     if row.group is not None and ticket.group_id is None:
         ticket.group_id = row.group.id
     change = change_of(ticket, account=account, source="file", import_id=import_id)
-    change.comments = row.comments
+    if change.version > time.time() + _AHEAD_SECONDS:
+        raise DecodeError(f"the ticket is of the future (version {change.version}): is the clock right?")
+    change.comments = row.comments or None  # every ticket has one: none means that they were left out
     change.users = list(users.values()) or None
     change.organization = (row.organization.name or "") if row.organization else ""
     change.group = (row.group.name or "") if row.group else ""
     return change
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield number, content and whether that is all of it, for each line that is not blank."""
-    number = 0
-    try:
-        with closing(_open(path)) as file:
-            while piece := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                whole = len(piece) <= MAX_LINE_BYTES or piece.endswith(b"\n")
-                rest = piece
-                while not rest.endswith(b"\n") and (rest := file.readline(_BUFFER)):
-                    pass
-                if not whole:
-                    piece = piece[:KEPT_OF_A_TOO_LONG_LINE]
-                line = (piece.removeprefix(_BOM) if number == 1 else piece).strip()
-                if line or not whole:
-                    yield number, line, whole
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{path} is damaged after line {number} ({error}): export or download it again"
-        ) from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Open a file, looking into it for how it is packed: its name may not tell."""
-    file = path.open("rb", buffering=_BUFFER)
-    try:
-        start = file.read(len(_GZIP))
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    if start != _GZIP:
-        return file
-    file.close()
-    packed: IO[bytes] = gzip.GzipFile(path)  # type: ignore[assignment]
-    return packed
+def _name_people(change: TicketChange, names: Sideloads) -> None:
+    """Give a change the names its page brings, where the row has none of its own."""
+    ticket = change.ticket
+    known = {user.id: user for user in change.users or ()}
+    for person in (ticket.requester_id, ticket.submitter_id, ticket.assignee_id):
+        if person is not None and person in names.users:
+            known.setdefault(person, names.users[person])
+    change.users = list(known.values()) or None
+    change.organization = change.organization or names.organizations.get(ticket.organization_id or 0, "")
+    change.group = change.group or names.groups.get(ticket.group_id or 0, "")

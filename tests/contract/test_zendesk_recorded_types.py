@@ -20,6 +20,9 @@ from schemas.zendesk import (
     Ticket,
     UsersPage,
 )
+from streams.sources.export_file import FileTicket, read_export_file
+from streams.sources.files.refusals import NoTicketsError
+from streams.sources.files.shape import other_than_ticket
 from streams.sources.zendesk.answers import read_heading
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.comments import fetch_comments
@@ -131,3 +134,44 @@ def test_limit_headers_are_found_in_every_recorded_answer_that_has_them() -> Non
         if any(key.lower() in ("ratelimit-reset", "rate-limit-reset") for key in headers):
             assert heading.reset is not None
     assert seen > 10
+
+
+RECORDED_ANSWERS = sorted(path.stem for path in RECORDED.glob("get-*-200.json"))
+
+
+def rows_of_answer(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every record of an answer, with the key it stands under."""
+    return [
+        (key, row)
+        for key, value in body.items()
+        for row in (value if isinstance(value, list) else [value])
+        if isinstance(row, dict) and key not in ("meta", "links")
+    ]
+
+
+@pytest.mark.parametrize("name", RECORDED_ANSWERS)
+@pytest.mark.parametrize("without", ["", "url"])
+def test_every_recorded_ticket_is_one_and_nothing_else_is(name: str, without: str) -> None:
+    for key, row in rows_of_answer(recorded(name)["body"]):
+        bare = {field: value for field, value in row.items() if field != without}
+        is_ticket = other_than_ticket(json.dumps(bare).encode()) is None
+        assert is_ticket == (key in ("ticket", "tickets")), (name, key, bare)
+
+
+@pytest.mark.parametrize("name", RECORDED_ANSWERS)
+def test_a_recorded_answer_as_a_file_is_read_or_refused(tmp_path: Path, name: str) -> None:
+    body = recorded(name)["body"]
+    tickets = [row["id"] for key, row in rows_of_answer(body) if key in ("ticket", "tickets")]
+    rows = [row for _, row in rows_of_answer(body)]
+    for number, text in enumerate(
+        (json.dumps(body), json.dumps(rows, indent=1), "\n".join(map(json.dumps, rows)))
+    ):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        if not tickets:
+            with pytest.raises(NoTicketsError):
+                list(read_export_file(path, account="acme"))
+            continue
+        found = list(read_export_file(path, account="acme"))
+        assert [one.change.ticket_id for one in found if isinstance(one, FileTicket)] == tickets
+        assert len(found) == len(tickets)

@@ -21,7 +21,7 @@ from agents.producer import Record
 from schemas.imports import ImportCommand, ImportSpec
 from schemas.topics import BACKFILL
 from ticketstream.records.commands import command_record, new_import_id
-from ticketstream.records.file_feed import BATCH_LINES, FileFeed
+from ticketstream.records.file_feed import BATCH_ROWS, FileFeed
 from ticketstream.records.imports import find_import
 
 TICKETS = 60
@@ -214,7 +214,7 @@ async def test_a_file_goes_on_where_its_command_died(desk: Desk, tmp_path: Path)
 
         with pytest.raises(KeyboardInterrupt):
             await FileFeed(record, dies_after_a_batch, partitions=desk.partitions).run()
-    await desk.import_state(import_id, lambda record: record.cursor == str(BATCH_LINES))
+    await desk.import_state(import_id, lambda record: record.cursor == str(BATCH_ROWS))
     done = asked(desk, "imports", "resume", import_id)
     assert done["status"] == "completed"
     assert (done["fetched"], done["indexed"], done["skipped"], done["failed"]) == (600, 600, 0, 0)

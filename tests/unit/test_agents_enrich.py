@@ -250,3 +250,60 @@ async def test_comments_are_part_of_what_makes_a_duplicate() -> None:
     assert (await desk.handle(a_message(more, 2, topic=BACKFILL))).verdict == "sent"
     seen = desk.tables["seen"].get(0, b"acme:1")
     assert isinstance(seen, SeenTicket)
+
+
+def from_file(version: int, **fields: Any) -> TicketChange:
+    return a_change(version, a_ticket(**fields.pop("ticket", {})), source="file", **fields)
+
+
+async def test_no_file_removes_a_ticket() -> None:
+    desk = Desk()
+    await desk.settled(a_message(a_change(5), 1))
+    removal = from_file(9, ticket={"status": "deleted"})
+    done = await desk.settled(a_message(removal, 2, topic=BACKFILL))
+    assert (done.verdict, done.reason, done.records, done.marks) == ("skipped", "removal", [], [])
+    # And what comes from the account afterwards is not old beside it.
+    assert (await desk.settled(a_message(a_change(6), 3))).verdict == "sent"
+
+
+async def test_a_ticket_of_a_file_that_the_account_does_not_have_is_set_aside() -> None:
+    desk = Desk()
+    desk.zendesk.error = RefusedError("not found", 404)
+    with pytest.raises(RefusedError, match="the account has no ticket 1"):
+        await desk.handle(a_message(from_file(9), 2, topic=BACKFILL))
+
+
+async def test_what_the_account_has_told_stands_against_a_file_of_the_same_version() -> None:
+    desk = Desk()
+    await desk.settled(a_message(a_change(5), 1))
+    for version in (4, 5):
+        change = from_file(version, ticket={"subject": "Other"}, comments=[PUBLIC])
+        done = await desk.handle(a_message(change, 2, topic=BACKFILL))
+        assert (done.verdict, done.reason) == ("skipped", "stale")
+    newer = await desk.settled(a_message(from_file(6, comments=[PUBLIC]), 3, topic=BACKFILL))
+    assert newer.verdict == "sent"
+    # Of one version a file may say more than the file before, and the account's word replaces both.
+    again = from_file(6, comments=[PUBLIC, INTERNAL])
+    assert (await desk.settled(a_message(again, 4, topic=BACKFILL))).verdict == "sent"
+    assert (await desk.settled(a_message(a_change(6), 5))).verdict == "sent"
+
+
+async def test_a_description_alone_never_replaces_a_ticket_with_its_comments() -> None:
+    desk = Desk(connected=False)
+    await desk.settled(a_message(from_file(5), 1, topic=BACKFILL))  # nothing better is known
+    assert (await desk.settled(a_message(from_file(6), 2, topic=BACKFILL))).verdict == "sent"
+    whole = await desk.settled(a_message(from_file(6, comments=[PUBLIC]), 3, topic=BACKFILL))
+    assert whole.verdict == "sent"
+    done = await desk.settled(a_message(from_file(7), 4, topic=BACKFILL))
+    assert (done.verdict, done.reason, done.marks) == ("skipped", "poorer", [])
+    assert (
+        await desk.settled(a_message(from_file(7, comments=[INTERNAL]), 5, topic=BACKFILL))
+    ).verdict == "sent"
+
+
+async def test_a_file_is_held_against_what_passed_on_the_other_lane_meanwhile() -> None:
+    desk = Desk()
+    done = await desk.handle(a_message(from_file(6, comments=[PUBLIC]), 1, topic=BACKFILL))
+    assert done.still_wanted is not None and done.still_wanted()
+    await desk.settled(a_message(a_change(6), 9))
+    assert not done.still_wanted()

@@ -186,7 +186,7 @@ def test_what_a_stopped_file_leaves_behind() -> None:
 
     one = record(spec=ImportSpec(file="/x.ndjson"), cursor="1500", source_ended=False)
     attempt = Attempt(one, FileFeed(one, send, partitions=1))
-    assert "has got 1,500 lines of /x.ndjson; go on with `ticketstream imports resume" in (
+    assert "has got 1,500 rows of /x.ndjson; go on with `ticketstream imports resume" in (
         attempt.left_behind() or ""
     )
     attempt.feed.ended = True  # type: ignore[union-attr]

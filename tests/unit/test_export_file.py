@@ -11,10 +11,16 @@ import msgspec
 import pytest
 
 from schemas.errors import UserError
-from streams.sources import export_file
-from streams.sources.export_file import BadLine, FileTicket, count_lines, read_export_file
+from streams.sources.export_file import BadLine, FileTicket, read_export_file
+from streams.sources.files import reading
+from streams.sources.files.reading import count_rows
 
-ROW = {"id": 1, "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-02T00:00:00Z"}
+ROW = {
+    "id": 1,
+    "created_at": "2024-01-01T00:00:00Z",
+    "updated_at": "2024-01-02T00:00:00Z",
+    "status": "open",
+}
 
 
 def row(**fields: Any) -> bytes:
@@ -82,7 +88,7 @@ def test_bad_lines_are_told_with_number_and_bytes_and_the_rest_is_read(tmp_path:
     bad = [one for one in found if isinstance(one, BadLine)]
     assert bad[0].raw == b"{cut" and bad[0].message.startswith("not a ticket of Zendesk")
     assert all("\n" not in one.message for one in bad)
-    assert count_lines(path) == len(found)
+    assert count_rows(path) == len(found)
 
 
 def test_reading_goes_on_after_a_line(tmp_path: Path) -> None:
@@ -93,8 +99,8 @@ def test_reading_goes_on_after_a_line(tmp_path: Path) -> None:
 
 def test_a_line_that_is_too_long_is_a_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = len(row(id=1)) + 20
-    monkeypatch.setattr(export_file, "MAX_LINE_BYTES", limit)
-    monkeypatch.setattr(export_file, "KEPT_OF_A_TOO_LONG_LINE", 10)
+    monkeypatch.setattr(reading, "MAX_ROW_BYTES", limit)
+    monkeypatch.setattr(reading, "KEPT_OF_A_TOO_LONG_ROW", 10)
     exact = row(id=2, subject="")
     exact = row(id=2, subject="x" * (limit - 1 - len(exact)))
     path = written(
@@ -121,11 +127,12 @@ def test_a_packed_file_is_read_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
     path.write_bytes(gzip.compress(row(id=1) + b"\n" + row(id=2)))
     assert ids(read(path)) == [(1, 1), (2, 2)]
-    assert count_lines(path) == 2
+    assert count_rows(path) == 2
 
 
-def test_an_empty_file_has_no_tickets(tmp_path: Path) -> None:
-    assert read(written(tmp_path / "x", end=b"")) == []
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no tickets: it is empty"):
+        read(written(tmp_path / "x", end=b""))
 
 
 def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
@@ -136,11 +143,11 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
     broken.write_bytes(b"\x1f\x8bnothing of the kind")
     for path, says in (
         (tmp_path / "missing.ndjson", "cannot be read: No such file"),
-        (tmp_path, "cannot be read: Is a directory"),
-        (cut, "is damaged after line"),
-        (broken, "is damaged after line 0"),
+        (tmp_path, "cannot be read: it is a directory"),
+        (cut, "is damaged after row"),
+        (broken, "is damaged after row 0"),
     ):
-        for attempt in (read, count_lines):
+        for attempt in (read, count_rows):
             with pytest.raises(UserError, match=says) as caught:
                 attempt(path)
             assert str(path) in str(caught.value) and "\n" not in str(caught.value)

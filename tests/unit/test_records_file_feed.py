@@ -18,7 +18,7 @@ from schemas.ids import ticket_key
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
 from schemas.messages import DeadLetter, TicketChange
 from schemas.topics import BACKFILL, DEAD_LETTERS, IMPORT_COMMANDS
-from ticketstream.records.file_feed import BATCH_LINES, FileFeed
+from ticketstream.records.file_feed import BATCH_ROWS, FileFeed
 
 PARTITIONS = 4
 TIME = "2026-01-01T00:00:00Z"
@@ -64,7 +64,7 @@ def written(path: Path, lines: Sequence[str]) -> ImportRecord:
 
 
 async def test_every_line_arrives_in_its_partition_and_counts_come_after_their_batch(tmp_path: Path) -> None:
-    many = BATCH_LINES * 2 + 10
+    many = BATCH_ROWS * 2 + 10
     record = written(tmp_path / "e.ndjson", [line(number) for number in range(1, many + 1)])
     kafka = Kafka()
     await FileFeed(record, kafka, partitions=PARTITIONS).run()
@@ -76,8 +76,8 @@ async def test_every_line_arrives_in_its_partition_and_counts_come_after_their_b
         assert sent.partition == partition_of(sent.key, PARTITIONS)
     assert [call[0].topic for call in kafka.calls] == [BACKFILL, IMPORT_COMMANDS] * 3
     assert [(c.cursor, c.fetched, c.failed, c.ended) for c in kafka.feeds()] == [
-        (str(BATCH_LINES), BATCH_LINES, 0, False),
-        (str(BATCH_LINES * 2), BATCH_LINES * 2, 0, False),
+        (str(BATCH_ROWS), BATCH_ROWS, 0, False),
+        (str(BATCH_ROWS * 2), BATCH_ROWS * 2, 0, False),
         (str(many), many, 0, True),
     ]
 
@@ -134,13 +134,13 @@ async def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_counted_that_kafka_did_not_take(tmp_path: Path) -> None:
-    record = written(tmp_path / "e.ndjson", [line(number) for number in range(1, BATCH_LINES + 3)])
+    record = written(tmp_path / "e.ndjson", [line(number) for number in range(1, BATCH_ROWS + 3)])
     kafka = Kafka(fails_at=2)
     feed = FileFeed(record, kafka, partitions=PARTITIONS)
     with pytest.raises(ConnectionError):
         await feed.run()
-    assert (feed.after_line, feed.fetched, feed.ended) == (BATCH_LINES, BATCH_LINES, False)
-    assert [c.cursor for c in kafka.feeds()] == [str(BATCH_LINES)]
+    assert (feed.after_line, feed.fetched, feed.ended) == (BATCH_ROWS, BATCH_ROWS, False)
+    assert [c.cursor for c in kafka.feeds()] == [str(BATCH_ROWS)]
 
 
 async def test_a_ticket_too_large_for_kafka_becomes_a_dead_letter_that_fits(tmp_path: Path) -> None:
@@ -155,3 +155,32 @@ async def test_a_ticket_too_large_for_kafka_becomes_a_dead_letter_that_fits(tmp_
     letter = decode(DeadLetter, sent.value, sent.headers)
     assert letter.error_type == "RefusedError"
     assert "ticket 1 is 11" in letter.message
+
+
+async def test_an_array_goes_on_at_the_row_where_the_record_stands(tmp_path: Path) -> None:
+    record = written(tmp_path / "e.json", ["[", ",\n".join(line(number) for number in range(1, 6)), "]"])
+    record.cursor, record.fetched = "3", 3
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [4, 5]
+    assert [(c.cursor, c.fetched, c.ended) for c in kafka.feeds()] == [("5", 5, True)]
+
+
+async def test_a_file_that_became_one_of_users_is_refused_and_nothing_is_sent(tmp_path: Path) -> None:
+    user = {"id": 1, "name": "Pat", "role": "end-user", "created_at": TIME, "updated_at": TIME}
+    record = written(tmp_path / "e.ndjson", [json.dumps(user)] * 3)
+    kafka = Kafka()
+    with pytest.raises(UserError, match="holds users, and no tickets"):
+        await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.calls == []
+
+
+async def test_a_user_amid_tickets_is_one_dead_letter(tmp_path: Path) -> None:
+    user = {"id": 4, "name": "Pat", "role": "end-user", "created_at": TIME, "updated_at": TIME}
+    record = written(tmp_path / "e.ndjson", [line(1), json.dumps(user), line(4)])
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [1, 4]
+    (sent,) = kafka.of(DEAD_LETTERS)
+    letter = decode(DeadLetter, sent.value, sent.headers)
+    assert (letter.line, letter.message) == (2, "not a ticket of Zendesk, but one of the users")

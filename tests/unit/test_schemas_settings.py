@@ -97,9 +97,13 @@ def test_the_address_of_zendesk_follows_from_its_subdomain(monkeypatch: pytest.M
         ("KAFKA__PARTITIONS", "many-8831"),
         ("KAFKA__PARTITIONS", "0"),
         ("KAFKA__PARTITIONS", "1025"),
-        ("WEAVIATE__HTTP_URL", "weaviate-8831:8080"),
+        ("WEAVIATE__HTTP_URL", "weaviate-8831.example.org:8080"),
         ("WEAVIATE__GRPC_URL", "ftp://weaviate-8831"),
         ("ZENDESK__SUBDOMAIN", "acme.zendesk-8831.com"),
+        ("ZENDESK__EMAIL", "no-address-8831"),
+        ("ZENDESK__OAUTH_TOKEN", "Basic 8831"),
+        ("ZENDESK__BASE_URL", "https://me:8831@acme.zendesk.com"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "sasl_ssl://kafka-8831:9093"),
         ("ZENDESK__POLL_SECONDS", "-8831"),
         ("EMBEDDING__PROVIDER", "openai-8831"),
         ("EMBEDDING__DIMENSIONS", "31"),
@@ -133,7 +137,10 @@ def test_a_mistyped_name_in_a_group_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(f"{PREFIX}ZENDESK__OAUTH_TOKN", SECRET)
     with pytest.raises(SettingsError) as caught:
         load_settings()
-    assert str(caught.value) == "TICKETSTREAM_ZENDESK__OAUTH_TOKN is not a setting of ticketstream"
+    assert str(caught.value) == (
+        "TICKETSTREAM_ZENDESK__OAUTH_TOKN is not a setting of ticketstream: "
+        "TICKETSTREAM_ZENDESK__OAUTH_TOKEN is"
+    )
 
 
 @pytest.mark.parametrize(

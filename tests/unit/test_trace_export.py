@@ -116,6 +116,10 @@ def test_the_collector_is_ours_or_opentelemetry_s(monkeypatch: pytest.MonkeyPatc
     assert Settings().tracing_endpoint == "http://theirs:4318"
     own = TracingSettings(otlp_endpoint="http://ours:4318")
     assert Settings(tracing=own).tracing_endpoint == "http://ours:4318"
-    for wrong in ({"otlp_endpoint": "ours:4318"}, {"sample_ratio": 1.1}, {"sample_ratio": float("nan")}):
+    for wrong in (
+        {"otlp_endpoint": "ftp://ours:4318"},
+        {"sample_ratio": 1.1},
+        {"sample_ratio": float("nan")},
+    ):
         with pytest.raises(ValidationError):
             TracingSettings(**wrong)  # type: ignore[arg-type]

@@ -29,11 +29,12 @@ _ATTEMPTS = 5
 def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool) -> None:
     """Print the forecast of an import; raises what reading the file or Zendesk raises."""
     provider = build_provider(settings)
+    left_out: list[str] = []
 
     async def measure(report: Callable[[str, str], None]) -> Measured:
         try:
             if file is not None:
-                return measure_file(file, provider, connected=_connected(settings))
+                return measure_file(file, provider, connected=_connected(settings), left_out=left_out.append)
             await check_login(settings)
             async with _client(settings) as client:
                 return await measure_account(client, provider, since=since, report=report)
@@ -42,6 +43,8 @@ def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool
 
     with step_report() as report:
         measured = run_async(measure(report))
+    for words in left_out:
+        note(f"not read: {words}")
     found = forecast_of(measured, settings, provider)
     if as_json:
         print_json(fields_of(found, settings, since=since, file=file))

@@ -12,7 +12,7 @@ from agents.topics import ensure_topics
 from schemas.errors import UserError
 from schemas.imports import ImportRecord, ImportSpec
 from schemas.settings import Settings
-from streams.sources.export_file import count_lines
+from streams.sources.files.reading import count_rows
 from ticketstream.checks.zendesk import check_login
 from ticketstream.cli.import_wait import follow, warn_without_workers
 from ticketstream.cli.output import note
@@ -44,7 +44,7 @@ class Attempt:
         import_id = self.record.id
         if self.feed is not None and not self.feed.ended:
             return (
-                f"import {import_id} has got {self.feed.after_line:,} lines of {self.record.spec.file}; "
+                f"import {import_id} has got {self.feed.after_line:,} rows of {self.record.spec.file}; "
                 f"go on with `ticketstream imports resume {import_id}`"
             )
         kind = kind_of(self.record)
@@ -61,9 +61,10 @@ async def start_import(
     account = settings.account
     total = None
     if file is not None:
-        total = await asyncio.to_thread(count_lines, file)
-        if total == 0:
-            raise UserError(f"{file} holds no tickets: it has no line that is not blank")
+        left_out: list[str] = []
+        total = await asyncio.to_thread(count_rows, file, left_out.append)
+        for words in left_out:
+            note(f"not read: {words}")
     await ensure_topics(settings)
     if file is None:
         await check_login(settings)
@@ -72,7 +73,7 @@ async def start_import(
     async with Sender(settings, told=note) as sender:
         # A Ctrl-C from here on leaves an import behind.
         attempt.record = record = await send_start(sender, account, spec, total=total)
-        note(f"import {record.id} started" + (f": {total:,} lines of {file}" if file else ""))
+        note(f"import {record.id} started" + (f": {total:,} rows of {file}" if file else ""))
         return await see_through(settings, sender, attempt, record, wait=wait)
 
 
@@ -94,10 +95,10 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
             await send_resume(sender, record)
             note(
                 f"{kind_of(record)} {import_id} resumed"
-                + (f" after line {record.cursor or 0}" if reads_file else "")
+                + (f" after row {record.cursor or 0}" if reads_file else "")
             )
         elif reads_file:
-            note(f"reading {record.spec.file} after line {record.cursor or 0}")
+            note(f"reading {record.spec.file} after row {record.cursor or 0}")
         else:
             note(f"{kind_of(record)} {import_id} is running")
         return await see_through(

@@ -39,7 +39,7 @@ def import_(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="EXPORT.ndjson", help="Read Zendesk's NDJSON export (also gzipped) instead."),
+        typer.Option(metavar="EXPORT.ndjson", help="Read a JSON export of tickets (also packed) instead."),
     ] = None,
     no_wait: NoWait = False,
     dry_run: Annotated[

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from schemas.errors import UserError
 from schemas.messages import Origin, TicketChange
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sources.export_file import BadLine, read_export_file
@@ -18,11 +18,18 @@ _SOMEBODY = "Somebody Unknown"
 _IDS_A_CALL = 100
 
 
-def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) -> Measured:
+def measure_file(
+    path: Path,
+    provider: EmbeddingProvider,
+    *,
+    connected: bool,
+    left_out: Callable[[str], object] = lambda _: None,
+) -> Measured:
     """Return what a file holds; ``connected``: workers can ask Zendesk for what the file leaves out.
 
     Exact, except that a ticket without comments in the file counts with its description, where the
-    workers would fetch its comments. Raises UserError as reading the file does, and for an empty one.
+    workers would fetch its comments. ``left_out`` is told of files of an archive without tickets. Raises
+    UserError as reading the file does.
     """
     seen: set[tuple[int, int]] = set()
     unknown: set[int] = set()
@@ -30,7 +37,7 @@ def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) ->
     tickets = removed = unreadable = comment_calls = guessed = 0
     chunks = texts = tokens = 0
     groups = False
-    for item in read_export_file(path, account="forecast"):
+    for item in read_export_file(path, account="forecast", left_out=left_out):
         if isinstance(item, BadLine):
             unreadable += 1
             continue
@@ -53,8 +60,6 @@ def measure_file(path: Path, provider: EmbeddingProvider, *, connected: bool) ->
             if not change.organization and change.ticket.organization_id is not None:
                 organizations.add(change.ticket.organization_id)
             groups = groups or (not change.group and change.ticket.group_id is not None)
-    if not tickets + unreadable:
-        raise UserError(f"{path} holds no tickets: it has no line that is not blank")
     people = -(-len(unknown) // _IDS_A_CALL) - (-len(organizations) // _IDS_A_CALL) + groups
     return Measured(
         tickets=tickets,

@@ -17,10 +17,11 @@ from schemas.errors import DecodeError, RefusedError, UserError
 from schemas.ids import ticket_key
 from schemas.imports import ImportCommand, ImportRecord
 from schemas.topics import BACKFILL
-from streams.sources.export_file import KEPT_OF_A_TOO_LONG_LINE, BadLine, FileTicket, read_export_file
+from streams.sources.export_file import BadLine, FileTicket, read_export_file
+from streams.sources.files.reading import KEPT_OF_A_TOO_LONG_ROW
 from ticketstream.records.commands import command_record
 
-BATCH_LINES: Final = 500
+BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _LETTER_BYTES: Final = 10 * 1024 * 1024
 """The longest original that fits into a dead letter, as base64 below the topic's 15 MiB."""
@@ -32,9 +33,9 @@ Send = Callable[[Sequence[Record]], Awaitable[object]]
 class FileFeed:
     """Sends a file's tickets, and after each batch how far it has come.
 
-    ``after_line``, ``fetched`` and ``unreadable`` stand where the record stands: lines up to
-    ``after_line`` have been sent before. A crash between a batch and its count sends at most that
-    batch again, which the pipeline recognises.
+    ``after_line``, ``fetched`` and ``unreadable`` stand where the record stands: rows up to number
+    ``after_line`` have been sent before (a row's number is its line's, where each line is one). A crash
+    between a batch and its count sends at most that batch again, which the pipeline recognises.
     """
 
     def __init__(self, record: ImportRecord, send: Send, *, partitions: int) -> None:
@@ -53,13 +54,13 @@ class FileFeed:
             self._path,
             account=self._record.account,
             import_id=self._record.id,
-            # The last line sent is read again, to see that it is still there.
+            # The last row sent is read again, to see that it is still there.
             after_line=max(0, self.after_line - 1),
         )
         seen = self.after_line == 0
 
         def next_batch() -> tuple[list[Record], int, int, int, bool]:
-            """Read in a thread: records, last line, tickets, bad lines, and whether the file has ended."""
+            """Read in a thread: records, last row, tickets, bad rows, and whether the file has ended."""
             nonlocal seen
             records: list[Record] = []
             line, tickets, bad, held = self.after_line, 0, 0, 0
@@ -75,12 +76,12 @@ class FileFeed:
                 bad += not is_ticket
                 records.append(record)
                 held += len(record.value or b"")
-                if len(records) >= BATCH_LINES or held >= _BATCH_BYTES:
+                if len(records) >= BATCH_ROWS or held >= _BATCH_BYTES:
                     return records, line, tickets, bad, False
             if not seen:
                 raise UserError(
                     f"{self._path} is not the file it was: import {self._record.id} has sent "
-                    f"{self.after_line:,} lines of it, and line {self.after_line:,} is no longer there; "
+                    f"{self.after_line:,} rows of it, and row {self.after_line:,} is no longer there; "
                     f"start a new import with `ticketstream import --file {self._path}`"
                 )
             return records, line, tickets, bad, True
@@ -109,7 +110,7 @@ class FileFeed:
         return command_record(command, self._partitions)
 
     def _record_of(self, item: FileTicket | BadLine) -> tuple[Record, bool]:
-        """Return the record of a line, and whether it is a ticket."""
+        """Return the record of a row, and whether it is a ticket."""
         if isinstance(item, BadLine):
             return self._letter(item.line, item.raw, item.message, DecodeError), False
         change = item.change
@@ -126,8 +127,8 @@ class FileFeed:
         self, line: int, raw: bytes, message: str, kind: type[DecodeError] | type[RefusedError]
     ) -> Record:
         if len(raw) > _LETTER_BYTES:
-            message += f" (of its {len(raw):,} bytes the first {KEPT_OF_A_TOO_LONG_LINE:,} are kept)"
-            raw = raw[:KEPT_OF_A_TOO_LONG_LINE]
+            message += f" (of its {len(raw):,} bytes the first {KEPT_OF_A_TOO_LONG_ROW:,} are kept)"
+            raw = raw[:KEPT_OF_A_TOO_LONG_ROW]
         return line_dead_letter(
             self._record.account, self._record.id, str(self._path), line, raw, kind(message), self._partitions
         )

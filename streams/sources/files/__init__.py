@@ -1,0 +1,1 @@
+"""Export files: unpacked, decoded, cut into rows, and looked at before any of it is believed."""
