@@ -22,10 +22,16 @@ from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
 from schemas.versions import Standing, standing
-from schemas.zendesk import Comment
+from schemas.zendesk import Comment, Ticket
 from streams.limits import Lane
 from streams.sources.zendesk.comments import Comments
-from streams.transforms.enrich import description_as_comment, enriched_ticket, is_removed
+from streams.transforms.enrich import (
+    description_as_comment,
+    enriched_ticket,
+    is_removed,
+    may_be_merged,
+    merged_by_comment,
+)
 from streams.transforms.names import Names
 
 STAGE = "enrich"
@@ -36,6 +42,9 @@ class ZendeskReader(RowReader, Protocol):
 
     async def comments(self, ticket_id: int, lane: Lane) -> Comments:
         """Return all comments of a ticket, with their authors and the number of calls made."""
+
+    async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
+        """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group, and the number of calls made."""
@@ -56,7 +65,7 @@ class Enrich:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
-        self._hints = Hints(tables, zendesk, self._enrich)
+        self._hints = Hints(tables, zendesk, self._looked_at)
         self._held = Held(tables)
 
     def watch(
@@ -120,12 +129,22 @@ class Enrich:
             still_wanted=still_wanted,
         )
 
+    async def _looked_at(
+        self, change: TicketChange, origin: Origin, lane: Lane, said_merged: bool
+    ) -> EnrichedTicket:
+        return await self._enrich(change, origin, lane, said_merged=said_merged)
+
     async def _enrich(
-        self, change: TicketChange, origin: Origin, lane: Lane, held: list[Comment] | None = None
+        self,
+        change: TicketChange,
+        origin: Origin,
+        lane: Lane,
+        held: list[Comment] | None = None,
+        said_merged: bool = False,
     ) -> EnrichedTicket:
         comments: list[Comment] = []
         removed = is_removed(change.ticket)
-        calls = 0
+        calls = merged_into = 0
         names = Names()
         if not removed:
             if change.comments is not None:
@@ -144,11 +163,23 @@ class Enrich:
                     if error.status != 404:
                         raise
                     removed, calls = True, 1
+            if not removed:
+                merged_into = merged_by_comment(change.ticket, comments)
             if not removed and self._zendesk is not None:
+                if not merged_into and may_be_merged(change.ticket, said_merged):
+                    merged_into, more = await self._zendesk.merge_target(change.ticket, lane)
+                    calls += more
                 names, more = await self._zendesk.names(change, comments, lane)
                 calls += more
             elif not removed:
                 names = Names(users={user.id: user.name for user in change.users or ()})
         return enriched_ticket(
-            change, comments, names, origin=origin, now=time.time(), removed=removed, calls=calls
+            change,
+            comments,
+            names,
+            origin=origin,
+            now=time.time(),
+            removed=removed,
+            merged_into=merged_into,
+            calls=calls,
         )

@@ -23,7 +23,7 @@ from ticketstream.reconcile.outcome import Outcome
 from ticketstream.reconcile.run import reconcile
 
 TICKETS = 150
-KINDS = ("missing", "stale", "chunks", "deleted", "merged", "unknown")
+KINDS = ("missing", "stale", "chunks", "deleted", "unknown")
 HIDDEN_SECONDS = 2.0
 """The sample's export hides the last second."""
 UNKNOWN = 4_711
@@ -93,7 +93,6 @@ async def test_drift_is_told_and_mended(desk: Desk) -> None:
     gone, cut, grown, doubled, old, closed = several[:6]
     truth = {each["id"]: each for each in desk.zendesk.truth()}
     removed = [one for one, each in truth.items() if each["gone"]]
-    merged = [one for one, each in truth.items() if each["removed"] and not each["gone"]]
     account = desk.account
 
     async with weaviate(desk) as objects:
@@ -110,15 +109,15 @@ async def test_drift_is_told_and_mended(desk: Desk) -> None:
             for place in held[one]:
                 await objects.data.update(chunk_id(account, one, *place), {field: value})  # type: ignore[arg-type]
         # And what should not be there at all.
-        for number in (removed[0], merged[0], UNKNOWN):
+        for number in (removed[0], UNKNOWN):
             await copied(
                 objects, model, chunk_id(account, number, "public", 0), ticket_id=number, chunk_index=0
             )
 
-    expected = {"missing": 1, "stale": 2, "chunks": 3, "deleted": 1, "merged": 1, "unknown": 1}
+    expected = {"missing": 1, "stale": 2, "chunks": 3, "deleted": 1, "unknown": 1}
     outcome = await looked(desk)
     assert figures(outcome) == expected
-    assert outcome.drift.surplus == 3
+    assert outcome.drift.surplus == 2
     assert not outcome.in_step
     assert outcome.fix is None
     assert outcome.drift.examples["missing"] == [gone]
@@ -127,7 +126,7 @@ async def test_drift_is_told_and_mended(desk: Desk) -> None:
 
     mended = await looked(desk, fix=True)
     assert mended.fix is not None
-    assert (mended.fix.sent, mended.fix.mended) == (9, 9)
+    assert (mended.fix.sent, mended.fix.mended) == (8, 8)
     assert figures(mended) == expected
     assert mended.in_step
     await assert_equal(desk)
