@@ -91,7 +91,7 @@ class Enrich:
         change = decode(TicketChange, message.value, message.headers)
         key = own_key(message, change.account, change.ticket_id)
         origin = Origin(message.topic, message.partition, message.offset)
-        fingerprint = digest(encode((change.ticket, change.comments)))
+        fingerprint = _fingerprint(change)
         replay = replay_of(message.headers)
         ahead = change.comment_count is not None and not replay
         held = self._held.of(message.partition, key, change) if ahead else None
@@ -183,3 +183,13 @@ class Enrich:
             merged_into=merged_into,
             calls=calls,
         )
+
+
+def _fingerprint(change: TicketChange) -> str:
+    """Return the digest of what makes two changes of one version the same.
+
+    Earlier releases took a ticket with the signs of a merge for removed: its digest is another one now, so
+    that an import brings it back.
+    """
+    content: tuple[object, ...] = (change.ticket, change.comments)
+    return digest(encode((*content, "stays") if may_be_merged(change.ticket) else content))

@@ -9,8 +9,9 @@ import pytest
 
 from agents.enrich import Enrich
 from agents.outcomes import Done, Incoming
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.errors import PermanentError, RefusedError, UnavailableError, UnknownSchemaError
+from schemas.ids import digest
 from schemas.messages import EnrichedTicket, Origin, TicketChange
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
@@ -218,6 +219,19 @@ async def test_a_merged_ticket_keeps_its_words_and_is_marked_by_the_merge_itself
     assert made.facts.merged_into == merged_into
     assert ("audits" in [what[0] for what in desk.zendesk.asked]) is asked
     assert made.zendesk_calls == 3 + asked
+
+
+@pytest.mark.parametrize(("ticket", "verdict"), [(CLOSED, "sent"), (a_ticket(status="closed"), "skipped")])
+async def test_what_an_earlier_release_took_for_removed_by_a_merge_is_new_once(
+    ticket: Ticket, verdict: str
+) -> None:
+    desk = Desk()
+    change = a_change(ticket=ticket, source="import")
+    then = digest(encode((change.ticket, change.comments)))
+    seen = SeenTicket(change.version, then, Origin(BACKFILL, 0, 1), change.changed_at)
+    await desk.tables["seen"].put(0, [(b"acme:1", seen)])
+    assert (await desk.settled(a_message(change, 8))).verdict == verdict
+    assert (await desk.settled(a_message(change, 9))).verdict == "skipped"
 
 
 async def test_a_file_s_merged_ticket_is_marked_by_its_own_comments() -> None:
