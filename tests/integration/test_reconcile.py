@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 from comparison import arrived, assert_equal, stored_chunks
 from harness import Desk, until
+from msgspec.structs import replace
 from stacks import Stacks
 from weaviate.classes.query import Filter
 
-from schemas.ids import chunk_id, collection_name
+from agents.producer import Record
+from schemas.codec import decode, encode, headers_of
+from schemas.ids import chunk_id, collection_name, ticket_key
+from schemas.messages import EmbeddedTicket
+from schemas.topics import EMBEDDED
 from streams.sinks.weaviate.client import connect
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.reconcile.outcome import Outcome
 from ticketstream.reconcile.run import reconcile
+from ticketstream.records.reader import TopicReader
 
 TICKETS = 150
 KINDS = ("missing", "stale", "chunks", "deleted", "unknown")
@@ -131,6 +137,28 @@ async def test_drift_is_told_and_mended(desk: Desk) -> None:
     assert mended.in_step
     await assert_equal(desk)
     assert (await looked(desk)).in_step
+
+
+async def test_merged_tickets_that_an_earlier_release_removed_come_back(desk: Desk) -> None:
+    held = await places(desk)
+    merged = next(each for each in desk.zendesk.truth() if each["merged_into"] and each["id"] in held)
+    key = ticket_key(desk.account, merged["id"])
+    async with TopicReader(desk.settings.bootstrap_servers, {EMBEDDED: EmbeddedTicket}) as reader:
+        (last,) = [raw async for raw in reader.to_end() if raw.key == key][-1:]
+    ticket = decode(EmbeddedTicket, last.value, last.headers)
+    origin = replace(ticket.origin, offset=ticket.origin.offset + 1)
+    facts = replace(ticket.facts, merged_into=0)
+    removal = replace(ticket, chunks=[], removed=True, facts=facts, origin=origin)
+    await desk.send(Record(EMBEDDED, last.partition, key, encode(removal), headers_of(removal)))
+
+    async def is_gone() -> bool:
+        return merged["id"] not in await places(desk)
+
+    await until(is_gone, 30, "the removal")
+    outcome = await looked(desk, fix=True)
+    assert outcome.drift.examples == {"missing": [merged["id"]]}
+    assert outcome.in_step
+    await assert_equal(desk)
 
 
 async def test_the_command_says_so_and_ends_with_0_once_it_is_mended(desk: Desk) -> None:
