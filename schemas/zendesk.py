@@ -159,7 +159,7 @@ class CommentsPage(msgspec.Struct):
 class AuditsPage(msgspec.Struct):
     """A page of ``/api/v2/tickets/{id}/audits.json``, its audits undecoded."""
 
-    audits: list[msgspec.Raw]
+    audits: list[msgspec.Raw] | None = None
     meta: CursorMeta | None = None
 
 

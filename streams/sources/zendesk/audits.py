@@ -55,7 +55,7 @@ class Merges:
                 )
                 return 0, calls + 1
             calls += made
-            target = _target(ticket.id, page.audits)
+            target = _target(ticket.id, page.audits or [])
             if target:
                 self._found[ticket.id, ticket.updated_at] = target
                 return target, calls
