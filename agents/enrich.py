@@ -46,6 +46,9 @@ class ZendeskReader(RowReader, Protocol):
     async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
         """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
 
+    def known_target(self, ticket: Ticket) -> int:
+        """Return what was found out of it in this state (0: nothing), without a call."""
+
     async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group, and the number of calls made."""
 
@@ -165,10 +168,10 @@ class Enrich:
                     removed, calls = True, 1
             if not removed:
                 merged_into = merged_by_comment(change.ticket, comments)
+            if not removed and not merged_into:
+                merged_into, more = await self._merge_target(change.ticket, lane, said_merged)
+                calls += more
             if not removed and self._zendesk is not None:
-                if not merged_into and may_be_merged(change.ticket, said_merged):
-                    merged_into, more = await self._zendesk.merge_target(change.ticket, lane)
-                    calls += more
                 names, more = await self._zendesk.names(change, comments, lane)
                 calls += more
             elif not removed:
@@ -183,6 +186,14 @@ class Enrich:
             merged_into=merged_into,
             calls=calls,
         )
+
+    async def _merge_target(self, ticket: Ticket, lane: Lane, said_merged: bool) -> tuple[int, int]:
+        """Return what a ticket's audits say it was merged into (0: nothing, or not asked), and the calls."""
+        if self._zendesk is None:
+            return 0, 0
+        if not may_be_merged(ticket, said_merged):
+            return self._zendesk.known_target(ticket), 0
+        return await self._zendesk.merge_target(ticket, lane)
 
 
 def _fingerprint(change: TicketChange) -> str:

@@ -71,7 +71,9 @@ async def test_a_merge_is_asked_for_once_and_a_follow_up_is_none(
     comments = (await fetch_comments(client, merged.id, "live")).comments
     assert merged_by_comment(merged, comments) == 0
     expected = zendesk.control.truth_of(merged.id)["merged_into"]
+    assert merges.known(merged) == 0
     assert [await merges.target(merged, "live") for _ in range(2)] == [(expected, 1), (expected, 0)]
+    assert merges.known(merged) == expected
     followed = zendesk.control.create_ticket("Again", "It is back.", via_followup_source_id=merged.id)
     assert "closed_by_merge" in followed["tags"]
     zendesk.control.set_status(followed["id"], "closed")

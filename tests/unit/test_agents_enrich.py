@@ -37,6 +37,9 @@ class FakeZendesk:
             raise self.error
         return self.found
 
+    def known_target(self, ticket: Ticket) -> int:
+        return 0
+
     async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
         self.asked.append(("audits", ticket.id, lane))
         return self.target, 1

@@ -40,6 +40,7 @@ class FakeZendesk:
         self.comments_are = [SAID]
         self.error: Exception | None = None
         self.target = 45
+        self.known = 0
         self.rows = 0
         self.comment_calls = 0
         self.gate = asyncio.Event()
@@ -53,7 +54,11 @@ class FakeZendesk:
             return Row(msgspec.Raw(self.raw), 1)
         return Row(None if self.ticket is None else msgspec.Raw(encode(self.ticket)), 1)
 
+    def known_target(self, ticket: Ticket) -> int:
+        return self.known
+
     async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
+        self.known = self.target
         return self.target, 1
 
     async def comments(self, ticket_id: int, lane: str) -> Comments:
@@ -224,6 +229,14 @@ async def test_word_of_a_merge_has_zendesk_asked_into_what(tags: list[str]) -> N
     # Should Zendesk say otherwise one day, the mark goes.
     desk.zendesk.target = 0
     assert sent(await desk.settled(a_hint(10, event="ticket.merged"))).facts.merged_into == 0
+
+
+async def test_the_export_keeps_what_word_of_a_merge_had_found() -> None:
+    desk = Desk()
+    desk.zendesk.ticket = closed = a_ticket(status="closed")
+    assert sent(await desk.settled(a_hint(event="ticket.merged"))).facts.merged_into == 45
+    row = a_change(AT[SECOND] + 1, closed, changed_at=float(AT[SECOND]))
+    assert sent(await desk.settled(a_message(row, 20))).facts.merged_into == 45
 
 
 async def test_word_of_something_else_has_no_audits_asked() -> None:

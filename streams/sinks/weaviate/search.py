@@ -93,10 +93,9 @@ class Search:
     ) -> list[Hit]:
         """Return at most ``limit`` (1 to 1,000) hits, best first: the best chunk of each ticket.
 
-        A ticket and those merged into it count as one. With ``every_chunk`` each chunk is a hit.
-        ``vector`` is the text's, of the model behind the
-        alias. Raises UserError when nothing was imported, when the alias is of another model, or when
-        there is nothing to search for; UnavailableError; CredentialsError.
+        A ticket and those merged into it count as one. With ``every_chunk`` each chunk is a hit. ``vector``
+        is the text's, of the model behind the alias. Raises UserError when nothing was imported, when the
+        alias is of another model, or when there is nothing to search for; UnavailableError; CredentialsError.
         """
         words = clean_text(text)[:_QUERY_CHARACTERS]
         if not words:

@@ -31,6 +31,10 @@ class Merges:
         self._client = client
         self._found: LRUCache[tuple[int, str], int] = LRUCache(_REMEMBERED)
 
+    def known(self, ticket: Ticket) -> int:
+        """Return what was found of a ticket as it is, 0 for nothing."""
+        return self._found.get((ticket.id, ticket.updated_at), 0)
+
     async def target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
         """Return the ticket that a closed one was merged into (0: none), and the calls made.
 
@@ -38,8 +42,7 @@ class Merges:
         ``read`` for them, ``tickets:read`` is not enough. Raises what ZendeskClient.get raises, but for
         refusals of this one thing. Source: Zendesk's API reference, "Ticket Audits".
         """
-        known = self._found.get((ticket.id, ticket.updated_at))
-        if known is not None:
+        if known := self.known(ticket):
             return known, 0
         calls = 0
         first = f"/api/v2/tickets/{ticket.id}/audits.json?page%5Bsize%5D=100"

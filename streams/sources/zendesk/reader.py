@@ -40,6 +40,10 @@ class TicketReader:
         """Return the ticket that a closed one was merged into (0: none), and the calls made; see Merges."""
         return await self._merges.target(ticket, lane)
 
+    def known_target(self, ticket: Ticket) -> int:
+        """Return what was found out of it in this state (0: nothing), without a call."""
+        return self._merges.known(ticket)
+
     async def names(self, change: TicketChange, comments: Sequence[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group of a ticket, and the calls made."""
         # What a file says is good for its own tickets, and for no others.
