@@ -22,10 +22,16 @@ from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
 from schemas.versions import Standing, standing, standing_of_file
-from schemas.zendesk import Comment
+from schemas.zendesk import Comment, Ticket
 from streams.limits import Lane
 from streams.sources.zendesk.comments import Comments
-from streams.transforms.enrich import description_as_comment, enriched_ticket, is_removed
+from streams.transforms.enrich import (
+    description_as_comment,
+    enriched_ticket,
+    is_removed,
+    may_be_merged,
+    merged_by_comment,
+)
 from streams.transforms.names import Names
 
 STAGE = "enrich"
@@ -36,6 +42,12 @@ class ZendeskReader(RowReader, Protocol):
 
     async def comments(self, ticket_id: int, lane: Lane) -> Comments:
         """Return all comments of a ticket, with their authors and the number of calls made."""
+
+    async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
+        """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
+
+    def known_target(self, ticket: Ticket) -> int:
+        """Return what was found out of it in this state (0: nothing), without a call."""
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group, and the number of calls made."""
@@ -57,7 +69,7 @@ class Enrich:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
-        self._hints = Hints(tables, zendesk, self._enrich)
+        self._hints = Hints(tables, zendesk, self._looked_at)
         self._held = Held(tables)
 
     def watch(
@@ -83,7 +95,7 @@ class Enrich:
         change = decode(TicketChange, message.value, message.headers)
         key = own_key(message, change.account, change.ticket_id)
         origin = Origin(message.topic, message.partition, message.offset)
-        fingerprint = digest(encode((change.ticket, change.comments)))
+        fingerprint = _fingerprint(change)
         replay = replay_of(message.headers)
         ahead = change.comment_count is not None and not replay
         held = self._held.of(message.partition, key, change) if ahead else None
@@ -137,12 +149,22 @@ class Enrich:
             still_wanted=still_wanted,
         )
 
+    async def _looked_at(
+        self, change: TicketChange, origin: Origin, lane: Lane, said_merged: bool
+    ) -> EnrichedTicket:
+        return await self._enrich(change, origin, lane, said_merged=said_merged)
+
     async def _enrich(
-        self, change: TicketChange, origin: Origin, lane: Lane, held: list[Comment] | None = None
+        self,
+        change: TicketChange,
+        origin: Origin,
+        lane: Lane,
+        held: list[Comment] | None = None,
+        said_merged: bool = False,
     ) -> EnrichedTicket:
         comments: list[Comment] = []
         removed = is_removed(change.ticket)
-        calls = 0
+        calls = merged_into = 0
         names = Names()
         if not removed:
             if change.comments is not None:
@@ -167,11 +189,41 @@ class Enrich:
                             404,
                         ) from error
                     removed, calls = True, 1
+            if not removed:
+                merged_into = merged_by_comment(change.ticket, comments)
+            if not removed and not merged_into:
+                merged_into, more = await self._merge_target(change.ticket, lane, said_merged)
+                calls += more
             if not removed and self._zendesk is not None:
                 names, more = await self._zendesk.names(change, comments, lane)
                 calls += more
             elif not removed:
                 names = Names(users={user.id: user.name for user in change.users or ()})
         return enriched_ticket(
-            change, comments, names, origin=origin, now=time.time(), removed=removed, calls=calls
+            change,
+            comments,
+            names,
+            origin=origin,
+            now=time.time(),
+            removed=removed,
+            merged_into=merged_into,
+            calls=calls,
         )
+
+    async def _merge_target(self, ticket: Ticket, lane: Lane, said_merged: bool) -> tuple[int, int]:
+        """Return what a ticket's audits say it was merged into (0: nothing, or not asked), and the calls."""
+        if self._zendesk is None:
+            return 0, 0
+        if not may_be_merged(ticket, said_merged):
+            return self._zendesk.known_target(ticket), 0
+        return await self._zendesk.merge_target(ticket, lane)
+
+
+def _fingerprint(change: TicketChange) -> str:
+    """Return the digest of what makes two changes of one version the same.
+
+    Earlier releases took a ticket with the signs of a merge for removed: its digest is another one now, so
+    that an import brings it back.
+    """
+    content: tuple[object, ...] = (change.ticket, change.comments)
+    return digest(encode((*content, "stays") if may_be_merged(change.ticket) else content))

@@ -20,7 +20,7 @@ Why nothing is lost:
 - An export's row of the same version is a new change all the same (its digest is not the look's):
   whatever a lost webhook would have told of the same second, the export repairs.
 
-A ticket that is gone (404, deleted, spam, merged away) is removed, under the version that was seen,
+A ticket that is gone (404, deleted, spam) is removed, under the version that was seen,
 so that the export's word of its deletion or of its return is newer. One that was never seen leaves
 nothing to remove; should a change of it be on its way, its comments will be refused with a 404.
 """
@@ -46,8 +46,13 @@ from streams.limits import Lane
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.tickets import Row
 
-Whole = Callable[[TicketChange, Origin, Lane], Awaitable[EnrichedTicket]]
-"""Adds comments and names to a change; a ticket whose comments are gone is removed."""
+Whole = Callable[[TicketChange, Origin, Lane, bool], Awaitable[EnrichedTicket]]
+"""Adds comments and names to a change; a ticket whose comments are gone is removed.
+
+The last argument says that the ticket is said to be merged into another: then Zendesk is asked."""
+_MERGED = "ticket.merged"
+"""Zendesk's word for a merge, about the ticket that was merged. Source: Zendesk's webhook reference, "Ticket
+events"."""
 
 
 class RowReader(Protocol):
@@ -108,7 +113,7 @@ class Hints:
         row = await zendesk.row(hint.ticket_id, lane, sending)
         gone = row.raw is None
         change = _gone(hint) if row.raw is None else _change(hint, row.raw)
-        whole = await self._whole(change, origin, lane)
+        whole = await self._whole(change, origin, lane, hint.event == _MERGED)
         return _Look(gone, change.changed_at, whole, through, row.calls + whole.zendesk_calls)
 
 

@@ -16,7 +16,7 @@ from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, digest
-from schemas.messages import EmbeddedTicket, Outcome, Receipt
+from schemas.messages import EmbeddedTicket, Outcome, Receipt, TicketFacts
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
 from schemas.topics import INDEXED
@@ -169,14 +169,24 @@ def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -
     A ticket can have several states of one version: those of a second, and what a hint found. The order
     of their changes tells, where they came by one lane; the order in which they come here does not, for
     a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
-    ticket stays removed, as its return has a higher version, unless it is replayed.
+    ticket stays removed, as its return has a higher version, unless it is replayed, or an earlier release
+    removed it as a merged one.
     """
     if ticket.version != before.version:
         return False
     here, there = ticket.origin, before.origin
     if (here.topic, here.partition) == (there.topic, there.partition):
         return here.offset < there.offset
-    return before.removed and not ticket.removed and not replay
+    return before.removed and not ticket.removed and not replay and not _was_merged_away(before, ticket)
+
+
+def _was_merged_away(before: IndexedTicket, ticket: EmbeddedTicket) -> bool:
+    """Return whether this very state of a ticket was removed by a release that did so with merged ones.
+
+    It left what such a ticket says of itself in the digest, but looked up nobody's name.
+    """
+    facts = replace(ticket.facts, requester="", assignee="", organization="", group="", merged_into=0)
+    return before.digest == _digest(before.collection, ticket.dimensions, facts, [], [], removed=True)
 
 
 def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
@@ -187,10 +197,11 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         return [content for _, content in chunks]
 
     public, internal = hashes("public"), hashes("internal")
-    content = encode((ticket.collection, ticket.dimensions, ticket.removed, ticket.facts, public, internal))
     return IndexedTicket(
         version=ticket.version,
-        digest=digest(content),
+        digest=_digest(
+            ticket.collection, ticket.dimensions, ticket.facts, public, internal, removed=ticket.removed
+        ),
         origin=ticket.origin,
         collection=ticket.collection,
         indexed_at=time.time(),
@@ -198,6 +209,18 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         internal=internal,
         removed=ticket.removed,
     )
+
+
+def _digest(
+    collection: str,
+    dimensions: int,
+    facts: TicketFacts,
+    public: list[str],
+    internal: list[str],
+    *,
+    removed: bool,
+) -> str:
+    return digest(encode((collection, dimensions, removed, facts, public, internal)))
 
 
 def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:

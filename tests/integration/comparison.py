@@ -230,6 +230,7 @@ def _compare_facts(found: Differences, truth: Mapping[str, Any], held: Sequence[
         group=truth["group"],
         created_at=ticket["created_at"],
         updated_at=ticket["updated_at"],
+        merged_into=truth["merged_into"] or 0,
     )
     wrong = [chunk.facts for chunk in held if chunk.facts != facts]
     if wrong:

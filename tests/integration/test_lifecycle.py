@@ -149,12 +149,33 @@ async def test_comment_redacted(desk: Desk) -> None:
 
 async def test_merged_into_another(desk: Desk) -> None:
     source, target = await opened(desk, "platypussy"), await opened(desk, "echidnette")
+    desk.zendesk.add_comment(source, "In the middle: a cassowaryl.")
     desk.zendesk.merge(target, [source], "From the other ticket: a numbatik.", "See the other ticket.")
-    await shows(desk, "platypussy")
     await shows(desk, "numbatik", target)
-    assert exported(desk, source)["status"] == "closed"
-    assert "closed_by_merge" in exported(desk, source)["tags"]
     await arrived(desk, source, target)
+    assert exported(desk, source)["status"] == "closed"
+    # All its words are found as ever, under the ticket it was merged into.
+    for word in ("platypussy", "cassowaryl"):
+        (hit,) = await found(desk, word)
+        assert (hit.ticket_id, hit.merged_into) == (source, target)
+        assert hit.target is not None
+        assert (hit.target.ticket_id, hit.target.subject) == (target, "About the echidnette")
+    # What follows up on it has the tag as well, and so may anything: it says nothing.
+    fields = {"via_followup_source_id": source, "tags": ["again"]}
+    follow_up = await opened(desk, "wombatella", **fields)
+    assert {"closed_by_merge", "again"} <= set(exported(desk, follow_up)["tags"])
+    by_hand = await opened(desk, "bettongish", tags=["closed_by_merge"])
+    for ticket in (follow_up, by_hand):
+        desk.zendesk.set_status(ticket, "closed")
+    await arrived(desk, follow_up, by_hand)
+    for word, ticket in (("wombatella", follow_up), ("bettongish", by_hand)):
+        (hit,) = await found(desk, word)
+        assert (hit.ticket_id, hit.merged_into) == (ticket, None)
+    # Without its target it stands by itself.
+    desk.zendesk.delete(target)
+    await shows(desk, "echidnette")
+    (hit,) = await found(desk, "platypussy", public_only=True)
+    assert (hit.ticket_id, hit.merged_into, hit.target) == (source, target, None)
 
 
 async def test_soft_deleted_and_restored(desk: Desk) -> None:

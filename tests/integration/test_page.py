@@ -321,11 +321,12 @@ async def test_search_shows_the_api_s_results_and_hostile_text_as_text(
             hits = (await asyncio.to_thread(server.get, "/search", **asked))["results"]
             expected = [
                 [
-                    f"#{hit['ticket_id']}",
-                    hit["subject"],
+                    f"#{(hit['target'] or hit)['ticket_id']}",
+                    (hit["target"] or hit)["subject"],
                     f"{hit['score']:.2f}",
                     hit["visibility"],
                     hit["text"],
+                    f"#{hit['ticket_id']} merged into #{hit['merged_into']}" if hit["merged_into"] else "",
                 ]
                 for hit in hits
             ]
@@ -337,7 +338,8 @@ async def test_search_shows_the_api_s_results_and_hostile_text_as_text(
                   one.querySelector(".result-subject").textContent,
                   one.querySelector(".score").textContent.replace("score ", ""),
                   one.querySelector(".visibility").textContent,
-                  one.querySelector(".passage").textContent])"""
+                  one.querySelector(".passage").textContent,
+                  one.querySelector(".result-merged")?.textContent ?? ""])"""
             )
             assert shown == expected
             if not status:

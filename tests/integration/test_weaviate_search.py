@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from weaviate.classes.config import Configure
 from weaviate_bench import FACTS, Bench, bench, chunk, vector_of
 from weaviate_fixture import weaviate_settings
 
 from schemas.errors import UserError
 from schemas.messages import TicketFacts
+from streams.sinks.weaviate.collection import properties
 
 __all__ = ["bench", "weaviate_settings"]
 
@@ -51,6 +53,69 @@ async def test_search_by_words_and_meaning(bench: Bench) -> None:
     assert (hit.visibility, hit.chunk_index, hit.text) == ("public", 0, "error E4711 at login")
     assert hit.updated_at == "2024-02-01T10:00:00Z"
     assert 0.9 < hit.score <= 1
+
+
+async def test_a_merged_ticket_is_shown_under_its_target(bench: Bench) -> None:
+    def merged(subject: str, into: int = 0) -> TicketFacts:
+        return replace(FACTS, subject=subject, status="closed" if into else "open", merged_into=into)
+
+    await bench.sink.write(
+        [
+            bench.item(1, chunk(0, "the numbat hums"), facts=merged("Target")),
+            bench.item(2, chunk(0, "numbat numbat"), facts=merged("Middle", 1)),
+            bench.item(
+                3,
+                chunk(0, "numbat"),
+                chunk(0, "an aardvark for us only", "internal"),
+                facts=merged("First", 2),
+            ),
+            bench.item(4, chunk(0, "numbat of a deleted one"), facts=merged("Left over", 99)),
+            bench.item(5, chunk(0, "a numbat goes round"), facts=merged("Round", 6)),
+            bench.item(6, chunk(0, "numbat round and round"), facts=merged("About", 5)),
+            bench.item(7, chunk(0, "numbat of a hidden one"), facts=merged("Hidden", 8)),
+            bench.item(8, chunk(0, "nothing for the public", "internal"), facts=merged("Note")),
+            bench.item(9, chunk(0, "a plain numbat"), facts=merged("Plain")),
+        ]
+    )
+
+    async def found(text: str, **options: Any) -> list[tuple[int, int | None, str | None]]:
+        given: dict[str, Any] = {"limit": 20, **options}
+        hits = await bench.find.search(bench.account, text, vector_of(text), **given)
+        said = [hit for hit in hits if text in hit.text]
+        return [(hit.ticket_id, hit.merged_into, hit.target.subject if hit.target else None) for hit in said]
+
+    hits = await found("numbat")
+    # Of a ticket and those merged into it there is one passage, and it names where it is from.
+    assert [hit for hit in hits if 1 in hit] == [hits[0]]
+    assert hits[0] in [(1, None, None), (2, 1, "Target"), (3, 1, "Target")]
+    # Without their targets, and in a circle, they stand by themselves.
+    rest = {(4, 99, None), (5, 6, None), (6, 5, None), (7, 8, "Note"), (9, None, None)}
+    assert set(hits[1:]) == rest
+    assert len(hits) == 6
+    assert len(await found("numbat", limit=4)) == 4
+    assert await found("aardvark") == [(3, 1, "Target")]
+    assert await found("aardvark", public_only=True) == []
+    # A target that a reader may not see is not named, though its number is.
+    assert (7, 8, None) in await found("numbat", public_only=True)
+    assert {hit[0] for hit in await found("numbat", status="open")} == {1, 9}
+    assert {hit[0] for hit in await found("numbat", every_chunk=True)} == {1, 2, 3, 4, 5, 6, 7, 9}
+    # The target is gone: what was under it is under the next one of the chain that is there.
+    await bench.sink.write([bench.item(1, removed=True)])
+    assert (2, 1, None) in await found("numbat", every_chunk=True)
+    assert (3, 2, "Middle") in await found("numbat", every_chunk=True)
+
+
+async def test_a_collection_of_an_earlier_release_is_searched_without_what_it_lacks(bench: Bench) -> None:
+    earlier = [each for each in properties() if each.name != "merged_into"]
+    await bench.connection.client.collections.create(
+        bench.collection,
+        properties=earlier,
+        vector_config=Configure.Vectors.self_provided(),
+        multi_tenancy_config=Configure.multi_tenancy(enabled=True, auto_tenant_creation=True),
+    )
+    await bench.sink.write([bench.item(1, chunk(0, "the parcel never came"))])
+    (hit,) = await bench.find.search(bench.account, "parcel", vector_of("parcel"), limit=3)
+    assert (hit.ticket_id, hit.merged_into, hit.target) == (1, None, None)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import pytest
 
 from agents.enrich import Enrich
 from agents.outcomes import Done, Incoming
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.errors import PermanentError, RefusedError, UnavailableError, UnknownSchemaError
+from schemas.ids import digest
 from schemas.messages import EnrichedTicket, Origin, TicketChange
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
-from schemas.zendesk import Comment, User
+from schemas.zendesk import Comment, Ticket, User
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
 from tests.agents_fixtures import FakeTables, a_change, a_message, a_ticket, settle
@@ -28,12 +29,20 @@ class FakeZendesk:
         self.found = Comments([PUBLIC, INTERNAL], [], 2)
         self.error: Exception | None = None
         self.asked: list[Any] = []
+        self.target = 0
 
     async def comments(self, ticket_id: int, lane: str) -> Comments:
         self.asked.append(("comments", ticket_id, lane))
         if self.error:
             raise self.error
         return self.found
+
+    def known_target(self, ticket: Ticket) -> int:
+        return 0
+
+    async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
+        self.asked.append(("audits", ticket.id, lane))
+        return self.target, 1
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         self.asked.append(("names", [comment.id for comment in comments], lane))
@@ -173,14 +182,65 @@ async def test_a_backfill_that_may_not_go_on_asks_nobody_and_a_live_change_does(
     assert {lane for *_, lane in desk.zendesk.asked} == {"backfill"}
 
 
-@pytest.mark.parametrize(
-    "ticket", [a_ticket(status="deleted"), a_ticket(status="closed", tags=["closed_by_merge"])]
-)
-async def test_a_removed_ticket_asks_nobody(ticket: Any) -> None:
+async def test_a_removed_ticket_asks_nobody() -> None:
     desk = Desk()
-    done = await desk.handle(a_message(a_change(ticket=ticket)))
+    done = await desk.handle(a_message(a_change(ticket=a_ticket(status="deleted"))))
     assert (enriched(done).removed, enriched(done).passages) == (True, [])
     assert desk.zendesk.asked == []
+
+
+CLOSED = a_ticket(status="closed", tags=["closed_by_merge"])
+MERGE = Comment(
+    id=3,
+    public=True,
+    created_at="2024-01-02T00:00:00Z",
+    via={"channel": "web", "source": {"from": {"ticket_id": 45}, "to": {}, "rel": "merge"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "last", "audits", "merged_into", "asked"),
+    [
+        pytest.param(CLOSED, None, 45, 45, True, id="only its audits tell"),
+        pytest.param(CLOSED, MERGE, 99, 45, False, id="its comment tells without a call"),
+        pytest.param(a_ticket(status="closed"), MERGE, 99, 45, False, id="and without the tag"),
+        pytest.param(CLOSED, None, 0, 0, True, id="a follow-up with the inherited tag"),
+        pytest.param(a_ticket(tags=["closed_by_merge"]), None, 45, 0, False, id="the tag by hand"),
+        pytest.param(a_ticket(status="closed"), None, 45, 0, False, id="no sign of a merge"),
+        pytest.param(a_ticket(), MERGE, 45, 0, False, id="what is open was not merged"),
+        pytest.param(a_ticket(45, status="closed"), MERGE, 45, 0, False, id="not into itself"),
+    ],
+)
+async def test_a_merged_ticket_keeps_its_words_and_is_marked_by_the_merge_itself(
+    ticket: Ticket, last: Comment | None, audits: int, merged_into: int, asked: bool
+) -> None:
+    desk = Desk()
+    desk.zendesk.found.comments += [last] if last else []
+    desk.zendesk.target = audits
+    made = enriched(await desk.handle(a_message(a_change(ticket=ticket))))
+    assert (made.removed, [one.text for one in made.passages]) == (False, ["It burns.", "Call 112."])
+    assert made.facts.merged_into == merged_into
+    assert ("audits" in [what[0] for what in desk.zendesk.asked]) is asked
+    assert made.zendesk_calls == 3 + asked
+
+
+@pytest.mark.parametrize(("ticket", "verdict"), [(CLOSED, "sent"), (a_ticket(status="closed"), "skipped")])
+async def test_what_an_earlier_release_took_for_removed_by_a_merge_is_new_once(
+    ticket: Ticket, verdict: str
+) -> None:
+    desk = Desk()
+    change = a_change(ticket=ticket, source="import")
+    then = digest(encode((change.ticket, change.comments)))
+    seen = SeenTicket(change.version, then, Origin(BACKFILL, 0, 1), change.changed_at)
+    await desk.tables["seen"].put(0, [(b"acme:1", seen)])
+    assert (await desk.settled(a_message(change, 8))).verdict == verdict
+    assert (await desk.settled(a_message(change, 9))).verdict == "skipped"
+
+
+async def test_a_file_s_merged_ticket_is_marked_by_its_own_comments() -> None:
+    change = a_change(ticket=a_ticket(status="closed"), source="file", comments=[PUBLIC, MERGE])
+    done = await Desk(connected=False).handle(a_message(change, topic=BACKFILL))
+    assert enriched(done).facts.merged_into == 45
 
 
 async def test_a_ticket_whose_comments_are_gone_is_removed() -> None:

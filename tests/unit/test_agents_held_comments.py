@@ -18,7 +18,7 @@ from schemas.messages import CommentEvents, EnrichedTicket, TicketChange
 from schemas.replays import replay_headers
 from schemas.state import HeldComments
 from schemas.topics import BACKFILL
-from schemas.zendesk import Comment
+from schemas.zendesk import Comment, Ticket
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
 from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, settle
@@ -43,6 +43,9 @@ class Desk:
     async def comments(self, ticket_id: int, lane: str) -> Comments:
         self.asked.append(ticket_id)
         return Comments([comment(0, "asked for")], [], 1)
+
+    def known_target(self, _: Ticket) -> int:
+        return 0
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         return Names(), 0

@@ -39,6 +39,8 @@ class FakeZendesk:
         self.ticket: Ticket | None = a_ticket()
         self.comments_are = [SAID]
         self.error: Exception | None = None
+        self.target = 45
+        self.known = 0
         self.rows = 0
         self.comment_calls = 0
         self.gate = asyncio.Event()
@@ -51,6 +53,13 @@ class FakeZendesk:
         if self.raw is not None:
             return Row(msgspec.Raw(self.raw), 1)
         return Row(None if self.ticket is None else msgspec.Raw(encode(self.ticket)), 1)
+
+    def known_target(self, ticket: Ticket) -> int:
+        return self.known
+
+    async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
+        self.known = self.target
+        return self.target, 1
 
     async def comments(self, ticket_id: int, lane: str) -> Comments:
         self.comment_calls += 1
@@ -202,12 +211,38 @@ async def test_a_ticket_whose_comments_are_gone_is_removed() -> None:
     assert sent(await desk.settled(a_hint())).removed
 
 
-@pytest.mark.parametrize("fields", [{"status": "deleted"}, {"status": "closed", "tags": ["closed_by_merge"]}])
-async def test_a_deleted_or_merged_ticket_is_removed(fields: Any) -> None:
+async def test_a_deleted_ticket_is_removed() -> None:
     desk = Desk()
-    desk.zendesk.ticket = a_ticket(**fields)
+    desk.zendesk.ticket = a_ticket(status="deleted")
     assert sent(await desk.settled(a_hint())).removed
     assert desk.zendesk.comment_calls == 0
+
+
+@pytest.mark.parametrize("tags", [["closed_by_merge"], []])
+async def test_word_of_a_merge_has_zendesk_asked_into_what(tags: list[str]) -> None:
+    desk = Desk()
+    desk.zendesk.ticket = a_ticket(status="closed", tags=tags)
+    first = sent(await desk.settled(a_hint(event="ticket.merged")))
+    assert (first.removed, first.facts.merged_into) == (False, 45)
+    # Looked at again, it is as it was: nothing to send.
+    assert (await desk.settled(a_hint(9, event="ticket.merged"))).reason == "duplicate"
+    # Should Zendesk say otherwise one day, the mark goes.
+    desk.zendesk.target = 0
+    assert sent(await desk.settled(a_hint(10, event="ticket.merged"))).facts.merged_into == 0
+
+
+async def test_the_export_keeps_what_word_of_a_merge_had_found() -> None:
+    desk = Desk()
+    desk.zendesk.ticket = closed = a_ticket(status="closed")
+    assert sent(await desk.settled(a_hint(event="ticket.merged"))).facts.merged_into == 45
+    row = a_change(AT[SECOND] + 1, closed, changed_at=float(AT[SECOND]))
+    assert sent(await desk.settled(a_message(row, 20))).facts.merged_into == 45
+
+
+async def test_word_of_something_else_has_no_audits_asked() -> None:
+    desk = Desk()
+    desk.zendesk.ticket = a_ticket(status="closed")
+    assert sent(await desk.settled(a_hint(event="ticket.status_changed"))).facts.merged_into == 0
 
 
 async def test_a_ticket_that_never_was_leaves_nothing() -> None:

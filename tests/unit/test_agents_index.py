@@ -9,9 +9,9 @@ import pytest
 
 from agents.index import Index
 from agents.outcomes import Done, Incoming
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
-from schemas.ids import chunk_id
+from schemas.ids import chunk_id, digest
 from schemas.messages import EmbeddedTicket, Origin, Receipt
 from schemas.replays import replay_headers
 from schemas.state import IndexedTicket
@@ -266,3 +266,30 @@ async def test_the_first_messages_of_a_partition_taken_over_may_have_been_begun(
     assert [await handled(offset) for offset in (7, 8, 9)] == [True, True, False]
     stage.taken_over({0})
     assert await handled(10)
+
+
+MERGED = msgspec.structs.replace(FACTS, status="closed", tags=["closed_by_merge"], merged_into=45)
+
+
+@pytest.mark.parametrize("removed_as", ["closed", "deleted"])
+async def test_an_import_brings_back_what_an_earlier_release_removed_as_merged(removed_as: str) -> None:
+    """It had looked up nobody's name, and the removal had come by the other lane."""
+    desk = Desk()
+    told = msgspec.structs.replace(
+        MERGED, status=removed_as, requester="", assignee="", organization="", group="", merged_into=0
+    )
+    content = encode(("Tickets_test_4_c1", 4, True, told, [], []))
+    entry = IndexedTicket(5, digest(content), origin(3), "Tickets_test_4_c1", 1.0, removed=True)
+    await desk.tables["indexed"].put(0, [(b"acme:1", entry)])
+    back = an_embedded(5, public=["a"], facts=MERGED, source="import", origin=Origin(BACKFILL, 0, 1))
+    done = await desk.settled(back)
+    assert receipt(done).outcome == ("indexed" if removed_as == "closed" else "stale")
+    assert [item.facts.merged_into for item in desk.writer.items] == [45][: removed_as == "closed"]
+
+
+async def test_a_mark_that_comes_or_goes_is_written() -> None:
+    desk = Desk()
+    for offset, facts in enumerate((FACTS, MERGED, FACTS), start=1):
+        done = await desk.settled(an_embedded(5, public=["a"], facts=facts, origin=origin(offset)), offset)
+        assert receipt(done).outcome == "indexed"
+    assert [item.facts.merged_into for item in desk.writer.items] == [0, 45, 0]

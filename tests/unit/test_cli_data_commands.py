@@ -8,19 +8,21 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from schemas.errors import UnavailableError
 from schemas.imports import ImportRecord, ImportSpec
 from schemas.messages import StageCounts
-from streams.sinks.weaviate.search import Hit
+from streams.sinks.weaviate.search import Hit, Target
 from ticketstream import cli
 from ticketstream.checks import everything
 from ticketstream.checks.data_dir import check_data_dir
 from ticketstream.checks.finding import Finding, run_check
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.import_run import Attempt
+from ticketstream.http.models import Found
 from ticketstream.records import imports, searching, spending
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import KnownImport
@@ -248,6 +250,40 @@ def test_hits_are_shown_without_markup_or_escapes(
     returns(monkeypatch, searching, "find", [])
     assert cli.run(["search", "kangaroo"]) == 0
     assert capsys.readouterr().out == "nothing found\n"
+
+
+def test_a_merged_ticket_is_shown_under_its_target_where_it_can_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = Hit(
+        ticket_id=12,
+        score=0.5,
+        visibility="public",
+        chunk_index=0,
+        subject="Own subject",
+        status="closed",
+        priority="",
+        tags=[],
+        requester="",
+        text="the kangaroo sat",
+        created_at="",
+        updated_at="",
+        merged_into=45,
+    )
+    target = Target(ticket_id=45, subject="[b]Target\x1b[2J", status="open")
+    returns(monkeypatch, searching, "find", [msgspec.structs.replace(alone, target=target), alone])
+    assert cli.run(["search", "kangaroo"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "  1. #45  0.50  public  open  [b]Target\\x1b[2J",
+        "     #12 merged into #45: the kangaroo sat",
+        "  2. #12 merged into #45  0.50  public  closed  Own subject",
+        "     the kangaroo sat",
+    ]
+    assert cli.run(["search", "kangaroo", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["ticket_id"], first["merged_into"], first["target"]["ticket_id"]) == (12, 45, 45)
+    assert (second["ticket_id"], second["merged_into"], second["target"]) == (12, 45, None)
+    assert Found.model_validate({"results": [first, second]})
 
 
 async def test_a_check_that_breaks_or_hangs_is_a_finding() -> None:

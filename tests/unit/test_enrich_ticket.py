@@ -127,13 +127,13 @@ def test_a_comment_without_text_stays_only_for_its_attachments() -> None:
     ("status", "tags", "removed"),
     [
         ("deleted", [], True),
-        ("closed", ["closed_by_merge", "vip"], True),
+        ("closed", ["closed_by_merge", "vip"], False),
         ("closed", [], False),
         ("open", ["closed_by_merge"], False),
         ("solved", ["vip"], False),
     ],
 )
-def test_deleted_and_merged_tickets_are_removed(status: str, tags: list[str], removed: bool) -> None:
+def test_only_deleted_tickets_are_removed(status: str, tags: list[str], removed: bool) -> None:
     of = ticket(status=status, tags=tags)
     assert is_removed(of) is removed
     made = enriched_ticket(change(of), [comment(1)], NAMES, origin=ORIGIN, now=1)

@@ -113,7 +113,7 @@ def test_a_call_is_full_of_texts_or_of_tokens(texts: int, tokens: int, calls: in
 def test_people_and_programs_read_the_same_figures() -> None:
     found = forecast()
     rows = dict(rows_of(found))
-    assert rows["tickets"] == "about 10,000 (300 deleted, spam or merged)"
+    assert rows["tickets"] == "about 10,000 (300 deleted or spam)"
     assert rows["tokens"] == "about 4,000,000 (± 8%)"
     assert rows["cost"].startswith("$0.60 (± 8%) (gemini-embedding-001: $0.15 a million tokens, list price")
     assert rows["time"] == "at least 25 min (Zendesk's 400 requests a minute)"

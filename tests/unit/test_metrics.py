@@ -166,6 +166,6 @@ def test_the_last_comparison_is_shown(desk: Any) -> None:
 
     desk.sampler._show_report(Raw)
     assert value(desk.metrics, "reconcile_drift_tickets", kind="missing") == 2
-    assert value(desk.metrics, "reconcile_drift_tickets", kind="merged") == 0
+    assert value(desk.metrics, "reconcile_drift_tickets", kind="chunks") == 0
     assert value(desk.metrics, "reconcile_tickets", side="indexed") == 8
     assert value(desk.metrics, "reconcile_timestamp_seconds") == 5

@@ -81,7 +81,7 @@ def test_nothing_differs_from_nothing() -> None:
 
 def test_what_is_as_it_should_be_is_not_named() -> None:
     sides = Sides().in_step(7).in_step(3)
-    sides.in_account(9, Presence.DELETED).in_account(11, Presence.MERGED).in_account(13, Presence.UNREADABLE)
+    sides.in_account(9, Presence.DELETED).in_account(11, Presence.DELETED).in_account(13, Presence.UNREADABLE)
     sides.holds(13, 0, updated=1)
     assert sides.kinds() == {}
     _, totals = compare(sides.account.newest(), sides.index.tickets(), sides.ledger.newest(), now=NOW)
@@ -101,7 +101,6 @@ def test_each_way_to_differ() -> None:
     sides.in_account(3, status=SOLVED).written(3).holds(3, 0, 1)
     sides.in_account(4).written(4).holds(4, 0).holds(4, 1, status=SOLVED)
     sides.in_account(5, Presence.DELETED).holds(5, 0)
-    sides.in_account(6, Presence.MERGED).holds(6, 0)
     sides.holds(7, 0)
     sides.in_step(8)
     assert sides.kinds() == {
@@ -110,11 +109,10 @@ def test_each_way_to_differ() -> None:
         3: Kind.STALE,
         4: Kind.STALE,
         5: Kind.DELETED,
-        6: Kind.MERGED,
         7: Kind.UNKNOWN,
     }
     found = sides.found()
-    assert found.count(*SURPLUS) == 3
+    assert found.count(*SURPLUS) == 2
     assert found.examples(Kind.STALE, 2) == [2, 3]
     assert sides.kinds([1, 7, 8]) == {1: Kind.MISSING, 7: Kind.UNKNOWN}
 

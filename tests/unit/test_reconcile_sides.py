@@ -79,7 +79,7 @@ async def test_every_row_of_the_export_is_known_by_its_newest_state() -> None:
         assert client.calls == 3  # it goes on where it ended
     assert table.ids.tolist() == [1, 2, 3, 4, 5, 6]
     unreadable = [Presence.UNREADABLE] * 2
-    assert table.presence.tolist() == [0, 0, Presence.DELETED, Presence.MERGED, *unreadable]
+    assert table.presence.tolist() == [0, 0, Presence.DELETED, 0, *unreadable]
     assert table.version.tolist()[:3] == [SECONDS + 20, SECONDS + 9, SECONDS]
     assert table.updated.tolist()[:2] == [SECONDS, SECONDS]
     assert table.status.tolist()[:2] == [statuses.number("solved"), statuses.number("open")]
@@ -166,7 +166,7 @@ async def test_removals_need_no_call() -> None:
     producer = FakeProducer()
     async with client_of(answer) as client:
         mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
-        found = findings(*((number, Kind.MERGED, SECONDS) for number in range(1, 251)))
+        found = findings(*((number, Kind.DELETED, SECONDS) for number in range(1, 251)))
         assert await mender.send(found, seen_at=0, gone=lambda *_: None, told=lambda _: None) == 250
     assert producer.calls == 3
 

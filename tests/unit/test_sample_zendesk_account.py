@@ -98,10 +98,12 @@ def test_texts_are_varied(tickets: list[tuple[dict, list[dict]]]) -> None:
 
 def test_deleted_spam_and_merged_tickets(account: Account) -> None:
     assert [account.gone(i) for i in (5, 13, 11, 1)] == ["deleted", "spam", None, None]
-    assert [account.removed(i) for i in (5, 13, 11, 1)] == [True, True, True, False]
+    assert [account.removed(i) for i in (5, 13, 11, 1)] == [True, True, False, False]
     merged = account.row(11)
     assert merged["status"] == "closed"
     assert "closed_by_merge" in merged["tags"]
+    assert account.merged_into(11) == 10
+    assert account.merged_into(10) is None
     assert account.row(5)["status"] == "deleted"
 
 

@@ -175,15 +175,45 @@ def test_merging_closes_the_sources_and_tells_the_target(desk: Desk) -> None:
         assert row["status"] == "closed"
         assert "closed_by_merge" in row["tags"]
         assert desk.account.present(source)
-        assert desk.account.removed(source)
-        assert f"#{target}" in desk.comments(source)[-1]["body"]
-    assert [comment["body"] for comment in desk.comments(target)[-2:]] == ["Took both", "Took both"]
-    assert not desk.account.removed(target)
+        assert not desk.account.removed(source)
+        assert desk.account.merged_into(source) == target
+        last = desk.comments(source)[-1]
+        assert f"#{target}" in last["body"]
+        assert last["via"]["source"]["from"]["ticket_id"] == target
+        assert last["via"]["source"]["rel"] == "merge"
+    took = desk.comments(target)[-2:]
+    assert [comment["body"] for comment in took] == ["Took both", "Took both"]
+    assert [comment["via"]["source"]["from"]["ticket_ids"] for comment in took] == [[first], [second]]
+    assert desk.account.merged_into(target) is None
     assert desk.told().count("merged") == 2
     with pytest.raises(ApiError):
         desk.changes.merge(target, {"ids": [target]})
     with pytest.raises(ApiError):
         desk.changes.merge(target, {"ids": []})
+
+
+def test_merging_copies_the_last_comment_only(desk: Desk) -> None:
+    target, source = desk.open[:2]
+    desk.changes.update(source, {"comment": {"body": "The very last words."}})
+    desk.changes.merge(target, {"ids": [source]})
+    copied = desk.comments(target)[-1]
+    assert copied["body"].endswith("The very last words.")
+    assert copied["public"] is False
+
+
+def test_a_follow_up_inherits_all_tags(desk: Desk) -> None:
+    target, source = desk.open[:2]
+    fields = {"subject": "Again", "comment": {"body": "It is back"}, "via_followup_source_id": source}
+    with pytest.raises(ApiError) as error:
+        desk.changes.create(fields)
+    assert refused(error)[0] == 422
+    desk.changes.merge(target, {"ids": [source]})
+    row = desk.changes.create({**fields, "tags": ["new"]})
+    assert set(row["tags"]) == {*desk.account.row(source)["tags"], "new"}
+    assert "closed_by_merge" in row["tags"]
+    assert row["via"]["source"]["rel"] == "follow_up"
+    assert desk.account.row(source)["followup_ids"] == [row["id"]]
+    assert desk.account.merged_into(row["id"]) is None
 
 
 def test_private_and_redacted(desk: Desk) -> None:

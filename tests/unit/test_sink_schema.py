@@ -10,7 +10,7 @@ from schemas.messages import TicketFacts
 from streams.sinks.weaviate.collection import properties, tenant_of
 from streams.sinks.weaviate.reading import PROPERTIES
 
-INTEGERS = {"ticket_id", "chunk_index"}
+INTEGERS = {"ticket_id", "chunk_index", "merged_into"}
 DATES = {"created_at", "updated_at"}
 NOT_FILTERED = {"chunk_index", "text", "content_hash", "subject"}
 

@@ -22,7 +22,7 @@ from streams.sinks.weaviate.observe import Unobserved
 from streams.sinks.weaviate.sink import WeaviateSink
 
 FACTS = TicketFacts(
-    **{name: "" for name in TicketFacts.__struct_fields__ if name != "tags"},
+    **{name: "" for name in TicketFacts.__struct_fields__ if name not in ("tags", "merged_into")},
     tags=[],
 )
 ACCOUNT = "acme"

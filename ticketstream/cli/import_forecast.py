@@ -122,7 +122,7 @@ def rows_of(found: Forecast) -> list[tuple[str, str]]:
     measured = found.measured
     about = "" if measured.exact else "about "
     give = f" (± {measured.margin:.0%})" if measured.margin else ""
-    ends = f" ({measured.removed:,} deleted, spam or merged)" if measured.removed else ""
+    ends = f" ({measured.removed:,} deleted or spam)" if measured.removed else ""
     of = found.calls
     events = f"{of.events:,} pages of ticket events, " if of.events else ""
     calls = (

@@ -16,7 +16,6 @@ _ROWS: Final = (
     ("stale", "another state than the account's"),
     ("chunks", "chunks missing or left over"),
     ("deleted", "deleted or spam, but indexed"),
-    ("merged", "merged away, but indexed"),
     ("unknown", "unknown to the account, but indexed"),
 )
 
@@ -69,7 +68,7 @@ def show(outcome: Outcome) -> None:
     totals, drift = outcome.totals, outcome.drift
     rows: list[tuple[str, int, str]] = [
         ("in the account", totals.account, ""),
-        ("deleted, spam or merged away", totals.removed, ""),
+        ("deleted or spam", totals.removed, ""),
         ("indexed", totals.indexed, f"as {totals.objects:,} chunks"),
         ("without any text", totals.without_text, ""),
     ]

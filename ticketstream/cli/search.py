@@ -59,19 +59,23 @@ def print_hits(hits: Sequence[Hit], text: str, console: Console | None = None) -
         console.print("nothing found")
         return
     for number, hit in enumerate(hits, start=1):
-        subject = shortened(one_line(hit.subject), _SUBJECT_CHARACTERS)
+        head = hit.target or hit
+        subject = shortened(one_line(head.subject), _SUBJECT_CHARACTERS)
+        merged = f"#{hit.ticket_id} merged into #{hit.merged_into}"
         console.print(
             Text.assemble(
                 f"{number:>3}. ",
-                (f"#{hit.ticket_id}", "bold"),
+                (merged if hit.merged_into and not hit.target else f"#{head.ticket_id}", "bold"),
                 f"  {hit.score:.2f}  ",
                 (hit.visibility, "yellow" if hit.visibility == "internal" else "green"),
-                f"  {one_line(hit.status)}  ",
+                f"  {one_line(head.status)}  ",
                 (subject, "bold"),
             ),
             soft_wrap=True,
         )
         passage = shortened(one_line(hit.text), _PASSAGE_CHARACTERS, around=text)
+        if hit.target:
+            passage = f"{merged}: {passage}"
         if console.is_terminal:
             console.print(Padding(Text(passage), (0, 0, 0, 5)))
         else:

@@ -40,7 +40,7 @@ class Measured:
 
     ``exact``: all of it was read; otherwise it is an estimate from ``sample`` tickets, and ``margin`` is
     the share of ``tokens`` by which it may well be off (95 of 100 times it is nearer), as far as chance
-    goes. ``removed`` tickets are deleted, spam or merged away, and embedded nowhere. ``unreadable``
+    goes. ``removed`` tickets are deleted or spam, and embedded nowhere. ``unreadable``
     are rows or lines that are no tickets. The calls are Zendesk's, with comments read ticket by ticket;
     ``ways`` compares that with reading them in bulk (None: there is no choice).
     """

@@ -204,7 +204,24 @@ class History(_Answer):
     points: list[Point]
 
 
-_HIT: dict[str, Any] = {field.name: (field.type, ...) for field in msgspec.structs.fields(search.Hit)}
+class HitTarget(_Answer):
+    """The ticket under which a merged one is shown."""
+
+    ticket_id: int
+    subject: str
+    status: str
+
+
+_HIT: dict[str, Any] = {field.name: (field.type, ...) for field in msgspec.structs.fields(search.Hit)} | {
+    "merged_into": (
+        int | None,
+        Field(description="the ticket that this one was merged into, at the end of a chain of merges"),
+    ),
+    "target": (
+        HitTarget | None,
+        Field(description="that ticket, where it is indexed and may be read: show this one under it"),
+    ),
+}
 Hit = create_model(
     "Hit",
     __base__=_Answer,

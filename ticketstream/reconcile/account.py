@@ -96,6 +96,4 @@ class AccountReader:
 
 def presence_of(change: TicketChange) -> Presence:
     """Return what a row says of its ticket."""
-    if change.ticket.status == "deleted":
-        return Presence.DELETED
-    return Presence.MERGED if is_removed(change.ticket) else Presence.PRESENT
+    return Presence.DELETED if is_removed(change.ticket) else Presence.PRESENT

@@ -24,13 +24,11 @@ class Kind(IntEnum):
     """Indexed with chunks missing, left over, or of another text than the pipeline wrote."""
     DELETED = 4
     """Indexed, but deleted in the account, maybe as spam."""
-    MERGED = 5
-    """Indexed, but merged into another ticket."""
-    UNKNOWN = 6
+    UNKNOWN = 5
     """Indexed, but not known to the account."""
 
 
-SURPLUS: Final = (Kind.DELETED, Kind.MERGED, Kind.UNKNOWN)
+SURPLUS: Final = (Kind.DELETED, Kind.UNKNOWN)
 
 
 class Findings(NamedTuple):
@@ -110,7 +108,6 @@ def compare(
     kinds[present & in_index & ~(as_written & _pick(index.whole, i, in_index))] = Kind.CHUNKS
     kinds[present & in_index & ~as_account] = Kind.STALE
     kinds[in_index & in_account & (presence == Presence.DELETED)] = Kind.DELETED
-    kinds[in_index & in_account & (presence == Presence.MERGED)] = Kind.MERGED
     kinds[in_index & ~in_account] = Kind.UNKNOWN
 
     stamps = np.zeros(ids.size, dtype=np.int64)
@@ -130,7 +127,7 @@ def with_account(totals: Totals, account: AccountTable) -> Totals:
     presence = account.presence
     return totals._replace(
         account=int((presence == Presence.PRESENT).sum()),
-        removed=int(np.isin(presence, (Presence.DELETED, Presence.MERGED)).sum()),
+        removed=int((presence == Presence.DELETED).sum()),
         unreadable=int((presence == Presence.UNREADABLE).sum()),
     )
 

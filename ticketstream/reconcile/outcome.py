@@ -14,7 +14,6 @@ WORDS: Final = {
     Kind.STALE: "stale",
     Kind.CHUNKS: "chunks",
     Kind.DELETED: "deleted",
-    Kind.MERGED: "merged",
     Kind.UNKNOWN: "unknown",
 }
 """How the kinds of difference are called in figures."""
@@ -29,7 +28,6 @@ class Drift(msgspec.Struct, kw_only=True):
     chunks: int
     surplus: int
     deleted: int
-    merged: int
     unknown: int
     examples: dict[str, list[int]]
 

@@ -29,8 +29,7 @@ class Presence(IntEnum):
 
     PRESENT = 0
     DELETED = 1
-    MERGED = 2
-    UNREADABLE = 3
+    UNREADABLE = 2
     """It is there, but its row cannot be read; nothing is said about it."""
 
 

@@ -119,7 +119,7 @@ async def query_vector(settings: Settings, text: str) -> Vector:
 
 def plain_hit(hit: Hit) -> dict[str, Any]:
     """Return a hit as a document of plain values."""
-    plain: dict[str, Any] = msgspec.structs.asdict(hit)
+    plain: dict[str, Any] = msgspec.to_builtins(hit)
     return plain
 
 

@@ -20,7 +20,7 @@ SEARCHED: Final = ("text", "subject")
 """Properties that keyword search reads."""
 FILTERED: Final = (
     *("visibility", "status", "priority", "requester", "assignee", "organization", "group"),
-    *("ticket_id", "tags", "created_at", "updated_at"),
+    *("ticket_id", "merged_into", "tags", "created_at", "updated_at"),
 )
 """Properties a reader may filter by; the others have no index, which makes writing cheaper."""
 
@@ -53,6 +53,7 @@ def properties() -> list[Property]:
         _exact("group"),
         _date("created_at"),
         _date("updated_at"),
+        _number("merged_into"),
     ]
 
 

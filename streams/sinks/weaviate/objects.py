@@ -90,6 +90,8 @@ def _facts(ticket_id: int, facts: TicketFacts) -> batch_pb2.BatchObject.Properti
     fields = {name: Value(string_value=text) for name, text in texts.items()}
     fields |= {name: Value(string_value=date) for name, date in dates.items() if date}
     fields["ticket_id"] = Value(number_value=ticket_id)
+    if facts.merged_into:
+        fields["merged_into"] = Value(number_value=facts.merged_into)
     tags = [base_pb2.TextArrayProperties(prop_name="tags", values=facts.tags)] if facts.tags else []
     return batch_pb2.BatchObject.Properties(
         non_ref_properties=Struct(fields=fields),

@@ -11,8 +11,10 @@ import numpy as np
 from schemas.ids import Visibility
 from schemas.messages import TicketFacts
 from schemas.vectors import Vector
+from streams.sinks.weaviate.merged import Shown
 
 _FACTS: Final = TicketFacts.__struct_fields__
+_TEXTS: Final = tuple(name for name in _FACTS if name not in ("tags", "merged_into"))
 PROPERTIES: Final = ("ticket_id", "chunk_index", "visibility", "text", "content_hash", *_FACTS)
 
 PLACE_PROPERTIES: Final = ("ticket_id", "chunk_index", "visibility", "content_hash", "status", "updated_at")
@@ -44,9 +46,9 @@ class StoredChunk(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def stored_chunk(result: Any) -> StoredChunk:
-    """Return the chunk of a result that was asked for with PROPERTIES."""
+    """Return the chunk of a result that was asked for with PROPERTIES, or all there are."""
     fields = result.properties.non_ref_props.fields
-    texts = {name: _text(fields, name) for name in _FACTS if name != "tags"}
+    texts = {name: _text(fields, name) for name in _TEXTS}
     return StoredChunk(
         id=object_id(result),
         ticket_id=fields["ticket_id"].int_value,
@@ -54,8 +56,23 @@ def stored_chunk(result: Any) -> StoredChunk:
         chunk_index=fields["chunk_index"].int_value,
         text=_text(fields, "text"),
         content_hash=_text(fields, "content_hash"),
-        facts=TicketFacts(tags=list(fields["tags"].list_value.text_values.values), **texts),
+        facts=TicketFacts(
+            tags=list(fields["tags"].list_value.text_values.values),
+            merged_into=fields["merged_into"].int_value,
+            **texts,
+        ),
         vector=stored_vector(result),
+    )
+
+
+def shown(result: Any) -> Shown:
+    """Return what names the ticket of a result."""
+    fields = result.properties.non_ref_props.fields
+    return Shown(
+        ticket_id=fields["ticket_id"].int_value,
+        subject=_text(fields, "subject"),
+        status=_text(fields, "status"),
+        merged_into=fields["merged_into"].int_value,
     )
 
 

@@ -51,7 +51,7 @@ def select(
     filters: base_pb2.Filters,
     *,
     limit: int,
-    properties: Sequence[str],
+    properties: Sequence[str] | None,
     vector: bool = False,
 ) -> search_get_pb2.SearchRequest:
     """Return the request for ids and the named properties of what the filters let through."""
@@ -81,10 +81,9 @@ def hybrid(
     searched: Sequence[str],
     alpha: float,
     limit: int,
-    properties: Sequence[str],
 ) -> search_get_pb2.SearchRequest:
     """Return the request for what is nearest to text and vector; ``alpha`` is the vector's share, 0 to 1."""
-    request = _reading(collection, tenant, limit, properties)
+    request = _reading(collection, tenant, limit, None)
     request.metadata.score = True
     if filters:
         request.filters.operator = base_pb2.Filters.OPERATOR_AND
@@ -157,13 +156,19 @@ def _by_id(operator: base_pb2.Filters.Operator, ids: Iterable[UUID]) -> base_pb2
 
 
 def _reading(
-    collection: str, tenant: str, limit: int, properties: Sequence[str]
+    collection: str, tenant: str, limit: int, properties: Sequence[str] | None
 ) -> search_get_pb2.SearchRequest:
+    """Return the start of a request; properties that are not named (None) are all that the collection has.
+
+    A collection that an earlier release made lacks the later ones, and refuses to be asked for them by name.
+    """
     return search_get_pb2.SearchRequest(
         collection=collection,
         tenant=tenant,
         limit=limit,
-        properties=search_get_pb2.PropertiesRequest(non_ref_properties=properties),
+        properties=search_get_pb2.PropertiesRequest(
+            non_ref_properties=properties or (), return_all_nonref_properties=properties is None
+        ),
         metadata=search_get_pb2.MetadataRequest(uuid=True),
         uses_123_api=True,
         uses_125_api=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +12,7 @@ import msgspec
 from weaviate.proto.v1 import base_pb2
 
 from schemas.errors import RefusedError, UserError
-from schemas.ids import ALIAS, Visibility
+from schemas.ids import ALIAS, Visibility, chunk_id
 from schemas.settings import PREFIX
 from schemas.vectors import Vector
 from streams.sinks.weaviate import requests
@@ -22,7 +24,9 @@ from streams.sinks.weaviate.failures import (
     is_missing_tenant,
     translated,
 )
-from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, stored_chunk, stored_vector
+from streams.sinks.weaviate.merged import Chains, Shown
+from streams.sinks.weaviate.reading import StoredChunk, shown, stored_chunk, stored_vector
+from streams.sinks.weaviate.together import slices
 from streams.transforms.text import clean_text
 
 LARGEST_LIMIT: Final = 1_000
@@ -32,10 +36,25 @@ asked for can lose against one that is merely alike."""
 _CHUNKS_A_TICKET: Final = 4
 _MOST_CHUNKS: Final = 4_000
 _QUERY_CHARACTERS: Final = 8_000
+_NAMING: Final = ("ticket_id", "subject", "status", "merged_into")
+_TICKETS_A_LOOK: Final = 100
+
+
+class Target(msgspec.Struct, kw_only=True, frozen=True):
+    """The ticket under which a merged one is shown."""
+
+    ticket_id: int
+    subject: str
+    status: str
 
 
 class Hit(msgspec.Struct, kw_only=True, frozen=True):
-    """A chunk that answers a search. ``score`` is 0 to 1, higher is better, within one search only."""
+    """A chunk that answers a search. ``score`` is 0 to 1, higher is better, within one search only.
+
+    ``ticket_id`` and all else but ``target`` are of the ticket that the text is from. ``merged_into`` is the
+    ticket that one was merged into, at the end of a chain of merges; ``target`` names it where it is there
+    to be read, and the hit stands for both.
+    """
 
     ticket_id: int
     score: float
@@ -49,6 +68,8 @@ class Hit(msgspec.Struct, kw_only=True, frozen=True):
     text: str
     created_at: str
     updated_at: str
+    merged_into: int | None = None
+    target: Target | None = None
 
 
 class Search:
@@ -72,9 +93,9 @@ class Search:
     ) -> list[Hit]:
         """Return at most ``limit`` (1 to 1,000) hits, best first: the best chunk of each ticket.
 
-        With ``every_chunk`` a ticket may have several. ``vector`` is the text's, of the model behind the
-        alias. Raises UserError when nothing was imported, when the alias is of another model, or when
-        there is nothing to search for; UnavailableError; CredentialsError.
+        A ticket and those merged into it count as one. With ``every_chunk`` each chunk is a hit. ``vector``
+        is the text's, of the model behind the alias. Raises UserError when nothing was imported, when the
+        alias is of another model, or when there is nothing to search for; UnavailableError; CredentialsError.
         """
         words = clean_text(text)[:_QUERY_CHARACTERS]
         if not words:
@@ -88,6 +109,7 @@ class Search:
         filters = _filters(status, tag, public_only)
         chunks = limit if every_chunk else min(limit * _CHUNKS_A_TICKET, _MOST_CHUNKS)
         await self._check_size(tenant, vector)
+        chains = Chains(partial(self._tickets, account, tenant, public_only))
         while True:
             request = requests.hybrid(
                 self._collection,
@@ -98,14 +120,32 @@ class Search:
                 searched=SEARCHED,
                 alpha=_MEANING,
                 limit=chunks,
-                properties=PROPERTIES,
             )
             reply = await self._call(tenant, request)
             found = [(stored_chunk(result), result.metadata.score) for result in reply.results]
-            hits = found if every_chunk else _best_of_each_ticket(found)
+            await chains.follow({chunk.facts.merged_into for chunk, _ in found if chunk.facts.merged_into})
+            hits = [_hit(chunk, score, chains) for chunk, score in found]
+            if not every_chunk:
+                hits = _best_of_each_ticket(hits)
             if len(hits) >= limit or len(found) < chunks or chunks == _MOST_CHUNKS:
-                return [_hit(chunk, score) for chunk, score in hits[:limit]]
+                return hits[:limit]
             chunks = min(chunks * _CHUNKS_A_TICKET, _MOST_CHUNKS)
+
+    async def _tickets(
+        self, account: str, tenant: str, public_only: bool, ticket_ids: Collection[int]
+    ) -> dict[int, Shown]:
+        """Return those of the tickets that have a chunk which may be read, by the ids of their first ones."""
+        seen: Sequence[Visibility] = ("public",) if public_only else ("public", "internal")
+        found: dict[int, Shown] = {}
+        for part in slices(sorted(ticket_ids), _TICKETS_A_LOOK):
+            ids = [chunk_id(account, ticket_id, visibility, 0) for ticket_id in part for visibility in seen]
+            request = requests.select(
+                self._collection, tenant, requests.with_ids(ids), limit=len(ids), properties=_NAMING
+            )
+            for result in (await self._call(tenant, request)).results:
+                one = shown(result)
+                found[one.ticket_id] = one
+        return found
 
     async def _check_size(self, tenant: str, vector: Vector) -> None:
         # A compressed index answers a vector of another size with nonsense, not with an error.
@@ -138,14 +178,16 @@ def _filters(status: str | None, tag: str | None, public_only: bool) -> list[bas
     return [requests.equal_to(name, value) for name, value in wanted.items() if value is not None]
 
 
-def _best_of_each_ticket(found: list[tuple[StoredChunk, float]]) -> list[tuple[StoredChunk, float]]:
-    best: dict[int, tuple[StoredChunk, float]] = {}
-    for chunk, score in found:
-        best.setdefault(chunk.ticket_id, (chunk, score))
+def _best_of_each_ticket(hits: list[Hit]) -> list[Hit]:
+    best: dict[int, Hit] = {}
+    for hit in hits:
+        best.setdefault(hit.target.ticket_id if hit.target else hit.ticket_id, hit)
     return list(best.values())
 
 
-def _hit(chunk: StoredChunk, score: float) -> Hit:
+def _hit(chunk: StoredChunk, score: float, chains: Chains) -> Hit:
+    merged_into = chunk.facts.merged_into
+    end = chains.end_of(chunk.ticket_id, merged_into)
     return Hit(
         ticket_id=chunk.ticket_id,
         score=score,
@@ -159,4 +201,6 @@ def _hit(chunk: StoredChunk, score: float) -> Hit:
         text=chunk.text,
         created_at=chunk.facts.created_at,
         updated_at=chunk.facts.updated_at,
+        merged_into=end.ticket_id if end else merged_into or None,
+        target=Target(ticket_id=end.ticket_id, subject=end.subject, status=end.status) if end else None,
     )

@@ -21,7 +21,7 @@ from streams.sources.zendesk.transport import PooledTransport
 T = TypeVar("T")
 
 Endpoint = Literal[
-    "export", "events", "comments", "users", "organizations", "groups", "me", "tickets", "count"
+    "export", "events", "comments", "users", "organizations", "groups", "me", "tickets", "count", "audits"
 ]
 OnCall = Callable[[Endpoint, int, float], None]
 """Told of each attempt its endpoint, HTTP status (0: no answer), and seconds."""

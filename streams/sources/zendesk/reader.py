@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from schemas.messages import TicketChange
-from schemas.zendesk import Comment
+from schemas.zendesk import Comment, Ticket
 from streams.limits import Lane
+from streams.sources.zendesk.audits import Merges
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import Comments, fetch_comments
 from streams.sources.zendesk.people import People
@@ -23,6 +24,7 @@ class TicketReader:
         self._client = client
         self._people = people
         self._rows = TicketRows(client)
+        self._merges = Merges(client)
 
     async def row(self, ticket_id: int, lane: Lane, sending: Callable[[], None]) -> Row:
         """Return a ticket's row as it is now; see TicketRows."""
@@ -33,6 +35,14 @@ class TicketReader:
         found = await fetch_comments(self._client, ticket_id, lane)
         self._people.remember(found.users)
         return found
+
+    async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
+        """Return the ticket that a closed one was merged into (0: none), and the calls made; see Merges."""
+        return await self._merges.target(ticket, lane)
+
+    def known_target(self, ticket: Ticket) -> int:
+        """Return what was found out of it in this state (0: nothing), without a call."""
+        return self._merges.known(ticket)
 
     async def names(self, change: TicketChange, comments: Sequence[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group of a ticket, and the calls made."""

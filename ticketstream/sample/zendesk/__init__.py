@@ -3,8 +3,8 @@
 ``python -m ticketstream.sample.zendesk --port P --tickets N --seed S`` serves it; ``--help`` lists the
 options. The account is the same for the same seed and size: tickets of two years about twenty reasons
 to write, in eleven languages; one ticket in a hundred with 101 to 260 comments, one in a hundred each
-deleted, merged away, spam and empty, some with bodies of up to 55 KB. From 20 tickets on, ticket 3 is
-empty, 5 deleted, 7 has many comments, 11 is merged away, 13 spam, and 17 has a long body.
+deleted, merged, spam and empty, some with bodies of up to 55 KB. From 20 tickets on, ticket 3 is
+empty, 5 deleted, 7 has many comments, 11 is merged, 13 spam, and 17 has a long body.
 
 Zendesk's endpoints, below ``/api/v2`` and with or without ``.json``, behave as documented or recorded:
 
@@ -18,12 +18,13 @@ GET       /tickets, /tickets/{id}                404 for what is deleted or spam
 GET       /tickets/show_many, /tickets/count
 GET       /tickets/{id}/comments                 cursor paging with ``page[size]``, else by pages;
                                                  ``include=users``
+GET       /tickets/{id}/audits                   those of comments and of a merge
 GET       /users/show_many, /users/me            /users/me without login: an anonymous user
 GET       /organizations/show_many
 GET       /groups, /brands, /views
 GET       /views/{id}/tickets, /views/{id}/count
 GET       /deleted_tickets
-POST      /tickets
+POST      /tickets                               ``via_followup_source_id``: tags are inherited
 PUT       /tickets/{id}                          fields, ``comment``; 422 for a closed ticket
 DELETE    /tickets/{id}
 PUT       /tickets/{id}/mark_as_spam

@@ -24,7 +24,7 @@ class LiveTicket:
     ``before`` is the status it comes back to. Rows and comments are replaced, never changed in place.
     """
 
-    __slots__ = ("before", "comments", "deleted_by", "generated", "gone", "row")
+    __slots__ = ("before", "comments", "deleted_by", "generated", "gone", "merged_into", "row")
 
     def __init__(self, row: Row, comments: list[Row], generated: int, gone: str | None, before: str) -> None:
         self.row = row
@@ -33,6 +33,7 @@ class LiveTicket:
         self.gone = gone
         self.before = before
         self.deleted_by: int | None = None
+        self.merged_into: int | None = None
 
 
 class Account:
@@ -78,13 +79,13 @@ class Account:
         return "spam" if self.shape.kind[ticket_id - 1] == Kind.SPAM else "deleted"
 
     def removed(self, ticket_id: int) -> bool:
-        """Say whether an index must not hold the ticket: deleted, spam, or merged into another one."""
-        if self._codes[ticket_id - 1] == GONE:
-            return True
+        """Say whether an index must not hold the ticket: deleted, maybe as spam."""
+        return self._codes[ticket_id - 1] == GONE
+
+    def merged_into(self, ticket_id: int) -> int | None:
+        """Return the ticket that one was merged into, None for one that was not."""
         live = self._live.get(ticket_id)
-        if live is None:
-            return bool(self.shape.kind[ticket_id - 1] == Kind.MERGED)
-        return live.row["status"] == "closed" and "closed_by_merge" in live.row["tags"]
+        return self.shape.merged_into(ticket_id) if live is None else live.merged_into
 
     def ids(self, *statuses: str) -> Ints:
         """Return the ids of the tickets with these statuses, ascending; ``deleted`` is one of them."""
@@ -119,6 +120,7 @@ class Account:
             index = ticket_id - 1
             generated, before = self.generated_timestamp(ticket_id), STATUSES[self.shape.status[index]]
             live = LiveTicket(row, comments, generated, self.gone(ticket_id), before)
+            live.merged_into = self.shape.merged_into(ticket_id)
             self._live[ticket_id] = live
         return live
 

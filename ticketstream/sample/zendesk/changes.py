@@ -15,10 +15,19 @@ from ticketstream.sample.zendesk.account import Account, LiveTicket
 from ticketstream.sample.zendesk.answers import not_found, unprocessable
 from ticketstream.sample.zendesk.clock import iso
 from ticketstream.sample.zendesk.events import Event
+from ticketstream.sample.zendesk.merges import follow_up_via, took_in_via
 from ticketstream.sample.zendesk.people import Row
 from ticketstream.sample.zendesk.shape import STATUSES
 from ticketstream.sample.zendesk.texts import Body, body_of
-from ticketstream.sample.zendesk.tickets import CUSTOM_STATUSES, comment_id, comment_row, new_row
+from ticketstream.sample.zendesk.tickets import (
+    CUSTOM_STATUSES,
+    MERGE_TAG,
+    comment_id,
+    comment_row,
+    merged_via,
+    new_row,
+    via,
+)
 
 PRIORITIES: Final = (None, "low", "normal", "high", "urgent")
 TYPES: Final = (None, "question", "incident", "problem", "task")
@@ -48,15 +57,24 @@ class Changes:
         self._agent = account.people.user_id(0)
 
     def create(self, fields: dict[str, Any]) -> Row:
-        """Create a ticket; it needs a comment. Returns its row."""
+        """Create a ticket; it needs a comment. Returns its row.
+
+        With ``via_followup_source_id`` it is a follow-up of that closed ticket, and inherits all its tags.
+        Sources: Zendesk's API reference, "Creating follow-up tickets"; its help centre, "About follow-ups".
+        """
         comment = fields.get("comment") or {"body": fields.get("description")}
         account = self._account
         ticket_id = len(account) + 1
         requester = fields.get("requester_id") or self._agent
         now = account.now()
         row = new_row(account.name, account.people, ticket_id, requester, iso(now))
+        source = self._followed(fields)
         changed = self._checked(row, fields)
         first = self._comment(ticket_id, 0, comment, fields.get("submitter_id") or requester, now)
+        if source is not None:
+            row["via"] = first["via"] = follow_up_via(source.row)
+            changed["tags"] = sorted({*source.row["tags"], *changed.get("tags", ())})
+            source.row = {**source.row, "followup_ids": [*source.row["followup_ids"], ticket_id]}
         row.update(changed, description=first["body"], is_public=first["public"])
         live = account.add(row, [first])
         account.touch(live, now)
@@ -109,7 +127,11 @@ class Changes:
         self._say("permanently_deleted", live, {})
 
     def merge(self, target_id: int, fields: dict[str, Any]) -> list[int]:
-        """Close tickets and merge them into another. Returns their ids."""
+        """Close tickets and merge them into another, which gets their last comments. Returns their ids.
+
+        Comments are private unless asked otherwise. Source: Zendesk's API reference, "Merge Tickets into
+        Target Ticket".
+        """
         target = self._open(target_id)
         ids = fields.get("ids")
         if not isinstance(ids, list) or not ids or not all(isinstance(i, int) for i in ids):
@@ -123,12 +145,16 @@ class Changes:
                 f'This request was closed and merged into request #{there["id"]} "{there["subject"]}".'
             )
             told = fields.get("target_comment") or (
-                f'Request #{here["id"]} "{here["subject"]}" was closed and merged into this request.'
+                f'Request #{here["id"]} "{here["subject"]}" was closed and merged into this request. '
+                f"Last comment in request #{here['id']}:\n\n{source.comments[-1]['body']}"
             )
-            tags = sorted({*here["tags"], "closed_by_merge"})
-            last = self._append(source, str(said), bool(fields.get("source_comment_is_public", True)))
+            tags = sorted({*here["tags"], MERGE_TAG})
+            public = bool(fields.get("source_comment_is_public", False))
+            last = self._append(source, str(said), public, merged_via(there))
+            source.merged_into = target_id
             self._moved(source, {"status": "closed", "tags": tags}, self._account.now())
-            self._append(target, str(told), bool(fields.get("target_comment_is_public", True)))
+            public = bool(fields.get("target_comment_is_public", False))
+            self._append(target, str(told), public, took_in_via([here["id"]]))
             self._moved(target, {}, self._account.now())
             self._say("merged", source, {"target_ticket_id": str(target_id)}, said=last)
             self._said_comment(target, target.comments[-1])
@@ -173,6 +199,15 @@ class Changes:
         live = self._there(ticket_id)
         if live.row["status"] == "closed":
             raise unprocessable("status", "Status: closed prevents ticket update")
+        return live
+
+    def _followed(self, fields: dict[str, Any]) -> LiveTicket | None:
+        followed = fields.get("via_followup_source_id")
+        if followed is None:
+            return None
+        live = self._there(followed)
+        if live.row["status"] != "closed":
+            raise unprocessable("via_followup_source_id", "Followup: the source ticket is not closed")
         return live
 
     def _deleted(self, ticket_id: int) -> LiveTicket:
@@ -233,11 +268,12 @@ class Changes:
         if not self._account.knows("author_id", author):
             raise unprocessable("author_id", f"author_id: {author!r} does not exist")
         public = bool(given.get("public", True))
-        return comment_row(comment_id(ticket_id, number), author, body, public, iso(now), "api", [])
+        return comment_row(comment_id(ticket_id, number), author, body, public, iso(now), via("api"), [])
 
-    def _append(self, live: LiveTicket, text: str, public: bool) -> Row:
+    def _append(self, live: LiveTicket, text: str, public: bool, origin: Row) -> Row:
         given = {"body": text, "public": public}
         comment = self._comment(live.row["id"], len(live.comments), given, self._agent, self._account.now())
+        comment["via"] = origin
         live.comments = [*live.comments, comment]
         return comment
 

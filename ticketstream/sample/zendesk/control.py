@@ -156,8 +156,8 @@ class SampleZendeskControl:
         self._call("DELETE", "/_sample/webhooks")
 
     def truth(self) -> Iterator[dict[str, Any]]:
-        """Yield every ticket there ever was: ``id``, ``removed``, ``gone``, ``generated_timestamp``,
-        ``ticket``, ``comments``, ``people``, ``organization``, ``group``.
+        """Yield every ticket there ever was: ``id``, ``removed``, ``gone``, ``merged_into``,
+        ``generated_timestamp``, ``ticket``, ``comments``, ``people``, ``organization``, ``group``.
         """
         for line in self._lines("/_sample/truth"):
             yield msgspec.json.decode(line)

@@ -117,7 +117,7 @@ def _said(time: int, ticket_id: int, comment: Row, with_body: bool) -> Row:
     }
     if with_body:
         kept = ("type", "author_id", "body", "html_body", "plain_body", "public", "attachments", "audit_id")
-        child |= {name: comment[name] for name in kept} | {"created_at": iso(time)}
+        child |= {name: comment[name] for name in kept} | {"created_at": iso(time), "via": comment["via"]}
     return _audit(comment["audit_id"], time, ticket_id, comment["author_id"], child)
 
 

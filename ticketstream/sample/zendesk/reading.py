@@ -15,6 +15,7 @@ from ticketstream.sample.zendesk.account import Account
 from ticketstream.sample.zendesk.answers import JSON, ApiError, answer, invalid_value, not_found
 from ticketstream.sample.zendesk.clock import iso
 from ticketstream.sample.zendesk.history import History
+from ticketstream.sample.zendesk.merges import audits_of
 from ticketstream.sample.zendesk.order import unkey
 from ticketstream.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size, quoted, root
 from ticketstream.sample.zendesk.people import USERS_START, Row
@@ -35,6 +36,7 @@ class Reading:
         """Return the routes, the busiest first."""
         paths = (
             ("/tickets/{id:int}/comments", self.comments),
+            ("/tickets/{id:int}/audits", self.audits),
             ("/incremental/tickets/cursor", self.export),
             ("/users/show_many", self.users),
             ("/organizations/show_many", self.organizations),
@@ -97,6 +99,13 @@ class Reading:
             body["users"] = [user for author in authors if (user := account.people.user(author))]
         body.update(page.extra)
         return Response(orjson.dumps(body), media_type=JSON)
+
+    async def audits(self, request: Request) -> Response:
+        """The audits of a ticket, the oldest first."""
+        ticket_id = request.path_params["id"]
+        if not self._account.present(ticket_id):
+            raise not_found()
+        return self._listed(request, "audits", audits_of(self._account, ticket_id))
 
     async def ticket(self, request: Request) -> Response:
         """One ticket."""

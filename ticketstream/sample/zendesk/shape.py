@@ -7,6 +7,7 @@ once and stays small.
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -126,6 +127,13 @@ class Shape:
         generated = np.minimum(generated, END - 3_600)
         generated[draw > 0.95] = END
         return generated.astype(np.int64)
+
+    def merged_into(self, ticket_id: int) -> int | None:
+        """Return the plain ticket near it that one was merged into; None for one that was not merged."""
+        if self.kind[ticket_id - 1] != Kind.MERGED:
+            return None
+        near = chain(range(ticket_id - 1, 0, -1), range(ticket_id + 1, self.tickets + 1))
+        return next((one for one in near if self.kind[one - 1] == Kind.PLAIN), None)
 
     def comment_times(self, index: int) -> tuple[int, int]:
         """Return when the first comment of a ticket was written, and the seconds between two of them."""

@@ -26,6 +26,7 @@ _FILES: Final = (
 _VIA: Final[dict[str, Row]] = {
     name: {"channel": name, "source": {"from": {}, "to": {}, "rel": None}} for name in CHANNELS
 }
+MERGE_TAG: Final = "closed_by_merge"
 _EXTRA_TAGS: Final = ("vip", "eu", "follow_up", "first_contact", "escalated", "black_friday")
 METADATA: Final[Row] = {
     "system": {
@@ -54,8 +55,14 @@ def via(channel: str) -> Row:
     return _VIA[channel]
 
 
+def merged_via(target: Row) -> Row:
+    """Return the ``via`` that a merge leaves on the ticket that was merged: it names the target."""
+    origin = {"ticket_id": target["id"], "subject": target["subject"], "channel": target["via"]["channel"]}
+    return {"channel": "web", "source": {"from": origin, "to": {}, "rel": "merge"}}
+
+
 def comment_row(
-    comment: int, author: int, body: texts.Body, public: bool, created: str, channel: str, files: list[Row]
+    comment: int, author: int, body: texts.Body, public: bool, created: str, origin: Row, files: list[Row]
 ) -> Row:
     """Return a comment as ``/tickets/{id}/comments.json`` shows it."""
     return {
@@ -68,7 +75,7 @@ def comment_row(
         "public": public,
         "attachments": files,
         "audit_id": audit_id(comment),
-        "via": via(channel),
+        "via": origin,
         "created_at": created,
         "metadata": METADATA,
     }
@@ -180,7 +187,7 @@ class Generated:
         if draw() < 0.3:
             tags.append(_EXTRA_TAGS[int(draw() * len(_EXTRA_TAGS))])
         if kind == Kind.MERGED:
-            tags.append("closed_by_merge")
+            tags.append(MERGE_TAG)
         tags.sort()
         status = STATUSES[shape.status[index]]
         user = people.user_id(requester)
@@ -232,10 +239,13 @@ class Generated:
                     body,
                     public,
                     iso(begin + number * step),
-                    channel,
+                    _VIA[channel],
                     files,
                 )
             )
+        # An agent may leave a comment out when merging: then only the audits tell of it.
+        if ticket_id % 2 == 0 and (target := self._shape.merged_into(ticket_id)) is not None:
+            comments[-1]["via"] = merged_via(self.row(target))
         return row, comments
 
     def _files(self, ticket_id: int, number: int, draw: float) -> list[Row]:

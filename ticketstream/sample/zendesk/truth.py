@@ -22,6 +22,7 @@ def truth(account: Account, ticket_id: int) -> dict[str, Any]:
         "id": ticket_id,
         "removed": account.removed(ticket_id),
         "gone": account.gone(ticket_id),
+        "merged_into": account.merged_into(ticket_id),
         "generated_timestamp": account.generated_timestamp(ticket_id),
         "ticket": row,
         "comments": comments,

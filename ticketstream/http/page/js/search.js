@@ -50,24 +50,27 @@ export function setUpSearch(signedOut) {
 
 function resultItem(hit, question) {
   const score = Math.round(hit.score * 100);
+  // A merged ticket is shown under the one it was merged into, where that can be read.
+  const head = hit.target ?? hit;
   const meter = el("span", { class: "score" }, el("span", { class: "score-bar", "aria-hidden": "true" }, el("span", { class: "score-fill" })), el("span", { class: "hidden" }, "score "), hit.score.toFixed(2));
   meter.querySelector(".score-fill").style.width = `${Math.min(100, score)}%`;
   return el(
     "li",
-    { class: "result", "data-ticket": hit.ticket_id },
+    { class: "result", "data-ticket": head.ticket_id },
     el(
       "div",
       { class: "result-head" },
-      el("span", { class: "result-ticket" }, `#${hit.ticket_id}`),
-      el("h3", { class: "result-subject", dir: "auto" }, hit.subject || "(no subject)"),
+      el("span", { class: "result-ticket" }, `#${head.ticket_id}`),
+      el("h3", { class: "result-subject", dir: "auto" }, head.subject || "(no subject)"),
       meter,
     ),
+    ...(hit.merged_into ? [el("p", { class: "result-merged" }, `#${hit.ticket_id} merged into #${hit.merged_into}`)] : []),
     passage(hit.text, question),
     el(
       "p",
       { class: "result-facts" },
       el("span", { class: "visibility", "data-visibility": hit.visibility }, hit.visibility),
-      el("span", { class: "status" }, hit.status),
+      el("span", { class: "status" }, head.status),
       ...(hit.priority ? [el("span", {}, hit.priority)] : []),
       el("span", {}, `updated ${day(hit.updated_at)}`),
       ...hit.tags.slice(0, 6).map((tag) => el("span", { class: "tag", dir: "auto" }, tag)),
