@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import httpx
 
+from agents.logins import login_for
 from schemas.errors import CredentialsError
 from schemas.settings import Settings
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.answers import Heading, read_heading
-from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.check import Me, whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.transport import PooledTransport
@@ -30,7 +30,7 @@ async def check_login(settings: Settings, *, attempts: int = 3, timeout: float =
     ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody who
     is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
     """
-    login = login_of(settings)
+    login = login_for(settings)
     transport = _Listening(settings.zendesk_url)
     client = ZendeskClient(
         settings.zendesk_url,

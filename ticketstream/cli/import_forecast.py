@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.logins import login_for
 from schemas.errors import SettingsError
 from schemas.imports import CommentsWay
 from schemas.settings import Settings
 from streams.embeddings.build import build_provider
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import ZendeskClient
 from ticketstream.checks.zendesk import check_login
 from ticketstream.cli.output import note, print_json, table
@@ -53,7 +53,7 @@ def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool
 
 def _connected(settings: Settings) -> bool:
     try:
-        login_of(settings)
+        login_for(settings)
     except SettingsError:
         return False
     return settings.zendesk.subdomain is not None
@@ -62,7 +62,7 @@ def _connected(settings: Settings) -> bool:
 def _client(settings: Settings) -> ZendeskClient:
     return ZendeskClient(
         settings.zendesk_url,
-        login_of(settings),
+        login_for(settings),
         general=QuotaShare.whole(settings.zendesk.requests_per_minute),
         incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
         retry=RetryPolicy(attempts=_ATTEMPTS),

@@ -32,6 +32,10 @@ class AnswerTooLargeError(RefusedError):
     """An answer over the size limit; asking for a smaller page may help."""
 
 
+class LoginRefusedError(CredentialsError):
+    """401: Zendesk does not know the header that was sent; another one may help."""
+
+
 @dataclass(slots=True)
 class Heading:
     """What is read of an answer's headers; None where one is missing or makes no sense.
@@ -115,7 +119,7 @@ def _error(status: int, heading: Heading, said: str, login_variables: str) -> Ti
     if status >= 500 or status in _RETRYABLE:
         return UnavailableError(said, heading.retry_after)
     if status == 401:
-        return CredentialsError(f"{said}: the login is not accepted; check {login_variables}")
+        return LoginRefusedError(f"{said}: the login is not accepted; check {login_variables}")
     if status == 403:
         return CredentialsError(
             f"{said}: the login may not do this; {login_variables} must belong to an administrator "

@@ -1,0 +1,11 @@
+"""The login of a process: every door takes it from here."""
+
+from __future__ import annotations
+
+from schemas.settings import Settings
+from streams.sources.zendesk.auth import Login, login_of
+
+
+def login_for(settings: Settings) -> Login:
+    """Return the login of the settings; raises SettingsError naming the variables when there is none."""
+    return login_of(settings)
