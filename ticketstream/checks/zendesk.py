@@ -19,7 +19,7 @@ from streams.sources.zendesk.transport import PooledTransport
 
 
 class LoggedIn(NamedTuple):
-    """Who the login belongs to, and how it stands; ``remaining`` calls of this minute, where Zendesk tells."""
+    """Who the login belongs to, how it stands, and the calls left of this minute, where Zendesk tells."""
 
     me: Me
     status: LoginStatus
@@ -27,7 +27,7 @@ class LoggedIn(NamedTuple):
 
 
 class LoginCheck:
-    """Asks Zendesk who we are, as often as somebody wants to know, with one login: tokens are not got anew."""
+    """Asks Zendesk who we are as often as somebody wants to know, with one login and so one access token."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -54,8 +54,9 @@ class LoginCheck:
     async def ask(self, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
         """Ask with one call.
 
-        ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody who
-        is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
+        ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody
+        who is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last
+        attempt.
         """
         settings, login = self._settings, self.login
         transport = _Listening(settings.zendesk_url)
