@@ -185,10 +185,8 @@ def test_every_setting_that_sounds_secret_is_kept_secret() -> None:
 
     for group, field in Settings.model_fields.items():
         for name, inner in getattr(field.annotation, "model_fields", {}).items():
-            if any(
-                word in name
-                for word in ("key", "oauth_token", "api_token", "refresh_token", "secret", "password")
-            ):
+            words = ("key", "oauth_token", "api_token", "refresh_token", "secret", "password")
+            if any(word in name for word in words):
                 assert inner.annotation == SecretStr | None, f"{group}.{name} would show"
 
 
