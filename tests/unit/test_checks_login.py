@@ -10,7 +10,7 @@ from schemas.settings import Settings, ZendeskSettings
 from streams.sources.zendesk.auth import API_TOKENS_END
 from streams.sources.zendesk.login import LoginStatus
 from ticketstream.checks.finding import Finding
-from ticketstream.checks.login import login_finding
+from ticketstream.checks.login import login_document, login_finding
 
 NOW = 1_796_130_000.0  # 2026-12-01 13:00:00 UTC
 CLIENT = {"oauth_client_id": " acme-search ", "oauth_client_secret": "the-secret"}
@@ -66,3 +66,21 @@ def test_a_login_that_a_person_must_replace_warns_days_before(days: int, verdict
     assert found.verdict == verdict
     assert ("ticketstream login" in found.todo) == (verdict == "warn")
     assert "the login ends 2026-12-" in found.message
+
+
+def test_the_overview_says_only_what_a_person_has_to_do() -> None:
+    assert login_document(LoginStatus("oauth_token"), NOW) == {
+        "grant": "oauth_token",
+        "ends": None,
+        "notice": None,
+    }
+    ends = API_TOKENS_END.timestamp()
+    notice = login_document(LoginStatus("api_token", ends=ends), NOW)["notice"]
+    assert notice.startswith(
+        "Zendesk's login (an API token) ends on 2027-04-30: make a confidential OAuth client"
+    )
+    assert "has ended on 2027-04-30" in login_document(LoginStatus("api_token", ends=ends), ends)["notice"]
+    far = LoginStatus("refresh_token", ends=NOW + 29 * 86_400)
+    assert login_document(far, NOW)["notice"] is None
+    near = login_document(LoginStatus("refresh_token", ends=NOW + 86_400), NOW)["notice"]
+    assert near == "Zendesk's login (a refresh token) ends on 2026-12-02: run `ticketstream login`"
