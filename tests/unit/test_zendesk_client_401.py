@@ -128,12 +128,13 @@ async def test_the_login_hears_once_that_a_header_is_let_in_and_again_after_a_re
     assert login.told == ["accepted one", "refused one", "accepted one"]
 
 
-async def test_any_answer_but_401_has_let_the_header_in() -> None:
+@pytest.mark.parametrize(("status", "told"), [(404, ["accepted one"]), (503, []), (429, [])])
+async def test_only_who_has_looked_at_the_login_has_let_it_in(status: int, told: list[str]) -> None:
     login = Login("one")
-    client = client_of(login, lambda _: httpx.Response(404, json={}))
-    with pytest.raises(Exception, match="404"):
+    client = client_of(login, lambda _: httpx.Response(status, json={}))
+    with pytest.raises(Exception, match=str(status)):
         await ask(client)
-    assert login.told == ["accepted one"]
+    assert login.told == told
 
 
 async def test_a_token_that_comes_later_is_waited_for() -> None:
