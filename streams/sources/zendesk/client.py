@@ -134,7 +134,7 @@ class ZendeskClient:
         target = ""
         calls = strange = 0
 
-        def again() -> None:
+        def sent() -> None:
             nonlocal calls
             calls += 1
 
@@ -144,8 +144,7 @@ class ZendeskClient:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
-            calls += 1
-            heading, body = await self._exchange(target, endpoint, again)
+            heading, body = await self._exchange(target, endpoint, sent)
             try:
                 return decoder.decode(body)
             except UNREADABLE as error:
@@ -163,19 +162,18 @@ class ZendeskClient:
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
     async def _exchange(
-        self, target: str, endpoint: Endpoint, again: Callable[[], None] = lambda: None
+        self, target: str, endpoint: Endpoint, sent: Callable[[], None] = lambda: None
     ) -> tuple[Heading, bytes]:
         """Return head and body of a success, and raise the error of anything else.
 
-        A 401 asks the login for another header; ``again`` is told of each call beyond the first.
+        A 401 asks the login for another header; ``sent`` is told of each call.
         """
         headers = 0
         while True:
             with _login_away():
                 authorization = await self.login.authorization()
             headers += 1
-            if headers > 1:
-                again()
+            sent()
             try:
                 return await self._send(target, endpoint, authorization)
             except LoginRefusedError:
