@@ -18,6 +18,7 @@ from agents.engine import Engine, Entry, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource, polling_pause
+from agents.logins import login_for
 from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
@@ -50,7 +51,6 @@ from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.former import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.vectors import StoredVectors
-from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import Endpoint, ZendeskClient
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
@@ -280,13 +280,14 @@ class Pipeline:
         if settings.zendesk.subdomain is None:
             return None  # files can be imported without an account to ask
         try:
-            login = login_of(settings)
+            login = login_for(settings)
         except SettingsError as error:
             structlog.get_logger().warning(
                 "no Zendesk login: live changes are not followed, comments come from files only",
                 reason=error,
             )
             return None
+        self._metrics.login.show(login)
         return ZendeskClient(
             settings.zendesk_url,
             login,

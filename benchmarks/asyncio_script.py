@@ -28,7 +28,7 @@ from schemas.zendesk import Ticket
 from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import ensure_collection
-from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
 from streams.transforms.enrich import is_removed
 
@@ -51,7 +51,7 @@ class Script:
         self._kind = http
         self._provider = build_provider(settings)
         kind: type[Httpx] | type[Aiohttp] = Httpx if http == "httpx" else Aiohttp
-        headers = {"Authorization": login_of(settings).authorization}
+        headers = {"Authorization": static_login_of(settings).header}
         self._http: HttpClient = kind(settings.zendesk_url, headers, _COMMENT_CALLS + 10)
         self._reader = AccountReader(self._http, settings.account)
         self._embedding_calls = 0

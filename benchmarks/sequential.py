@@ -24,7 +24,7 @@ from schemas.zendesk import Comment, CommentsPage, GroupsPage, OrganizationsPage
 from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import ensure_collection
-from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION, chunk_ticket
 from streams.transforms.enrich import facts_of, is_removed, passages_of
 from streams.transforms.names import Names
@@ -38,7 +38,7 @@ class Script:
         self._provider = build_provider(settings)
         self._http = httpx.Client(
             base_url=settings.zendesk_url,
-            headers={"Authorization": login_of(settings).authorization},
+            headers={"Authorization": static_login_of(settings).header},
             timeout=60,
             trust_env=False,
         )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -75,6 +76,11 @@ class WeaviateSettings(_Group):
     _key = field_validator("api_key", mode="before")(forgiven(forgiving.token))
 
 
+def _words(value: object) -> object:
+    """Return words as OAuth wants them, one blank apart."""
+    return " ".join(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 class ZendeskSettings(_Group):
     """How to reach Zendesk, and what its plan allows."""
 
@@ -84,9 +90,25 @@ class ZendeskSettings(_Group):
     base_url: str | None = Field(
         None, pattern=r"^https?://", description="where the API is; default https://SUBDOMAIN.zendesk.com"
     )
-    oauth_token: SecretStr | None = Field(None, description="OAuth access token (the first choice)")
+    oauth_client_id: str | None = Field(
+        None, description="OAuth client (its unique identifier): the first choice; see docs/logins.md"
+    )
+    oauth_client_secret: SecretStr | None = Field(
+        None, description="the OAuth client's secret; goes with OAUTH_CLIENT_ID"
+    )
+    oauth_scope: Annotated[str, BeforeValidator(_words)] = Field(
+        "read",
+        pattern=r"^[a-z_]+(:[a-z_]+)?( [a-z_]+(:[a-z_]+)?)*$",
+        description="what access tokens may do, words apart by blanks",
+    )
+    oauth_refresh_token: SecretStr | None = Field(
+        None, description="first refresh token of an OAuth client that has no other grant"
+    )
+    oauth_token: SecretStr | None = Field(
+        None, description="OAuth access token that never ends, as of clients from before 2026-04-30"
+    )
     email: str | None = Field(None, description="the login of an API token")
-    api_token: SecretStr | None = Field(None, description="API token; goes with EMAIL")
+    api_token: SecretStr | None = Field(None, description="API token, until 2027-04-30; goes with EMAIL")
     requests_per_minute: int = Field(400, ge=1, description="the plan's general limit")
     incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
     comments: Literal["auto", "single", "bulk"] = Field(
@@ -113,6 +135,19 @@ class ZendeskSettings(_Group):
     _email = field_validator("email", mode="before")(forgiven(forgiving.email))
     _token = field_validator("oauth_token", mode="before")(forgiven(forgiving.token))
     _api_token = field_validator("api_token", mode="before")(forgiven(forgiving.api_token))
+
+    @property
+    def has_login(self) -> bool:
+        """Whether anything of a login is set; it may be incomplete."""
+        parts = (
+            self.oauth_client_id,
+            self.oauth_client_secret,
+            self.oauth_refresh_token,
+            self.oauth_token,
+            self.email,
+            self.api_token,
+        )
+        return any(part is not None for part in parts)
 
 
 class EmbeddingSettings(_Group):

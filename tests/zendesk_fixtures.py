@@ -9,10 +9,10 @@ import httpx
 
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 
-LOGIN = Login("Bearer secret-of-the-test", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
+LOGIN = StaticLogin("Bearer secret-of-the-test", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
 
 
 def unlimited() -> QuotaShare:

@@ -28,7 +28,7 @@ from schemas.ids import collection_name
 from schemas.settings import PREFIX, Settings
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import ensure_collection
-from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.stack.processes import dies_with_parent
 
@@ -108,7 +108,7 @@ async def _prepare(settings: Settings) -> Place:
         bootstrap_servers=settings.bootstrap_servers,
         partitions=settings.kafka.partitions,
         zendesk_url=settings.zendesk_url,
-        authorization=login_of(settings).authorization,
+        authorization=static_login_of(settings).header,
         account=settings.account,
         weaviate_host=http.hostname or "",
         weaviate_port=http.port or 80,

@@ -13,9 +13,9 @@ from schemas.messages import Origin
 from schemas.zendesk import Comment, Ticket
 from streams.embeddings.local import LocalProvider
 from streams.limits import QuotaShare
-from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_of
+from streams.sources.zendesk.login import StaticLogin
 from streams.transforms.enrich import enriched_ticket
 from streams.transforms.names import Names
 from ticketstream.forecast.figures import Measured
@@ -61,7 +61,7 @@ def truth_of(zendesk: SampleZendesk, since: int = 0) -> Measured:
 
 async def measure(zendesk: SampleZendesk, since: int = 0, **more: Any) -> Measured:
     zendesk.control.reset_stats()
-    login = Login(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
+    login = StaticLogin(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
     async with ZendeskClient(
         zendesk.base_url, login, general=QuotaShare.whole(1e9), incremental=QuotaShare.whole(1e9)
     ) as client:

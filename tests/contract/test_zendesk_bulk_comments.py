@@ -28,8 +28,8 @@ from schemas.settings import ZendeskSettings
 from schemas.topics import BACKFILL, ENRICHED
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.sources.zendesk.ticket_events import events_page
@@ -123,7 +123,7 @@ def zendesk() -> Iterator[SampleZendesk]:
 
 
 def connect(zendesk: SampleZendesk) -> ZendeskClient:
-    login = Login(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
+    login = StaticLogin(f"Bearer {DEFAULT_OAUTH_TOKEN}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
     general, incremental = QuotaShare.whole(1e9), QuotaShare.whole(1e9)
     retry = RetryPolicy(factor=0.02)
     return ZendeskClient(zendesk.base_url, login, general=general, incremental=incremental, retry=retry)

@@ -16,11 +16,11 @@ from schemas.messages import EnrichedTicket, Origin, TicketChange
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.export_file import FileTicket, read_export_file
-from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.export import change_from_row, export_page
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.transforms.enrich import enriched_ticket, is_removed
@@ -41,7 +41,7 @@ def connect(zendesk: SampleZendesk, token: str = DEFAULT_OAUTH_TOKEN, **more: An
         "retry": RetryPolicy(factor=0.02),
         **more,
     }
-    login = Login(f"Bearer {token}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
+    login = StaticLogin(f"Bearer {token}", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
     return ZendeskClient(zendesk.base_url, login, **options)
 
 
@@ -202,7 +202,7 @@ async def test_a_ticket_that_is_gone_is_a_404(zendesk: SampleZendesk, client: Ze
 async def test_a_service_that_is_away_is_unavailable() -> None:
     async with ZendeskClient(
         "http://127.0.0.1:9",
-        Login("Bearer x", "X"),
+        StaticLogin("Bearer x", "X"),
         general=QuotaShare.whole(1e9),
         incremental=QuotaShare.whole(1e9),
         retry=RetryPolicy(attempts=2, factor=0),

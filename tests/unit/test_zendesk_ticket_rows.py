@@ -12,8 +12,8 @@ import pytest
 from schemas.errors import RefusedError
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.tickets import TicketRows
 
 
@@ -50,7 +50,7 @@ def account() -> Account:
 def rows(account: Account) -> TicketRows:
     client = ZendeskClient(
         "http://zendesk.test",
-        Login("Bearer t", "X"),
+        StaticLogin("Bearer t", "X"),
         general=QuotaShare.whole(1e9),
         incremental=QuotaShare.whole(1e9),
         retry=RetryPolicy(attempts=2, factor=0),

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from agents.logins import login_for
 from agents.producer import Producer
 from agents.topics import ensure_topics
 from schemas.errors import UserError
@@ -20,7 +21,6 @@ from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
-from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import ZendeskClient
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.reconcile.account import AccountReader
@@ -58,7 +58,7 @@ async def reconcile(
     call that Zendesk refuses, UnavailableError when Kafka or Weaviate is away.
     """
     account = settings.account
-    login = login_of(settings)
+    login = login_for(settings)
     await ensure_topics(settings)
     async with await connect(settings) as connection:
         collection = await _collection(settings, connection, fix=fix)

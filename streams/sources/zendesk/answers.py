@@ -25,11 +25,17 @@ LONGEST_PAUSE: Final = 3600.0
 _REMAINING: Final = frozenset((b"ratelimit-remaining", b"rate-limit-remaining", b"x-rate-limit-remaining"))
 _RESET: Final = frozenset((b"ratelimit-reset", b"rate-limit-reset", b"x-rate-limit-reset"))
 _ENDPOINT: Final = b"zendesk-ratelimit-incremental"
+_LACKS_SCOPE: Final = "missing the following required scopes"
+"""Source: recorded answers of Zendesk to tokens with too small a scope."""
 _RETRYABLE: Final = frozenset((408, 409, 425))
 
 
 class AnswerTooLargeError(RefusedError):
     """An answer over the size limit; asking for a smaller page may help."""
+
+
+class LoginRefusedError(CredentialsError):
+    """401: Zendesk does not know the header that was sent; another one may help."""
 
 
 @dataclass(slots=True)
@@ -115,7 +121,10 @@ def _error(status: int, heading: Heading, said: str, login_variables: str) -> Ti
     if status >= 500 or status in _RETRYABLE:
         return UnavailableError(said, heading.retry_after)
     if status == 401:
-        return CredentialsError(f"{said}: the login is not accepted; check {login_variables}")
+        return LoginRefusedError(f"{said}: the login is not accepted; check {login_variables}")
+    if status == 403 and _LACKS_SCOPE in said:
+        # Of all there is of its kind, not of this one thing alone.
+        return CredentialsError(f"{said}: set {PREFIX}ZENDESK__OAUTH_SCOPE to what is asked for")
     if status == 403:
         return CredentialsError(
             f"{said}: the login may not do this; {login_variables} must belong to an administrator "

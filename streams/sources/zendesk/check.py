@@ -44,5 +44,5 @@ async def whoami(client: ZendeskClient) -> Me:
     page, _ = await client.get("/api/v2/users/me.json", _PAGE, "me")
     me = page.user
     if me.id is None:
-        raise CredentialsError(f"Zendesk knows nobody by this login; check {client.login_variables}")
+        raise CredentialsError(f"Zendesk knows nobody by this login; check {client.login.variables}")
     return Me(me.id, me.name, me.email or "", me.role)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -14,8 +15,14 @@ import msgspec
 from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
-from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
-from streams.sources.zendesk.auth import Login
+from streams.sources.zendesk.answers import (
+    AnswerTooLargeError,
+    Heading,
+    LoginRefusedError,
+    error_of,
+    read_heading,
+)
+from streams.sources.zendesk.login import Login
 from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
@@ -35,6 +42,12 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
 
 _STRANGE_ANSWERS: Final = 5
+_HEADERS: Final = 3
+"""Headers a call tries in a row: the second may have been outdated by another process while it was sent."""
+
+
+class LoginAwayError(UnavailableError):
+    """There is no login for now: it says nothing of what was to be asked."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -50,6 +63,7 @@ class ZendeskClient:
     ``general`` is the account's request limit, ``incremental`` that of ``/incremental/*``; a call of
     the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
     attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
+    ``closes_login`` is off where others use the login too.
     ``calls`` counts all attempts.
     """
 
@@ -66,26 +80,22 @@ class ZendeskClient:
         on_call: OnCall | None = None,
         on_retry: OnRetry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        closes_login: bool = True,
     ) -> None:
         self.calls = 0
         self.general = general
         self.incremental = incremental
         self._base = base_url.rstrip("/")
-        self.login_variables = login.variables
+        self.login = login
+        self._closes_login = closes_login
         self._retry = retry
         self._timeout = timeout
         self._in_flight = 0
         self._on_call = on_call
         self._on_retry = on_retry
         self._transport = transport or PooledTransport(self._base, connections)
-        self._headers = httpx.Headers(
-            {
-                "Authorization": login.authorization,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                "User-Agent": "ticketstream",
-            }
-        )
+        self._headers = httpx.Headers()
+        self._accepted = ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,7 +106,9 @@ class ZendeskClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, and the login where it is this client's."""
+        if self._closes_login:
+            await self.login.aclose()
         await self._transport.aclose()
 
     async def get(
@@ -114,12 +126,17 @@ class ZendeskClient:
 
         Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, time-outs,
         connection errors, cut-off answers; a success that is not the JSON expected at most 5 times.
-        Raises CredentialsError (401, 403), SettingsError (a redirect: no such account), RefusedError
-        (404 and other 4xx, a strange answer), AnswerTooLargeError (over 64 MiB), and the last
-        RetryableError when a bounded policy gives up.
+        A 401 asks the login for another header, and the call goes on with it at once.
+        Raises CredentialsError (401 with what is new too, 403), SettingsError (a redirect: no such
+        account), RefusedError (404 and other 4xx, a strange answer), AnswerTooLargeError (over 64 MiB),
+        and the last RetryableError when a bounded policy gives up.
         """
         target = ""
         calls = strange = 0
+
+        def sent() -> None:
+            nonlocal calls
+            calls += 1
 
         async def attempt() -> T:
             nonlocal target, calls, strange
@@ -127,8 +144,7 @@ class ZendeskClient:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
-            calls += 1
-            heading, body = await self._exchange(target, endpoint)
+            heading, body = await self._exchange(target, endpoint, sent)
             try:
                 return decoder.decode(body)
             except UNREADABLE as error:
@@ -145,7 +161,30 @@ class ZendeskClient:
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
-    async def _exchange(self, target: str, endpoint: Endpoint) -> tuple[Heading, bytes]:
+    async def _exchange(
+        self, target: str, endpoint: Endpoint, sent: Callable[[], None] = lambda: None
+    ) -> tuple[Heading, bytes]:
+        """Return head and body of a success, and raise the error of anything else.
+
+        A 401 asks the login for another header; ``sent`` is told of each call.
+        """
+        headers = 0
+        while True:
+            with _login_away():
+                authorization = await self.login.authorization()
+            headers += 1
+            sent()
+            try:
+                return await self._send(target, endpoint, authorization)
+            except LoginRefusedError:
+                self._accepted = ""
+                with _login_away():
+                    renewed = await self.login.refused(authorization)
+                # The place in the quota is kept: a call that was not let in used nothing of it.
+                if not renewed or headers >= _HEADERS:
+                    raise
+
+    async def _send(self, target: str, endpoint: Endpoint, authorization: str) -> tuple[Heading, bytes]:
         """Send one request; returns head and body of a success, and raises the error of anything else."""
         self.calls += 1
         self._in_flight += 1
@@ -155,7 +194,7 @@ class ZendeskClient:
             # One time-out for all of it: httpx's own are set up anew for every read.
             async with asyncio.timeout(self._timeout):
                 response = await self._transport.handle_async_request(
-                    httpx.Request("GET", self._base + target, headers=self._headers)
+                    httpx.Request("GET", self._base + target, headers=self._headers_with(authorization))
                 )
                 try:
                     status = response.status_code
@@ -180,12 +219,30 @@ class ZendeskClient:
         if status != 429:
             self.general.answered()
         self._observe(heading, seconds)
-        failure = error_of(status, heading, body, _name(target), self.login_variables)
+        failure = error_of(status, heading, body, _name(target), self.login.variables)
+        # An error of the server may come from before anybody has looked at the login.
+        let_in = failure is None or isinstance(failure, RefusedError)
+        if let_in and authorization is not self._accepted:
+            self._accepted = authorization
+            self.login.accepted(authorization)
         if failure is None:
             return heading, body
         if isinstance(failure, RateLimitedError):
             self._refused(failure, endpoint, heading)
         raise failure
+
+    def _headers_with(self, authorization: str) -> httpx.Headers:
+        """Return the headers of a request; they are made once for each login header."""
+        if self._headers.get("Authorization") != authorization:
+            self._headers = httpx.Headers(
+                {
+                    "Authorization": authorization,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": "ticketstream",
+                }
+            )
+        return self._headers
 
     async def _read(self, response: httpx.Response, heading: Heading, target: str) -> bytes:
         """Return the body; raises AnswerTooLargeError, and never holds more than the limit."""
@@ -213,6 +270,14 @@ class ZendeskClient:
         # The general limit answers in plain text, that of the incremental exports in JSON.
         own = endpoint in INCREMENTAL and heading.content_type == "application/json"
         (self.incremental if own else self.general).refused(error.retry_after)
+
+
+@contextmanager
+def _login_away() -> Iterator[None]:
+    try:
+        yield
+    except UnavailableError as error:
+        raise LoginAwayError(str(error), error.retry_after) from error
 
 
 def _name(target: str) -> str:

@@ -35,6 +35,11 @@ PUT       /deleted_tickets/{id}/restore
 DELETE    /deleted_tickets/{id}                  for good
 ========  =====================================  ==================================================
 
+``POST /oauth/tokens`` gives tokens of the grants ``client_credentials``, ``authorization_code`` (with PKCE)
+and ``refresh_token``; a refresh token serves once and takes its access token with it. ``GET
+/oauth/authorizations/new`` sends the browser back with a code at once: the person has agreed. Tokens have
+scopes and an end. See ``oauth.Rules`` for what can be steered; faults strike ``/oauth/tokens`` too.
+
 The sample's own side needs no login and no quota:
 
 ========  ===============================  ========================================================
@@ -44,6 +49,9 @@ POST      /_sample/stats/reset
 *         /_sample/faults                  GET, POST ``{"faults": […]}`` (see ``faults.Fault``), DELETE
 *         /_sample/limits                  GET, POST
 *         /_sample/webhooks                GET, POST (see ``webhooks.Hook``), DELETE
+*         /_sample/oauth                   GET counts, POST rules (see ``oauth.Rules``)
+POST      /_sample/oauth/revoke            ``access`` and ``refresh``: which tokens end now
+POST      /_sample/oauth/pairs             a first access and refresh token, without a person
 GET       /_sample/truth, /_sample/truth/{id}   every ticket there ever was, as it is now
 GET       /_sample/export.ndjson           the account as a Zendesk export file, one ticket a line
 ========  ===============================  ========================================================
@@ -64,3 +72,6 @@ DEFAULT_OAUTH_TOKEN: Final = "sample-oauth-token"  # noqa: S105 - a sample accou
 DEFAULT_EMAIL: Final = "agent@example.org"
 DEFAULT_API_TOKEN: Final = "sample-api-token"  # noqa: S105
 """The logins a sample account accepts when it is started with none."""
+DEFAULT_CLIENT_ID: Final = "sample-client"
+DEFAULT_CLIENT_SECRET: Final = "sample-client-secret"  # noqa: S105
+"""The OAuth client of a sample account."""

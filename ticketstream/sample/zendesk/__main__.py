@@ -7,7 +7,13 @@ import socket
 
 import uvicorn
 
-from ticketstream.sample.zendesk import DEFAULT_API_TOKEN, DEFAULT_EMAIL, DEFAULT_OAUTH_TOKEN
+from ticketstream.sample.zendesk import (
+    DEFAULT_API_TOKEN,
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_EMAIL,
+    DEFAULT_OAUTH_TOKEN,
+)
 from ticketstream.sample.zendesk.server import Options, config
 
 
@@ -28,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     add("--oauth-token", help=f"default {DEFAULT_OAUTH_TOKEN}, when no login is given")
     add("--email", help=f"goes with --api-token; default {DEFAULT_EMAIL}, when no login is given")
     add("--api-token", help=f"default {DEFAULT_API_TOKEN}, when no login is given")
+    add("--client-id", default=DEFAULT_CLIENT_ID, help="of the OAuth client; default %(default)s")
+    add("--client-secret", default=DEFAULT_CLIENT_SECRET, help="default %(default)s")
     return result
 
 
@@ -46,6 +54,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
         oauth_token=arguments.oauth_token if given else DEFAULT_OAUTH_TOKEN,
         email=arguments.email if given else DEFAULT_EMAIL,
         api_token=arguments.api_token if given else DEFAULT_API_TOKEN,
+        client_id=arguments.client_id,
+        client_secret=arguments.client_secret,
     )
 
 

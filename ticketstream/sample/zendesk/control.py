@@ -142,6 +142,24 @@ class SampleZendeskControl:
         }
         self._call("POST", "/_sample/limits", limits)
 
+    def set_oauth(self, **rules: Any) -> dict[str, Any]:
+        """Steer the OAuth client and its tokens (see ``oauth.Rules``); what is not given stays."""
+        return self._call("POST", "/_sample/oauth", rules)
+
+    def oauth(self) -> dict[str, Any]:
+        """Return ``rules``, ``live_access_tokens``, ``live_refresh_tokens``, and the counts ``granted`` (by
+        grant), ``refused`` (by error), ``dead_refresh_uses`` and ``refused_calls``.
+        """
+        return self._call("GET", "/_sample/oauth")
+
+    def revoke_tokens(self, *, access: bool = True, refresh: bool = False) -> None:
+        """End all access tokens, all refresh tokens, or both, at once."""
+        self._call("POST", "/_sample/oauth/revoke", {"access": access, "refresh": refresh})
+
+    def issue_tokens(self, **asked: Any) -> dict[str, Any]:
+        """Return a first access and refresh token; ``asked`` is what a token request may hold."""
+        return self._call("POST", "/_sample/oauth/pairs", asked)
+
     def add_webhook(self, hook: Hook) -> str:
         """Register a receiver of webhooks and return its id."""
         name: str = self._call("POST", "/_sample/webhooks", msgspec.to_builtins(hook))["id"]

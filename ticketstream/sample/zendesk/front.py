@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hmac
 import re
 from collections import Counter
 from typing import Any, Final
@@ -14,9 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticketstream.sample.zendesk.faults import Fault, Faults
 from ticketstream.sample.zendesk.limits import BucketName, Limits
+from ticketstream.sample.zendesk.login import Login
 
 ABORT: Final = "sample.abort"
 """The key in a request's extensions of a function that cuts the connection."""
+TOKENS: Final = "/oauth/tokens"
+"""Where tokens are asked for: without login and quota, but faults strike there too."""
 PERSON_HEADER: Final = b"x-sample-person"
 """A write with this header stands for a person at work in Zendesk's own pages: no login, quota or fault."""
 
@@ -25,7 +26,6 @@ _COMMENTS: Final = re.compile(r"^/api/v2/tickets/(\d+)/comments(?:\.json)?$")
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
-_LOGIN_REFUSED: Final = orjson.dumps({"error": "Couldn't authenticate you"})
 _GENERAL_REFUSED: Final = b"Number of allowed API requests per minute exceeded"
 _INCREMENTAL_REFUSED: Final = orjson.dumps(
     {
@@ -37,22 +37,6 @@ _PAGE: Final = (
     b"<!DOCTYPE html><html><head><title>Zendesk</title></head>"
     b"<body><h1>We'll be right back</h1><p>This account is being moved.</p></body></html>"
 )
-
-
-class Login:
-    """The credentials the account accepts: an OAuth token, or an e-mail address with an API token."""
-
-    def __init__(self, oauth_token: str | None, email: str | None, api_token: str | None) -> None:
-        self._accepted = []
-        if oauth_token:
-            self._accepted.append(f"Bearer {oauth_token}".encode())
-        if email and api_token:
-            pair = base64.b64encode(f"{email}/token:{api_token}".encode()).decode()
-            self._accepted.append(f"Basic {pair}".encode())
-
-    def accepts(self, header: bytes) -> bool:
-        """Say whether an Authorization header is good."""
-        return any(hmac.compare_digest(header, good) for good in self._accepted)
 
 
 class Statistics:
@@ -105,10 +89,13 @@ class FrontDoor:
         self._statistics = statistics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/api/", TOKENS)):
             await self._app(scope, receive, send)
             return
         path, method = scope["path"], scope["method"]
+        if path == TOKENS:
+            await self._faultily(scope, receive, send, send, [], "general")
+            return
         name = endpoint_name(method, path)
         authorization = b""
         for header, value in scope["headers"]:
@@ -126,9 +113,10 @@ class FrontDoor:
         path, statistics = scope["path"], self._statistics
         statistics.endpoints[name] += 1
         anonymous = not authorization and name == "GET users/me"
-        if not anonymous and not self._login.accepts(authorization):
-            statistics.statuses[401] += 1
-            await _answer(send, 401, _LOGIN_REFUSED, [_JSON])
+        refusal = None if anonymous else self._login.refusal(authorization, scope["method"], path)
+        if refusal is not None:
+            statistics.statuses[refusal.status] += 1
+            await _answer(send, refusal.status, refusal.body, [_JSON])
             return
         scope["sample.anonymous"] = anonymous
 
@@ -148,12 +136,6 @@ class FrontDoor:
 
         if not self._limits.enabled:
             headers = []
-        fault = self._faults.choose(path) if self._faults.active else None
-        if fault is not None and fault.kind == "slow":
-            await asyncio.sleep(fault.slow_seconds)
-        elif fault is not None:
-            await self._fail(fault, scope, receive, send, headers, bucket)
-            return
 
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -161,7 +143,25 @@ class FrontDoor:
                 message["headers"].extend(headers)
             await send(message)
 
-        await self._app(scope, receive, send_counted)
+        await self._faultily(scope, receive, send, send_counted, headers, bucket)
+
+    async def _faultily(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        send_well: Send,
+        headers: list[tuple[bytes, bytes]],
+        bucket: BucketName,
+    ) -> None:
+        """Answer by ``send_well``, or with the fault that strikes this call by ``send``."""
+        fault = self._faults.choose(scope["path"]) if self._faults.active else None
+        if fault is not None and fault.kind != "slow":
+            await self._fail(fault, scope, receive, send, headers, bucket)
+            return
+        if fault is not None:
+            await asyncio.sleep(fault.slow_seconds)
+        await self._app(scope, receive, send_well)
 
     async def _fail(
         self,

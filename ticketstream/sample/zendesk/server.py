@@ -9,14 +9,18 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from ticketstream.sample.zendesk.account import Account
 from ticketstream.sample.zendesk.answers import ApiError
 from ticketstream.sample.zendesk.changes import Changes
 from ticketstream.sample.zendesk.events import Event
 from ticketstream.sample.zendesk.faults import Faults
-from ticketstream.sample.zendesk.front import ABORT, FrontDoor, Login, Statistics
+from ticketstream.sample.zendesk.front import ABORT, FrontDoor, Statistics
 from ticketstream.sample.zendesk.history import History
 from ticketstream.sample.zendesk.limits import Limits
+from ticketstream.sample.zendesk.login import Login
+from ticketstream.sample.zendesk.oauth import Authority
+from ticketstream.sample.zendesk.oauth_endpoints import OAuthEndpoints
 from ticketstream.sample.zendesk.reading import Reading, refuse, unknown
 from ticketstream.sample.zendesk.steering import Steering
 from ticketstream.sample.zendesk.webhooks import Webhooks
@@ -37,6 +41,8 @@ class Options(msgspec.Struct, kw_only=True, frozen=True):
     oauth_token: str | None = None
     email: str | None = None
     api_token: str | None = None
+    client_id: str = DEFAULT_CLIENT_ID
+    client_secret: str = DEFAULT_CLIENT_SECRET
 
 
 class Protocol(HttpToolsProtocol):
@@ -66,12 +72,18 @@ def build(options: Options) -> FrontDoor:
 
     reading = Reading(account, history, options.export_delay)
     writing = Writing(account, Changes(account, tell))
-    steering = Steering(account, limits, faults, statistics, webhooks)
+    authority = Authority(options.client_id, options.client_secret)
+    steering = Steering(account, limits, faults, statistics, webhooks, authority)
     app = Starlette(
-        routes=[*reading.routes(), *writing.routes(), *steering.routes()],
+        routes=[
+            *reading.routes(),
+            *writing.routes(),
+            *steering.routes(),
+            *OAuthEndpoints(authority).routes(),
+        ],
         exception_handlers={ApiError: refuse, 404: unknown},
     )
-    login = Login(options.oauth_token, options.email, options.api_token)
+    login = Login(options.oauth_token, options.email, options.api_token, authority)
     return FrontDoor(app, login, limits, faults, statistics)
 
 

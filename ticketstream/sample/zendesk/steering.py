@@ -14,6 +14,7 @@ from ticketstream.sample.zendesk.answers import ApiError, answer, not_found
 from ticketstream.sample.zendesk.faults import Fault, Faults
 from ticketstream.sample.zendesk.front import Statistics
 from ticketstream.sample.zendesk.limits import Limits
+from ticketstream.sample.zendesk.oauth import Authority
 from ticketstream.sample.zendesk.truth import export_lines, truth, truth_lines
 from ticketstream.sample.zendesk.webhooks import Hook, Webhooks
 
@@ -35,13 +36,20 @@ class Steering:
     """Answers for the control endpoints."""
 
     def __init__(
-        self, account: Account, limits: Limits, faults: Faults, statistics: Statistics, webhooks: Webhooks
+        self,
+        account: Account,
+        limits: Limits,
+        faults: Faults,
+        statistics: Statistics,
+        webhooks: Webhooks,
+        authority: Authority,
     ) -> None:
         self._account = account
         self._limits = limits
         self._faults = faults
         self._statistics = statistics
         self._webhooks = webhooks
+        self._authority = authority
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -75,6 +83,7 @@ class Steering:
     async def reset(self, _: Request) -> Response:
         """Count from nothing again."""
         self._statistics.reset()
+        self._authority.reset()
         return answer({})
 
     async def faults(self, _: Request) -> Response:
