@@ -19,7 +19,7 @@ from schemas.messages import DeadLetter, TicketChange
 from schemas.settings import ZendeskSettings
 from schemas.state import LiveCursor
 from schemas.topics import CHANGES
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
 from streams.retries import RetryPolicy, retrying
 from tests.agents_fixtures import FakeProducer, FakeTables, a_ticket, logs, settle, until
 

@@ -14,7 +14,7 @@ import hmac
 from typing import Final
 
 from schemas.errors import DecodeError
-from streams.sources.zendesk.export import epoch
+from schemas.times import epoch
 
 SIGNATURE: Final = "x-zendesk-webhook-signature"
 TIMESTAMP: Final = "x-zendesk-webhook-signature-timestamp"
@@ -31,6 +31,6 @@ def is_recent(timestamp: bytes, now: float) -> bool:
     """Say whether a timestamp lies within 5 minutes of ``now`` (Unix seconds), before or after."""
     try:
         moment = epoch(timestamp.decode("ascii"))
-    except (DecodeError, UnicodeDecodeError, OverflowError):
+    except (DecodeError, UnicodeDecodeError):
         return False
     return abs(now - moment) <= WINDOW_SECONDS

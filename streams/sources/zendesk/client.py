@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import httpx
-import msgspec
 
 from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
+from schemas.outside import UNREADABLE
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
@@ -19,6 +19,7 @@ from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
+Read = TypeVar("Read", covariant=True)
 
 Endpoint = Literal[
     "export", "events", "comments", "users", "organizations", "groups", "me", "tickets", "count"
@@ -31,10 +32,14 @@ OnRetry = Callable[[Endpoint, RetryableError, int, float], None]
 INCREMENTAL: Final = frozenset(("export", "events"))
 """The endpoints below ``/incremental/``, which have a limit of their own."""
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
-
 _STRANGE_ANSWERS: Final = 5
+
+
+class Reads(Protocol[Read]):
+    """Reads the body of an answer."""
+
+    def decode(self, body: bytes, /) -> Read:
+        """Return what it says; raises an error of UNREADABLE for another answer than the one expected."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -102,7 +107,7 @@ class ZendeskClient:
     async def get(
         self,
         path: str | Callable[[], str],
-        decoder: msgspec.json.Decoder[T],
+        decoder: Reads[T],
         endpoint: Endpoint,
         *,
         lane: Lane = "live",
