@@ -22,37 +22,45 @@ _FORM: Final = re.compile(
 _IN_UTC: Final = frozenset((None, "Z", "z", "UTC", "GMT"))
 
 
-def moment_of(text: str) -> datetime:
-    """Return the moment of a time in ISO 8601, or as Ruby writes times (``2024-05-01 10:00:00 UTC``).
+def utc_text(text: str) -> str:
+    """Return a time as RFC 3339 in UTC (``2024-05-01T00:00:00Z``).
 
-    A date alone is its midnight, and what names no zone is in UTC. Raises DecodeError for everything else,
-    and for a year that no ticket is of.
+    ISO 8601 is read, and what Ruby writes (``2024-05-01 10:00:00 UTC``). A date alone is its midnight, and
+    what names no zone is in UTC. Raises DecodeError for everything else, and for a year that no ticket is of.
     """
-    if _USUAL.fullmatch(text):
-        iso = text
-    else:
+    moment, is_usual = _read(text)
+    return text if is_usual else written(moment)
+
+
+def epoch(text: str) -> float:
+    """Return the Unix seconds of a time; raises DecodeError as utc_text does."""
+    return _read(text)[0].timestamp()
+
+
+def written(moment: datetime) -> str:
+    """Return a moment of UTC as RFC 3339, with fractions of a second where it has some."""
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def _read(text: str) -> tuple[datetime, bool]:
+    """Return the moment of a text, and whether it is written as Zendesk does."""
+    is_usual = _USUAL.fullmatch(text) is not None
+    iso = text
+    if not is_usual:
         form = _FORM.fullmatch(text.strip())
         if form is None:
             raise _no_time(text)
         zone = form["zone"]
         iso = f"{form['day']}T{form['time'] or '00'}{'Z' if zone in _IN_UTC else zone}"
     try:
-        moment = datetime.fromisoformat(iso).astimezone(UTC)
+        moment = datetime.fromisoformat(iso)
+        if not is_usual:
+            moment = moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _no_time(text) from error
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise _no_time(text)
-    return moment
-
-
-def epoch(text: str) -> float:
-    """Return the Unix seconds of a time; raises DecodeError as moment_of does."""
-    return moment_of(text).timestamp()
-
-
-def utc_text(moment: datetime) -> str:
-    """Return a moment of UTC as RFC 3339 (``2024-05-01T00:00:00Z``), with fractions where it has some."""
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+    return moment, is_usual
 
 
 def _no_time(text: str) -> DecodeError:

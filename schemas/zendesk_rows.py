@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.errors import DecodeError, quoting
 from schemas.outside import UNREADABLE, Lenient, field_of, id_of, number_of, text_of
-from schemas.times import LAST_YEAR, moment_of, utc_text
+from schemas.times import LAST_YEAR, utc_text, written
 from schemas.zendesk import Attachment, Comment, Named, Ticket, User
 
 Rows = list[msgspec.Raw]
@@ -55,9 +55,9 @@ def ticket_from(fields: TicketFields) -> Ticket:
     created = time_of(fields.created_at)
     updated = time_of(fields.updated_at)
     if not updated and generated is not None:
-        updated = utc_text(datetime.fromtimestamp(generated, UTC))
+        updated = written(datetime.fromtimestamp(generated, UTC))
     elif not updated and isinstance(fields.updated_at, str) and fields.updated_at.strip():
-        moment_of(fields.updated_at)  # raises
+        utc_text(fields.updated_at)  # raises
     return Ticket(
         id=_own_id(fields.id, "ticket"),
         created_at=created,
@@ -213,7 +213,7 @@ def time_of(value: object) -> str:
     if not isinstance(value, str):
         return ""
     try:
-        return utc_text(moment_of(value))
+        return utc_text(value)
     except DecodeError:
         return ""
 
