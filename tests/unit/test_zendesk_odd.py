@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import decode, encode, headers_of
-from schemas.errors import DecodeError
+from schemas.errors import CredentialsError, DecodeError, RefusedError, UnavailableError
 from schemas.messages import Origin, TicketChange
 from schemas.outside import UNREADABLE, id_of
 from schemas.zendesk import Comment
 from schemas.zendesk_pages import COMMENTS_PAGE, EVENTS_PAGE, EXPORT_PAGE, GROUPS_PAGE, ORGANIZATIONS, USERS
 from schemas.zendesk_rows import comment_of, ticket_of
 from streams.sources.export_file import change_from_line
+from streams.sources.zendesk.answers import read_heading
+from streams.sources.zendesk.check import whoami
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.sideloads import Sideloads
 from streams.sources.zendesk.ticket_events import TicketEvent, take_in
 from streams.transforms.enrich import enriched_ticket
 from streams.transforms.names import Names
 from tests.odd_values import MISSING, ODD, paths_in, recorded, wire, with_odd
+from tests.zendesk_fixtures import client_of
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 TICKET = {
@@ -267,6 +274,74 @@ def test_a_comment_keeps_its_text_whatever_else_is_odd() -> None:
     for nothing in (b"3", b'"text"', b"[]"):
         with pytest.raises(DecodeError):
             comment_of(nothing)
+
+
+def answers(body: Any) -> ZendeskClient:
+    return client_of(lambda _: httpx.Response(200, content=wire(body)), attempts=1)
+
+
+@given(odd([{"user": USER}]))
+@FUZZ
+def test_an_odd_login_is_somebody_nobody_or_an_answer_that_is_none(one: tuple[Any, Any]) -> None:
+    _, changed = one
+    try:
+        me = asyncio.run(whoami(answers(changed)))
+    except CredentialsError:
+        user = changed["user"]
+        assert user is None or id_of(user.get("id")) is None
+    except UnavailableError:
+        assert not isinstance(changed.get("user", 0), dict | None)
+    else:
+        assert me.id > 0 and all(isinstance(each, str) for each in (me.name, me.email, me.role))
+
+
+@pytest.mark.parametrize(
+    ("search", "plain", "found"),
+    [
+        ({"count": 7}, {}, 7),
+        ({"count": "7"}, {}, 7),
+        ({"count": -7}, {}, 0),
+        ({"count": None}, {"count": {"value": 8}}, 8),
+        ({"count": {}}, {"count": {"value": 8.0}}, 8),
+        ({"count": None}, {"count": None}, None),
+        ({"count": []}, {"count": {"value": True}}, None),
+    ],
+)
+async def test_an_odd_count_is_asked_for_otherwise(search: Any, plain: Any, found: int | None) -> None:
+    client = client_of(
+        lambda request: httpx.Response(200, json=search if "search" in request.url.path else plain)
+    )
+    if found is None:
+        with pytest.raises(RefusedError, match="how many"):
+            await count_tickets(client, 0)
+    else:
+        assert (await count_tickets(client, 0)).value == found
+
+
+HEADER = st.sampled_from(
+    (
+        *("X-Rate-Limit-Remaining", "ratelimit-remaining", "Rate-Limit-Reset", "ratelimit-reset"),
+        *("Retry-After", "Content-Type", "Content-Encoding", "zendesk-ratelimit-incremental-exports"),
+    )
+)
+HEADER_VALUE = st.one_of(
+    st.binary(max_size=20),
+    st.floats().map(lambda number: str(number).encode()),
+    st.sampled_from(
+        (b"total=; remaining=; resets=", b"remaining=1e999;resets=-1", b"Mon, 99 Foo 99999 25:61:61 GMT")
+    ),
+    st.from_regex(
+        rb"[A-Z][a-z]{2}, [0-9]{1,2} (Jan|Feb) [0-9]{1,5} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[+-][0-9]{4})"
+    ),
+)
+
+
+@given(st.lists(st.tuples(HEADER.map(str.encode), HEADER_VALUE)))
+@FUZZ
+def test_odd_headers_say_nothing(headers: list[tuple[bytes, bytes]]) -> None:
+    found = read_heading(headers)
+    for number in (found.remaining, found.reset, found.retry_after, found.incremental_reset):
+        assert number is None or 0 <= number < 1e10
 
 
 def test_messages_from_before_are_read() -> None:

@@ -17,6 +17,7 @@ from ticketstream.sample.zendesk.faults import Faults
 from ticketstream.sample.zendesk.front import ABORT, FrontDoor, Login, Statistics
 from ticketstream.sample.zendesk.history import History
 from ticketstream.sample.zendesk.limits import Limits
+from ticketstream.sample.zendesk.odd import Odd, OddAnswers
 from ticketstream.sample.zendesk.reading import Reading, refuse, unknown
 from ticketstream.sample.zendesk.steering import Steering
 from ticketstream.sample.zendesk.webhooks import Webhooks
@@ -66,13 +67,14 @@ def build(options: Options) -> FrontDoor:
 
     reading = Reading(account, history, options.export_delay)
     writing = Writing(account, Changes(account, tell))
-    steering = Steering(account, limits, faults, statistics, webhooks)
+    odd = Odd()
+    steering = Steering(account, limits, faults, statistics, webhooks, odd)
     app = Starlette(
         routes=[*reading.routes(), *writing.routes(), *steering.routes()],
         exception_handlers={ApiError: refuse, 404: unknown},
     )
     login = Login(options.oauth_token, options.email, options.api_token)
-    return FrontDoor(app, login, limits, faults, statistics)
+    return FrontDoor(OddAnswers(app, odd), login, limits, faults, statistics)
 
 
 def config(options: Options) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from ticketstream.sample.zendesk.answers import ApiError, answer, not_found
 from ticketstream.sample.zendesk.faults import Fault, Faults
 from ticketstream.sample.zendesk.front import Statistics
 from ticketstream.sample.zendesk.limits import Limits
+from ticketstream.sample.zendesk.odd import Odd, OddData
 from ticketstream.sample.zendesk.truth import export_lines, truth, truth_lines
 from ticketstream.sample.zendesk.webhooks import Hook, Webhooks
 
@@ -35,13 +37,20 @@ class Steering:
     """Answers for the control endpoints."""
 
     def __init__(
-        self, account: Account, limits: Limits, faults: Faults, statistics: Statistics, webhooks: Webhooks
+        self,
+        account: Account,
+        limits: Limits,
+        faults: Faults,
+        statistics: Statistics,
+        webhooks: Webhooks,
+        odd: Odd,
     ) -> None:
         self._account = account
         self._limits = limits
         self._faults = faults
         self._statistics = statistics
         self._webhooks = webhooks
+        self._odd = odd
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -52,6 +61,7 @@ class Steering:
             ("GET", "/faults", self.faults),
             ("POST", "/faults", self.set_faults),
             ("DELETE", "/faults", self.clear_faults),
+            ("POST", "/odd", self.set_odd),
             ("GET", "/limits", self.limits),
             ("POST", "/limits", self.set_limits),
             ("GET", "/webhooks", self.webhooks),
@@ -94,6 +104,15 @@ class Steering:
         """Take all faults back."""
         self._faults.set([])
         return answer({"faults": []})
+
+    async def set_odd(self, request: Request) -> Response:
+        """Replace the odd data in force; nothing of it is none."""
+        try:
+            # What msgspec refuses, a lone surrogate, is to be sent too.
+            self._odd.data = msgspec.convert(json.loads(await request.body()), OddData)
+        except ValueError as error:
+            raise ApiError(400, {"error": str(error)}) from error
+        return answer({})
 
     async def limits(self, _: Request) -> Response:
         """The limits in force and what is used of them."""
