@@ -49,7 +49,7 @@ class Lenient(Generic[T, Made]):
     def _decode_repaired(self, data: bytes) -> T:
         try:
             return self._decoder.decode(data)
-        except UNREADABLE:
+        except (RecursionError, msgspec.ValidationError):  # a number out of range is the latter
             return self._decoder.decode(within_bounds(data))
 
 
