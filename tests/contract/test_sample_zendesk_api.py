@@ -563,3 +563,27 @@ def test_the_command_refuses_half_a_login() -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2
     assert b"--email and --api-token go together" in done.stderr
+
+
+# Odd data.
+
+
+def test_rows_and_answers_are_as_odd_as_they_are_wanted(zendesk: SampleZendesk, live: httpx.Client) -> None:
+    row = next(line for line in zendesk.control.truth() if not line["removed"] and line["comments"])
+    number, comment = row["id"], row["comments"][0]["id"]
+    zendesk.control.set_odd(
+        rows={
+            "tickets": {number: {"id": str(number), "subject": "\ud800"}},
+            "comments": {comment: {"body": 5}},
+        },
+        answers={EXPORT: {"after_cursor": None}},
+        missing=[f"comments/{comment}/public", "comments/meta"],
+    )
+    alone = live.get(f"/api/v2/tickets/{number}.json")
+    assert b'"\\ud800"' in alone.content and alone.json()["ticket"]["id"] == str(number)
+    page = live.get(EXPORT, params={"start_time": 0}).json()
+    assert page["after_cursor"] is None and str(number) in {each["id"] for each in page["tickets"]}
+    told = live.get(f"/api/v2/tickets/{number}/comments.json?page[size]=100").json()
+    assert "meta" not in told and (told["comments"][0]["body"], "public" in told["comments"][0]) == (5, False)
+    zendesk.control.set_odd()
+    assert live.get(f"/api/v2/tickets/{number}.json").json()["ticket"] == row["ticket"]
