@@ -27,13 +27,13 @@ from schemas.messages import CommentEvents
 from schemas.settings import ZendeskSettings
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
+from schemas.zendesk_rows import comment_count_in
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comment_ways import Limits, Size, ways_of
 from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
-from streams.sources.zendesk.sideloads import comment_count_of
 from streams.sources.zendesk.ticket_events import EventsPage, events_page
 
 _LARGEST_BYTES: Final = 512 * 1024
@@ -188,7 +188,7 @@ class BulkComments:
             if partition in owned:
                 seen = self._seen(partition, key)
                 known = seen is not None and seen.version >= change.version
-            sizes.append(Size.of(change.ticket, comment_count_of(row), known))
+            sizes.append(Size.of(change.ticket, comment_count_in(row), known))
         return sizes
 
 

@@ -14,8 +14,9 @@ from schemas.codec import encode, headers_of
 from schemas.errors import DecodeError
 from schemas.ids import digest, ticket_key
 from schemas.messages import Source
+from schemas.zendesk_rows import comment_count_in
 from streams.sources.zendesk.export import change_from_row
-from streams.sources.zendesk.sideloads import Sideloads, comment_count_of
+from streams.sources.zendesk.sideloads import Sideloads
 
 
 def page_records(
@@ -42,7 +43,7 @@ def page_records(
             records.append(_dead_row(bytes(row), error, account, import_id, partitions))
             continue
         if sideloads is not None:
-            sideloads.add_to(change, comment_count_of(row))
+            sideloads.add_to(change, comment_count_in(row))
         key = ticket_key(account, change.ticket_id)
         records.append(Record(topic, partition_of(key, partitions), key, encode(change), headers_of(change)))
     return records, unreadable

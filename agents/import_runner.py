@@ -23,7 +23,7 @@ from agents.watermarks import Watermarks
 from schemas.errors import RefusedError, UserError
 from schemas.imports import ImportRecord, let_go
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
@@ -145,7 +145,7 @@ class ImportRunner:
             )
             with sourced(self._tracing, "import", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
-            record.cursor = page.after_cursor
+            record.cursor = page.after_cursor or ""
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable
             record.source_ended = page.end_of_stream

@@ -159,7 +159,8 @@ class Index:
             import_id=import_id,
             vectors=result.vectors_written,
             # What the index held already (told of first by a webhook, then by the export) was fresh before.
-            changed_at=ticket.changed_at if fresh else None,
+            # 0 is a ticket without any time.
+            changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
         )
 
 

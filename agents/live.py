@@ -72,8 +72,8 @@ class LiveSource:
         home = account_partition(self._account, self._partitions)
         key = self._account.encode()
         known: LiveCursor | None = self._tables["cursors"].get(home, key)
-        cursor = known.cursor if known else None
-        start = int(time.time()) - _START_BACK_SECONDS
+        cursor = (known.cursor or None) if known else None
+        start = (known.since if known else 0) or int(time.time()) - _START_BACK_SECONDS
         while True:
             began = time.time()
             try:
@@ -92,7 +92,7 @@ class LiveSource:
                 partitions=self._partitions,
             )
             cursor = page.after_cursor
-            entry = LiveCursor(cursor, time.time())
+            entry = LiveCursor(cursor or "", time.time(), 0 if cursor else start)
             with sourced(self._tracing, "poll", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))

@@ -14,7 +14,7 @@ import msgspec
 from benchmarks.http_clients import HttpClient
 from schemas.ids import chunk_id
 from schemas.messages import TicketChange
-from schemas.zendesk import Comment, CommentsPage, GroupsPage, OrganizationsPage, Ticket, UsersPage
+from schemas.zendesk import Comment, Named, Ticket, User
 from streams.transforms.chunking import Chunk, chunk_ticket
 from streams.transforms.enrich import facts_of, passages_of, people_of
 from streams.transforms.names import Names
@@ -28,6 +28,39 @@ class ExportPage(msgspec.Struct):
     tickets: list[Ticket]
     after_cursor: str
     end_of_stream: bool
+
+
+class CursorMeta(msgspec.Struct):
+    """Where a list goes on."""
+
+    has_more: bool
+    after_cursor: str | None = None
+
+
+class CommentsPage(msgspec.Struct):
+    """A page of a ticket's comments, with their authors."""
+
+    comments: list[Comment]
+    meta: CursorMeta
+    users: list[User] = []
+
+
+class UsersPage(msgspec.Struct):
+    """People by id."""
+
+    users: list[User]
+
+
+class OrganizationsPage(msgspec.Struct):
+    """Organisations by id."""
+
+    organizations: list[Named]
+
+
+class GroupsPage(msgspec.Struct):
+    """All groups, up to a hundred."""
+
+    groups: list[Named]
 
 
 class ReadyChunk(msgspec.Struct):

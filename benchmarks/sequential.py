@@ -15,12 +15,12 @@ import httpx
 import msgspec
 import weaviate
 
-from benchmarks.account_reader import ExportPage
+from benchmarks.account_reader import CommentsPage, ExportPage, GroupsPage, OrganizationsPage, UsersPage
 from benchmarks.script_result import ScriptResult
 from schemas.ids import chunk_id, collection_name
 from schemas.messages import TicketChange
 from schemas.settings import Settings, load_settings
-from schemas.zendesk import Comment, CommentsPage, GroupsPage, OrganizationsPage, Ticket, UsersPage
+from schemas.zendesk import Comment, Ticket
 from streams.embeddings.build import build_provider
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.collection import ensure_collection

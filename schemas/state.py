@@ -59,10 +59,15 @@ class ResumePoint(msgspec.Struct):
 
 
 class LiveCursor(msgspec.Struct):
-    """Table ``cursors``, by account: where the live source goes on."""
+    """Table ``cursors``, by account: where the live source goes on.
+
+    ``cursor`` is "" as long as Zendesk has named none, as for an account without tickets: then it goes on
+    from ``since`` (Unix seconds).
+    """
 
     cursor: str
     updated_at: float
+    since: int = 0
 
 
 class EmbeddingSpent(msgspec.Struct, omit_defaults=True):

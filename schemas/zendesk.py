@@ -1,16 +1,13 @@
-"""The parts of Zendesk's records that ticketstream reads. Unknown fields are ignored.
+"""The parts of Zendesk's records that ticketstream keeps, as they travel in its messages.
 
-Sources: Zendesk's API reference (Tickets, Ticket Comments, Users, Organizations, Groups,
-Incremental Exports). Times are ISO 8601 in UTC; ids are 64-bit integers.
+What Zendesk itself answers is read by schemas.zendesk_rows. Times are RFC 3339 in UTC, "" where one is not
+known; ids are 64-bit integers. Sources: Zendesk's API reference (Tickets, Ticket Comments, Users,
+Organizations, Groups, Incremental Exports).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-
-from schemas.merges import target_of_via
 
 
 class Ticket(msgspec.Struct, omit_defaults=True):
@@ -44,7 +41,7 @@ class Attachment(msgspec.Struct, omit_defaults=True):
 
 
 class Comment(msgspec.Struct, omit_defaults=True):
-    """A comment of a ticket; ``public`` decides who may ever read it."""
+    """A comment of a ticket; ``public`` decides who may ever read it. Id 0: Zendesk gave it none."""
 
     id: int
     public: bool
@@ -54,14 +51,10 @@ class Comment(msgspec.Struct, omit_defaults=True):
     plain_body: str | None = None
     html_body: str | None = None
     attachments: list[Attachment] = []
-    via: Any = None
-    """How it came about. Only what it says of a merge is kept, as ``merged_into``."""
     merged_into: int | None = None
     """The ticket that this comment's own ticket was merged into with it, as its ``via`` says."""
-
-    def __post_init__(self) -> None:
-        if self.via is not None:
-            self.merged_into, self.via = target_of_via(self.via), None
+    transcription: str | None = None
+    """What was said in a call; Zendesk has it in ``data.transcription_text``."""
 
 
 class User(msgspec.Struct, omit_defaults=True):
@@ -79,111 +72,3 @@ class Named(msgspec.Struct, omit_defaults=True):
 
     id: int
     name: str = ""
-
-
-class CursorMeta(msgspec.Struct):
-    """The ``meta`` of a list with cursor paging."""
-
-    has_more: bool
-    after_cursor: str | None = None
-
-
-class ExportPage(msgspec.Struct):
-    """A page of ``/api/v2/incremental/tickets/cursor.json``."""
-
-    tickets: list[Ticket]
-    after_cursor: str
-    end_of_stream: bool
-
-
-class RawExportPage(msgspec.Struct):
-    """The same page with its rows undecoded, so that one bad row cannot spoil the others."""
-
-    tickets: list[msgspec.Raw]
-    after_cursor: str
-    end_of_stream: bool
-    users: list[msgspec.Raw] = []
-    """This and the next ones are there when they are asked for (``include``)."""
-    organizations: list[msgspec.Raw] = []
-    groups: list[msgspec.Raw] = []
-
-
-class RawEventsPage(msgspec.Struct):
-    """A page of ``/api/v2/incremental/ticket_events.json``, its events undecoded."""
-
-    ticket_events: list[msgspec.Raw]
-    end_of_stream: bool
-    end_time: int | None = None
-    """Unix seconds of the newest event; null where there is none."""
-
-
-class TicketEvent(msgspec.Struct):
-    """One update of a ticket, with what it changed, undecoded."""
-
-    ticket_id: int
-    created_at: str = ""
-    child_events: list[msgspec.Raw] = []
-
-
-class ChildEvent(msgspec.Struct):
-    """What an update changed; the kind is ``event_type`` in the export, ``type`` in audits."""
-
-    event_type: str = ""
-    type: str = ""
-    comment_id: int | None = None
-    body: str | None = None
-    html_body: str | None = None
-    plain_body: str | None = None
-
-
-class RawTicketsPage(msgspec.Struct):
-    """The answer of ``/api/v2/tickets/show_many.json``, its rows undecoded."""
-
-    tickets: list[msgspec.Raw]
-
-
-class RawTicket(msgspec.Struct):
-    """The answer of ``/api/v2/tickets/{id}.json``, its row undecoded."""
-
-    ticket: msgspec.Raw
-
-
-class CommentsPage(msgspec.Struct):
-    """A page of ``/api/v2/tickets/{id}/comments.json?include=users``."""
-
-    comments: list[Comment]
-    meta: CursorMeta
-    users: list[User] = []
-
-
-class AuditsPage(msgspec.Struct):
-    """A page of ``/api/v2/tickets/{id}/audits.json``, its audits undecoded."""
-
-    audits: list[msgspec.Raw] | None = None
-    meta: CursorMeta | None = None
-
-
-class Audit(msgspec.Struct):
-    """One update of a ticket: what is read of it is how it, and each event in it, came about."""
-
-    via: Any = None
-    events: Any = None
-
-
-class UsersPage(msgspec.Struct):
-    """The answer of ``/api/v2/users/show_many.json``."""
-
-    users: list[User]
-
-
-class OrganizationsPage(msgspec.Struct):
-    """The answer of ``/api/v2/organizations/show_many.json``."""
-
-    organizations: list[Named]
-
-
-class GroupsPage(msgspec.Struct):
-    """A page of ``/api/v2/groups.json``."""
-
-    groups: list[Named]
-    meta: CursorMeta

@@ -24,7 +24,7 @@ from ticketstream.http.health import health_router
 from ticketstream.http.metrics import WebhookMetrics, metrics_router
 from ticketstream.http.webhooks import PATH, WebhookReceiver, webhooks_router
 
-SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
+SECRET = "dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMgYWxvbmU="
 """Zendesk's own secret for trying a webhook out before it is made, as its documentation shows it."""
 NOW = 1_784_000_000.0
 MAX_BYTES = 10_000

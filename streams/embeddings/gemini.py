@@ -9,12 +9,19 @@ import httpx
 from google import genai
 from google.genai import types
 from google.genai.errors import APIError
+from pydantic import ValidationError
 
 from schemas.errors import UnavailableError
 from schemas.vectors import Vector
 from streams.embeddings.gemini_errors import translated
 from streams.embeddings.gemini_models import GEMINI_MODELS, MAX_TEXTS
-from streams.embeddings.provider import Purpose, UnansweredError, checked_vectors, sendable_texts
+from streams.embeddings.provider import (
+    MissingVectorsError,
+    Purpose,
+    UnansweredError,
+    checked_vectors,
+    sendable_texts,
+)
 from streams.embeddings.tokens import estimate_tokens
 
 _TASK_TYPES: Final[dict[Purpose, str]] = {"document": "RETRIEVAL_DOCUMENT", "query": "RETRIEVAL_QUERY"}
@@ -92,7 +99,10 @@ class GeminiProvider:
             raise UnavailableError(f"Gemini cannot be reached ({type(error).__name__}: {error})") from error
         except httpx.HTTPError as error:
             raise UnansweredError(f"Gemini cannot be reached ({type(error).__name__}: {error})") from error
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValidationError as error:
+            # Something in the answer is odd, as a null among a vector's numbers: nobody knows for which text.
+            raise MissingVectorsError("Gemini's answer holds something that is no vector") from error
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # What the SDK raises for a body that is not JSON, or not the JSON it expects.
             raise UnansweredError(f"Gemini's answer cannot be read ({type(error).__name__})") from error
         rows = [embedding.values or [] for embedding in answer.embeddings or []]

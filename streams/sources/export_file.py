@@ -15,12 +15,12 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, quoting
 from schemas.messages import TicketChange
-from schemas.zendesk import Comment, Ticket, User
+from schemas.outside import NOTHING, UNREADABLE, Lenient, rows_in
+from schemas.zendesk_rows import TicketFields, comments_of, name_in, ticket_from, users_of
 from streams.sources.files import reading
 from streams.sources.files.shape import other_than_ticket
-from streams.sources.zendesk.client import UNREADABLE
 from streams.sources.zendesk.export import change_of
 from streams.sources.zendesk.sideloads import Sideloads
 
@@ -48,25 +48,16 @@ class BadLine:
     message: str
 
 
-class _Named(msgspec.Struct):
-    id: int | None = None
-    name: str | None = None
+class _Line(TicketFields):
+    requester: msgspec.Raw = NOTHING
+    submitter: msgspec.Raw = NOTHING
+    assignee: msgspec.Raw = NOTHING
+    organization: msgspec.Raw = NOTHING
+    group: msgspec.Raw = NOTHING
+    comments: msgspec.Raw = NOTHING
 
 
-class _Person(_Named):
-    email: str | None = None
-
-
-class _Line(Ticket):
-    requester: _Person | None = None
-    submitter: _Person | None = None
-    assignee: _Person | None = None
-    organization: _Named | None = None
-    group: _Named | None = None
-    comments: list[Comment] | None = None
-
-
-_LINE: Final = msgspec.json.Decoder(_Line)
+_LINE: Final = Lenient(_Line, lambda line: line)
 
 
 def read_export_file(
@@ -110,30 +101,33 @@ def change_from_line(line: bytes, *, account: str, import_id: str = "") -> Ticke
             raise DecodeError(f"not a ticket of Zendesk, but one of the {other}")
         row = _LINE.decode(line)
     except UNREADABLE as error:
-        raise DecodeError(f"not a ticket of Zendesk: {error}") from error
-    ticket = Ticket(*(getattr(row, field) for field in Ticket.__struct_fields__))
+        raise quoting(DecodeError(f"not a ticket of Zendesk: {error}"), str(error)) from error
+    ticket = ticket_from(row)
+    if not ticket.updated_at:
+        raise DecodeError("not a ticket of Zendesk: no time says how new it is")
     users = {}
     for person, field in (
         (row.requester, "requester_id"),
         (row.submitter, "submitter_id"),
         (row.assignee, "assignee_id"),
     ):
-        if person is None or person.id is None:
-            continue
-        if getattr(ticket, field) is None:
-            setattr(ticket, field, person.id)
-        users[person.id] = User(id=person.id, name=person.name or "", email=person.email)
-    if row.organization is not None and ticket.organization_id is None:
-        ticket.organization_id = row.organization.id
-    if row.group is not None and ticket.group_id is None:
-        ticket.group_id = row.group.id
+        for user in users_of([person]):
+            if getattr(ticket, field) is None:
+                setattr(ticket, field, user.id)
+            users[user.id] = user
+    organization_id, organization = name_in(row.organization)
+    group_id, group = name_in(row.group)
+    if ticket.organization_id is None:
+        ticket.organization_id = organization_id
+    if ticket.group_id is None:
+        ticket.group_id = group_id
     change = change_of(ticket, account=account, source="file", import_id=import_id)
     if change.version > time.time() + _AHEAD_SECONDS:
         raise DecodeError(f"the ticket is of the future (version {change.version}): is the clock right?")
-    change.comments = row.comments or None  # every ticket has one: none means that they were left out
+    # Every ticket has a comment: none means that they were left out.
+    change.comments = comments_of(rows_in(row.comments)) or None
     change.users = list(users.values()) or None
-    change.organization = (row.organization.name or "") if row.organization else ""
-    change.group = (row.group.name or "") if row.group else ""
+    change.organization, change.group = organization, group
     return change
 
 

@@ -9,7 +9,7 @@ from schemas.merges import MERGE_TAG
 from schemas.messages import EnrichedTicket, Origin, Passage, TicketChange, TicketFacts
 from schemas.zendesk import Comment, Ticket
 from streams.transforms.names import Names
-from streams.transforms.text import plain_text
+from streams.transforms.text import plain_text, spoken_text
 
 _CLOSED: Final = "closed"
 
@@ -93,6 +93,7 @@ def passages_of(comments: Iterable[Comment], names: Names) -> list[Passage]:
     passages = []
     for comment in sorted(comments, key=lambda one: (one.created_at, one.id)):
         text = plain_text(comment.plain_body, comment.html_body, comment.body)
+        text = spoken_text(text, comment.transcription)
         attachments = [one.file_name for one in comment.attachments if one.file_name]
         if text or attachments:
             passages.append(

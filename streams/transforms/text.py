@@ -12,6 +12,8 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from streams.transforms.flat_html import text_of_flat
+
 _MAX_TAGS: Final = 10_000
 """Lexbor's time grows with the square of the nesting: 20,000 open tags cost most of a second."""
 
@@ -28,7 +30,8 @@ _INLINE: Final = {"br": "\n", "td": " ", "th": " "}
 _DROPPED: Final = frozenset(
     ("script", "style", "head", "template", "noscript", "iframe", "object", "svg", "select", "textarea")
 )
-_TAG: Final = re.compile(r"<[^<>]*>")
+_BREAKS: Final = dict.fromkeys(_BLOCKS, "\n") | _INLINE
+"""The same without nesting."""
 
 _LINE_BREAK: Final = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 _ENTITY: Final = re.compile(r"&(?:nbsp|#160|#xa0);", re.IGNORECASE)
@@ -64,11 +67,19 @@ def plain_text(plain_body: str | None, html_body: str | None, body: str | None) 
     return clean_text(body) if body else ""
 
 
+def spoken_text(text: str, transcription: str | None) -> str:
+    """Return a comment's text with what was said in its call, unless the text has that already."""
+    spoken = clean_text(transcription) if transcription else ""
+    if not spoken or " ".join(spoken.split()) in " ".join(text.split()):
+        return text
+    return f"{text}\n\n{spoken}" if text else spoken
+
+
 def html_to_text(html: str) -> str:
     """Return the readable text of HTML: a line for each block, entities resolved, no scripts or styles."""
     html = _INVISIBLE.sub("", html)
     if html.count("<") > _MAX_TAGS:
-        return _TAG.sub(" ", html)
+        return _INVISIBLE.sub("", text_of_flat(html, breaks=_BREAKS, dropped=_DROPPED))
     root = LexborHTMLParser(html).root
     return _text_below(root) if root is not None else ""
 

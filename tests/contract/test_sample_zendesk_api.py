@@ -15,10 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from schemas.zendesk import CommentsPage, ExportPage, GroupsPage, OrganizationsPage, UsersPage
+from schemas.zendesk_pages import COMMENTS_PAGE, EXPORT_PAGE, GROUPS_PAGE, ORGANIZATIONS, USERS
+from schemas.zendesk_rows import ticket_of
 from ticketstream.sample.zendesk import DEFAULT_API_TOKEN, DEFAULT_EMAIL, DEFAULT_OAUTH_TOKEN
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 from ticketstream.sample.zendesk.faults import Fault
@@ -101,20 +101,21 @@ def test_the_export_holds_every_ticket_of_the_account(shared: SampleZendesk, api
 
 def test_the_types_of_the_client_read_every_answer(api: httpx.Client) -> None:
     raw = api.get(EXPORT, params={"start_time": 0}).content
-    page = msgspec.json.decode(raw, type=ExportPage)
-    assert len(page.tickets) == 1_000
-    assert all(ticket.generated_timestamp for ticket in page.tickets)
+    page = EXPORT_PAGE.decode(raw)
+    tickets = [ticket_of(row) for row in page.tickets]
+    assert len(tickets) == 1_000
+    assert all(ticket.generated_timestamp for ticket in tickets)
     comments = api.get("/api/v2/tickets/7/comments.json?page[size]=100&include=users").content
-    read = msgspec.json.decode(comments, type=CommentsPage)
-    assert read.meta.has_more
+    read = COMMENTS_PAGE.decode(comments)
+    assert read.paging.has_more
     assert {comment.author_id for comment in read.comments} == {user.id for user in read.users}
-    users = api.get(f"/api/v2/users/show_many.json?ids={page.tickets[0].requester_id}").content
-    assert msgspec.json.decode(users, type=UsersPage).users[0].name
-    organization = next(ticket.organization_id for ticket in page.tickets if ticket.organization_id)
+    users = api.get(f"/api/v2/users/show_many.json?ids={tickets[0].requester_id}").content
+    assert USERS.decode(users)[0].name
+    organization = next(ticket.organization_id for ticket in tickets if ticket.organization_id)
     found = api.get(f"/api/v2/organizations/show_many.json?ids={organization}").content
-    assert msgspec.json.decode(found, type=OrganizationsPage).organizations[0].id == organization
+    assert ORGANIZATIONS.decode(found).rows[0].id == organization
     groups = api.get("/api/v2/groups.json?page[size]=100").content
-    assert msgspec.json.decode(groups, type=GroupsPage).groups[0].name == "Support"
+    assert GROUPS_PAGE.decode(groups).rows[0].name == "Support"
 
 
 def test_the_export_can_bring_people_along(api: httpx.Client) -> None:
@@ -562,3 +563,27 @@ def test_the_command_refuses_half_a_login() -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2
     assert b"--email and --api-token go together" in done.stderr
+
+
+# Odd data.
+
+
+def test_rows_and_answers_are_as_odd_as_they_are_wanted(zendesk: SampleZendesk, live: httpx.Client) -> None:
+    row = next(line for line in zendesk.control.truth() if not line["removed"] and line["comments"])
+    number, comment = row["id"], row["comments"][0]["id"]
+    zendesk.control.set_odd(
+        rows={
+            "tickets": {number: {"id": str(number), "subject": "\ud800"}},
+            "comments": {comment: {"body": 5}},
+        },
+        answers={EXPORT: {"after_cursor": None}},
+        missing=[f"comments/{comment}/public", "comments/meta"],
+    )
+    alone = live.get(f"/api/v2/tickets/{number}.json")
+    assert b'"\\ud800"' in alone.content and alone.json()["ticket"]["id"] == str(number)
+    page = live.get(EXPORT, params={"start_time": 0}).json()
+    assert page["after_cursor"] is None and str(number) in {each["id"] for each in page["tickets"]}
+    told = live.get(f"/api/v2/tickets/{number}/comments.json?page[size]=100").json()
+    assert "meta" not in told and (told["comments"][0]["body"], "public" in told["comments"][0]) == (5, False)
+    zendesk.control.set_odd()
+    assert live.get(f"/api/v2/tickets/{number}.json").json()["ticket"] == row["ticket"]

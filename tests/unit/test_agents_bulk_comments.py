@@ -15,7 +15,7 @@ from schemas.messages import CommentEvents, Origin, StageCounts
 from schemas.settings import ZendeskSettings
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
 from tests.agents_fixtures import FakeProducer, a_ticket, logs
 from tests.zendesk_fixtures import client_of
 
@@ -196,7 +196,7 @@ async def test_what_is_wanted_is_done_without_a_call(wanted: str) -> None:
 async def test_a_large_account_is_read_in_bulk_and_its_first_events_are_not_read_twice() -> None:
     desk = Desk("auto", **SLOW)
     desk.count = 100_000
-    desk.events(*(event(1, number) for number in range(10)), to=START)
+    desk.events(*(event(1, number) for number in range(1, 11)), to=START)
     assert await choose(desk, page(*range(START, START + 50), end=False)) == "bulk"
     assert [one.partition("?")[0] for one in desk.asked] == [
         "search/count",

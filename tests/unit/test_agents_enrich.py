@@ -194,7 +194,7 @@ MERGE = Comment(
     id=3,
     public=True,
     created_at="2024-01-02T00:00:00Z",
-    via={"channel": "web", "source": {"from": {"ticket_id": 45}, "to": {}, "rel": "merge"}},
+    merged_into=45,
 )
 
 

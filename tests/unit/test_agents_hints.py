@@ -325,7 +325,7 @@ async def test_what_can_never_be_answered_is_refused() -> None:
         await desk.stage.handle(a_hint(ticket_id=2))
     with pytest.raises(DecodeError):
         await desk.stage.handle(a_hint()._replace(value=b'{"account": 1}'))
-    desk.zendesk.raw = b'{"id": 1}'
+    desk.zendesk.raw = b'{"id": null}'
     with pytest.raises(DecodeError, match="not a ticket"):
         await desk.stage.handle(a_hint())
     desk.zendesk.raw = encode(a_ticket(2))

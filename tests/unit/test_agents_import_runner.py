@@ -16,7 +16,7 @@ from schemas.errors import CredentialsError, RefusedError
 from schemas.imports import ImportRecord, ImportSpec
 from schemas.messages import CommentEvents, CommentsOver, DeadLetter, StageCounts, TicketChange
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
 from streams.retries import RetryPolicy, retrying
 from tests.agents_fixtures import FakeProducer, a_ticket, logs, settle, until
 

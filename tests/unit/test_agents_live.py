@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from schemas.messages import DeadLetter, TicketChange
 from schemas.settings import ZendeskSettings
 from schemas.state import LiveCursor
 from schemas.topics import CHANGES
-from schemas.zendesk import RawExportPage
+from schemas.zendesk_pages import RawExportPage
 from streams.retries import RetryPolicy, retrying
 from tests.agents_fixtures import FakeProducer, FakeTables, a_ticket, logs, settle, until
 
@@ -54,7 +55,7 @@ class Desk:
         self.pauses.append(seconds)
         await asyncio.sleep(0)
 
-    def page(self, cursor: str, *ids: int, end: bool = False, broken: bool = False) -> None:
+    def page(self, cursor: str | None, *ids: int, end: bool = False, broken: bool = False) -> None:
         rows = [msgspec.Raw(msgspec.json.encode(a_ticket(one))) for one in ids]
         if broken:
             rows.append(msgspec.Raw(b'{"id": 0}'))
@@ -161,6 +162,24 @@ async def test_an_empty_page_moves_on_too(desk: Desk) -> None:
     desk.page("c1", end=True)
     await until(lambda: desk.cursor == "c1")
     assert desk.producer.sent == []
+
+
+async def test_an_account_that_names_no_cursor_is_read_from_its_start_until_it_does(desk: Desk) -> None:
+    desk.start()
+    desk.page(None, end=True)
+    desk.page(None, end=True)
+    await until(lambda: len(desk.asked) == 3)
+    (start, _), *rest = desk.asked
+    assert rest == [(start, None), (start, None)]
+    await desk.stop()
+    desk.asked.clear()
+    # Whoever goes on misses nothing that came meanwhile.
+    await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("", 1.0, 1_700_000_000))])
+    desk.start()
+    desk.page("c1", 1, end=True)
+    await until(lambda: len(desk.asked) == 2)
+    assert desk.asked == [(1_700_000_000, None), (None, "c1")]
+    assert desk.tables["cursors"].get(HOME, b"acme") == LiveCursor("c1", ANY, 0)
 
 
 async def test_a_row_that_is_no_ticket_stops_nothing(desk: Desk) -> None:

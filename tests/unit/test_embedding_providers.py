@@ -19,7 +19,7 @@ from schemas.settings import Settings
 from streams.embeddings.build import build_provider
 from streams.embeddings.gemini import GeminiProvider
 from streams.embeddings.local import LocalProvider, WordLlamaModel
-from streams.embeddings.provider import SomeInvalidError, checked_vectors, sendable_texts
+from streams.embeddings.provider import MissingVectorsError, SomeInvalidError, checked_vectors, sendable_texts
 from streams.embeddings.tokens import estimate_tokens
 
 ORDER = "My parcel has not arrived yet, where is my order?"
@@ -183,6 +183,31 @@ def test_settings_that_cannot_work_are_named(groups: dict[str, Any], named: str)
         build_provider(settings(**groups))
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        (None, InvalidVectorError),
+        ([1.0] * 767 + [None], MissingVectorsError),
+        ({"0": 1.0}, MissingVectorsError),
+        ([[1.0]] * 768, MissingVectorsError),
+        ([1e300] * 768, InvalidVectorError),
+    ],
+)
+async def test_an_odd_vector_is_found_among_the_others_and_not_waited_for(
+    values: Any, error: type[Exception]
+) -> None:
+    """Missing vectors are tried a few times; then the texts are halved until the odd one is alone."""
+    provider = build_provider(
+        settings(gemini={"api_key": "secret", "base_url": "http://gemini.test"}),
+        transport=httpx.MockTransport(
+            lambda _: httpx.Response(200, json={"embeddings": [{"values": [1.0] * 768}, {"values": values}]})
+        ),
+    )
+    with pytest.raises(error):
+        await provider.embed(["text", "odd"], "document")
+    await provider.close()
 
 
 async def test_the_transport_reaches_the_client() -> None:

@@ -123,6 +123,17 @@ def test_a_comment_without_text_stays_only_for_its_attachments() -> None:
     ]
 
 
+def test_a_call_s_words_are_where_its_comment_is() -> None:
+    spoken = [
+        Comment(id=1, public=False, body="Call from +1", transcription="my printer burns"),
+        Comment(id=2, public=True, transcription="only spoken"),
+    ]
+    assert [(one.visibility, one.text) for one in passages_of(spoken, NAMES)] == [
+        ("internal", "Call from +1\n\nmy printer burns"),
+        ("public", "only spoken"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "tags", "removed"),
     [

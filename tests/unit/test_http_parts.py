@@ -27,6 +27,7 @@ from ticketstream.http.app import create_app
 from ticketstream.http.hints import HintSender
 from ticketstream.http.repeats import Repeats
 from ticketstream.http.server import build_app, listen
+from ticketstream.http.signature import TEST_SECRET
 
 __all__ = ["logs"]
 
@@ -310,3 +311,6 @@ def test_doctor_says_whether_there_is_a_secret(monkeypatch: pytest.MonkeyPatch) 
         "ok",
         "the signing secret is set: `ticketstream serve` can receive them",
     )
+    monkeypatch.setenv(f"{PREFIX}ZENDESK__WEBHOOK_SECRET", TEST_SECRET.decode())
+    (public,) = check_webhooks(load_settings())
+    assert public.verdict == "warn" and "test secret" in public.message and "WEBHOOK_SECRET" in public.todo

@@ -28,7 +28,7 @@ from tests.http_fixtures import (
 )
 from ticketstream.http import webhooks
 from ticketstream.http.payloads import Told, read_payload
-from ticketstream.http.signature import is_genuine, is_recent
+from ticketstream.http.signature import TEST_SECRET, is_genuine, is_recent
 from ticketstream.http.webhooks import PATH
 
 __all__ = ["receiver"]
@@ -118,6 +118,8 @@ def test_what_is_no_time_is_not_recent(stamp: bytes) -> None:
         ),
         ({"ticket_id": "35436", "anything": {"else": 1}}, Told(35436)),
         ({"ticket_id": 35436, "type": "incident"}, Told(35436)),
+        ({"ticket_id": 35436.0, "subject": "\ud800"}, Told(35436)),
+        ({"ticket_id": " 35436\n", "\udfff": ["\0"]}, Told(35436)),
         ({"ticket": {"id": "35436", "title": "x"}}, Told(35436)),
         ({"type": "zen:event-type:user.deleted", "subject": "zen:user:1", "detail": {"id": "1"}}, None),
         ({"type": "zen:event-type:article.published"}, None),
@@ -147,7 +149,7 @@ def test_payloads(payload: Any, told: Told | None) -> None:
             json.dumps(one).encode()
             for one in (
                 {"ticket_id": value}
-                for value in ("", "x", "-1", "1.0", "٣", 0, -1, 1.5, True, None, [1], 2**63, "9" * 19)
+                for value in ("", "x", "-1", "1.0", "٣", 0, -1, 1.5, 1e300, True, None, [1], 2**63, "9" * 19)
             )
         ),
         json.dumps(ticket_event("x")).encode(),
@@ -215,6 +217,19 @@ async def test_a_forged_webhook_is_refused_before_it_is_read(
     assert_problem(await receiver.raw(body, twice + twice[:1]), 401)
     assert receiver.count("refused", reason="forged") == 7
     assert receiver.sender.hints == []
+
+
+async def test_the_test_of_a_webhook_not_saved_yet_is_told_as_one_and_never_taken(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "read_payload", None)
+    with structlog.testing.capture_logs() as logs:
+        answer = await receiver.post(ticket_event(), secret=TEST_SECRET.decode())
+    assert_problem(answer, 401)
+    assert "endpoint is reached" in answer.json()["detail"] and "Save the webhook" in answer.json()["detail"]
+    (entry,) = logs
+    assert (entry["reason"], entry["detail"]) == ("test", answer.json()["detail"])
+    assert (receiver.count("refused", reason="test"), receiver.sender.hints) == (1, [])
 
 
 @pytest.mark.parametrize("off", [-301, 301, -1e8])

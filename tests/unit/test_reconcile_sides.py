@@ -63,7 +63,7 @@ async def test_every_row_of_the_export_is_known_by_its_newest_state() -> None:
             row(1, generated_timestamp=SECONDS + 20, status="solved"),
             row(3, status="deleted"),
             row(4, status="closed", tags=["closed_by_merge"]),
-            {"id": 5, "created_at": 7, "updated_at": TIME},
+            {"id": 5, "created_at": TIME, "updated_at": "soon"},
             {"id": 6, "created_at": TIME, "updated_at": "yesterday"},
             {"id": "no number"},
             "no ticket",

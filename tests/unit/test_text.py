@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.transforms.text import clean_text, html_to_text, plain_text
+from streams.transforms.flat_html import text_of_flat
+from streams.transforms.text import clean_text, html_to_text, plain_text, spoken_text
 
 ANYTHING = st.text(
     alphabet=st.one_of(
@@ -73,6 +74,10 @@ def test_text_is_composed() -> None:
         pytest.param("<div>" * 60_000 + "x", id="nested tags"),
         pytest.param("<div>" * 9_000 + "x", id="nested tags below the guard"),
         pytest.param("<" * 200_000, id="open brackets"),
+        pytest.param("<a " * 200_000, id="tags that do not end"),
+        pytest.param("<svg><select><object>" * 50_000, id="elements that do not end"),
+        pytest.param("<!--" * 200_000 + "<style>" * 100_000, id="comments that do not end"),
+        pytest.param("<svg></svg>" * 50_000, id="many elements"),
         pytest.param("a" + "\u0301\u0316" * 60_000, id="combining marks"),
         pytest.param("é\u200d" * 60_000, id="joiners"),
         pytest.param("\n" * 500_000 + "x" + " " * 500_000 + "y", id="blanks"),
@@ -82,6 +87,41 @@ def test_hostile_text_costs_little(hostile: str) -> None:
     started = time.process_time()
     plain_text(None, hostile, hostile)
     assert time.process_time() - started < 2
+
+
+LONG = "<b>x</b> " * 6_000
+"""More than goes to the parser."""
+
+
+@pytest.mark.parametrize("long", ["", LONG])
+def test_styles_and_scripts_are_no_text_however_long_it_is(long: str) -> None:
+    html = (
+        "<html><head><title>Title</title><STYLE type='a>b'>.unseen{}</STYLE ></head><body>"
+        "<script>var unseen='</b>'</script><!--[if mso]><style>unseen{}</style><p>unseen</p><![endif]-->"
+        "<p>Hello &amp; w&ouml;rld</p><svg><style>unseen{}</style><text>unseen</text></svg>"
+        "in<b>li</b>ne 3 < 5"
+        f"<table><tr><td>1</td><td>2</td></tr></table>{long}<p>end</p><style>unseen {{ }} <p>unseen"
+    )
+    text = plain_text(None, html, None)
+    assert "unseen" not in text and "Title" not in text
+    assert " ".join(text.split()).startswith("Hello & wörld inline 3 < 5 1 2")
+    assert text.endswith("end")
+
+
+@given(ANYTHING)
+def test_long_html_never_raises(html: str) -> None:
+    text_of_flat(html, breaks={"br": "\n"}, dropped=frozenset(("style", "svg"))).encode("utf-8", "replace")
+
+
+def test_what_was_said_in_a_call_is_text_too() -> None:
+    assert spoken_text("Call from +1", "my printer  burns") == "Call from +1\n\nmy printer burns"
+    assert spoken_text("", " words ") == "words"
+    for nothing in (None, "", " \u200b"):
+        assert spoken_text("text", nothing) == "text"
+    assert (
+        spoken_text("Transcription:\nmy printer\nburns", "my printer burns")
+        == "Transcription:\nmy printer\nburns"
+    )
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)

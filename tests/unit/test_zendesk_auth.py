@@ -74,7 +74,9 @@ def test_what_is_missing_or_wrong_is_named_without_its_value(given: dict[str, st
     assert "token-1" not in line and "ken" not in line.replace("token", "") and "\n" not in line
 
 
-@pytest.mark.parametrize("scope", ["read", "  ", '"read"', "tickets:read users:read", " tickets:read,  users:read\n"])
+@pytest.mark.parametrize(
+    "scope", ["read", "  ", '"read"', "tickets:read users:read", " tickets:read,  users:read\n"]
+)
 def test_scopes_are_words(scope: str) -> None:
     found = login_of(settings(**CLIENT, oauth_scope=scope)).status().scope
     assert found in ("read", "tickets:read users:read")

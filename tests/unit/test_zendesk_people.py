@@ -56,17 +56,17 @@ async def test_many_tickets_share_one_call_of_each_kind() -> None:
     people = people_of(directory)
     found = await asyncio.gather(
         *(
-            people.names(users=[n, n + 1, 7], organizations=[n % 5], groups=[n], lane="backfill")
-            for n in range(20)
+            people.names(users=[n, n + 1, 7], organizations=[n % 5 + 1], groups=[n], lane="backfill")
+            for n in range(1, 21)
         )
     )
-    assert [sorted(ids) for ids in directory.made("users")] == [list(range(21))]
-    assert [sorted(ids) for ids in directory.made("organizations")] == [list(range(5))]
+    assert [sorted(ids) for ids in directory.made("users")] == [list(range(1, 22))]
+    assert [sorted(ids) for ids in directory.made("organizations")] == [list(range(1, 6))]
     assert len(directory.made("groups")) == 3
-    for n, (names, _) in enumerate(found):
+    for n, (names, _) in enumerate(found, 1):
         assert names.users == {one: f"users {one}" for one in (n, n + 1, 7)}
-        assert names.organization(n % 5) == f"organizations {n % 5}"
-        assert names.group(n) == (f"groups {n}" if n else "")
+        assert names.organization(n % 5 + 1) == f"organizations {n % 5 + 1}"
+        assert names.group(n) == f"groups {n}"
     assert sum(calls for _, calls in found) == len(directory.calls) == 5
 
 
@@ -80,6 +80,15 @@ async def test_known_names_cost_no_call() -> None:
     assert names.users == {1: "users 1", 2: "users 2", 5: "Eve"}
     assert names.group(299) == "groups 299"
     assert calls == 0 and len(directory.calls) == before
+
+
+async def test_nobody_is_asked_for_zendesk_itself() -> None:
+    directory = Directory()
+    names, calls = await people_of(directory).names(
+        users=[-1, 0], organizations=[-1, 0], groups=[0, -7], lane="live"
+    )
+    assert (names.user(-1), names.organization(0), names.group(0), calls) == ("", "", "", 0)
+    assert directory.calls == []
 
 
 async def test_nothing_asked_for_is_no_call() -> None:
@@ -114,7 +123,7 @@ async def test_names_are_looked_up_again_after_a_while() -> None:
 async def test_a_call_holds_at_most_100_ids() -> None:
     directory = Directory()
     people = people_of(directory)
-    names, _ = await people.names(users=range(250), lane="backfill")
+    names, _ = await people.names(users=range(1, 251), lane="backfill")
     assert [len(ids) for ids in directory.made("users")] == [100, 100, 50]
     assert len(names.users) == 250
 
@@ -131,8 +140,8 @@ async def test_ids_gather_for_as_long_as_the_call_waits_for_its_turn() -> None:
         await clock.sleep(number)
         await people.names(users=[number], lane="backfill")
 
-    await clock.run(asyncio.gather(*(ticket(number) for number in range(25))))
-    assert directory.made("users") == [list(range(25))]
+    await clock.run(asyncio.gather(*(ticket(number) for number in range(1, 26))))
+    assert directory.made("users") == [list(range(1, 26))]
 
 
 async def test_a_call_on_its_way_is_shared() -> None:
@@ -183,7 +192,7 @@ async def test_a_refusal_reaches_everybody_and_is_not_remembered() -> None:
     directory.status = 400
     people = people_of(directory)
     found = await asyncio.gather(
-        *(people.names(users=[n], lane="live") for n in range(3)), return_exceptions=True
+        *(people.names(users=[n], lane="live") for n in range(1, 4)), return_exceptions=True
     )
     assert [type(one) for one in found] == [RefusedError] * 3
     directory.status = 200

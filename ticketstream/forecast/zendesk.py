@@ -13,8 +13,9 @@ import msgspec
 
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Origin, TicketChange
+from schemas.zendesk_rows import comment_count_in
 from streams.embeddings.provider import EmbeddingProvider
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comment_ways import COMMENTS_A_CALL, Size, Ways, ways_of
 from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export_page
@@ -37,13 +38,6 @@ _COMMENT_COUNT: Final = "comment_count"
 
 Report = Callable[[str, str], None]
 """Told what goes on, as (step, detail)."""
-
-
-class _Extra(msgspec.Struct):
-    comment_count: int | None = None
-
-
-_EXTRA: Final = msgspec.json.Decoder(_Extra)
 
 
 @dataclass(slots=True)
@@ -76,11 +70,10 @@ class _Rows:
         for raw in rows:
             try:
                 change = change_from_row(raw, account="forecast", source="import")
-                extra = _EXTRA.decode(raw)
-            except (DecodeError, *UNREADABLE):
+            except DecodeError:
                 self.unreadable += 1
                 continue
-            self.tickets[change.ticket_id] = _Row(change, extra.comment_count)
+            self.tickets[change.ticket_id] = _Row(change, comment_count_in(raw))
             newest = max(newest, change.version)
         return newest
 
@@ -184,7 +177,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
             lane="backfill",
         )
         newest = max(newest, rows.add(page.tickets))
-        cursor, ended, pages = page.after_cursor, page.end_of_stream, pages + 1
+        cursor, ended, pages = page.after_cursor or "", page.end_of_stream, pages + 1
         if pages == 1 and not ended:
             report("counting the tickets", "")
             total = (await count_tickets(client, since)).value

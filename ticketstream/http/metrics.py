@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.responses import Response
 
-REASONS: Final = ("forged", "stale", "oversized", "malformed", "slow", "cut", "kafka")
+REASONS: Final = ("forged", "test", "stale", "oversized", "malformed", "slow", "cut", "kafka")
 """Why a webhook is refused."""
 
 

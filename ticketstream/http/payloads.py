@@ -15,16 +15,15 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from schemas.errors import DecodeError
-from streams.sources.zendesk.client import UNREADABLE
-from streams.sources.zendesk.export import epoch
+from schemas.outside import UNREADABLE, Lenient, field_of, id_of
+from schemas.times import epoch
 
 _EVENT: Final = "zen:event-type:"
 _TICKET_EVENT: Final = "zen:event-type:ticket."
 _SUBJECT: Final = re.compile(r"zen:ticket:([0-9]{1,19})")
 _NAME: Final = re.compile(r"[a-zA-Z0-9_.]{1,100}")
+_PAYLOAD: Final[Lenient[Any, Any]] = Lenient(Any, lambda payload: payload)
 
 
 class Told(NamedTuple):
@@ -42,7 +41,7 @@ def read_payload(body: bytes) -> Told | None:
     Raises DecodeError for what is no JSON object, and for a ticket without a usable id.
     """
     try:
-        payload = msgspec.json.decode(body)
+        payload = _PAYLOAD.decode(body)
     except UNREADABLE as error:
         raise DecodeError(f"the body is no JSON: {error}") from None
     if not isinstance(payload, dict):
@@ -62,8 +61,7 @@ def _of_event(kind: str, payload: dict[str, Any]) -> Told | None:
     subject = payload.get("subject")
     about = _SUBJECT.fullmatch(subject) if isinstance(subject, str) else None
     if kind.startswith(_TICKET_EVENT):
-        detail = payload.get("detail")
-        given = detail.get("id") if isinstance(detail, dict) else None
+        given = field_of(payload.get("detail"), "id")
         ticket_id = _id(about[1] if given is None and about else given, "detail.id")
     elif about:
         ticket_id = _id(about[1], "subject")
@@ -81,15 +79,14 @@ def _of_event(kind: str, payload: dict[str, Any]) -> Told | None:
 
 def _id(value: object, where: str) -> int:
     """Return a ticket's id, a number or its digits."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
-        return value
-    raise DecodeError(f"{where} is no ticket's id")
+    number = id_of(value)
+    if number is None:
+        raise DecodeError(f"{where} is no ticket's id")
+    return number
 
 
 def _moment(value: object) -> float | None:
     try:
         return epoch(value) if isinstance(value, str) else None
-    except (DecodeError, OverflowError):
+    except DecodeError:
         return None

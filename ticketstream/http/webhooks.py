@@ -23,7 +23,7 @@ from ticketstream.http.metrics import WebhookMetrics
 from ticketstream.http.payloads import Told, read_payload
 from ticketstream.http.problems import ProblemError
 from ticketstream.http.repeats import Repeats
-from ticketstream.http.signature import SIGNATURE, TIMESTAMP, is_genuine, is_recent
+from ticketstream.http.signature import SIGNATURE, TEST_SECRET, TIMESTAMP, is_genuine, is_recent
 
 PATH: Final = "/webhooks/zendesk"
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -34,6 +34,11 @@ LOG_AGAIN_SECONDS: Final = 60.0
 NO_SECRET: Final = (
     f"webhooks are not taken: set {PREFIX}ZENDESK__WEBHOOK_SECRET to what Zendesk shows for the webhook "
     "under “Signing secret”"
+)
+_TEST: Final = (
+    "the endpoint is reached, but nothing is done: this is signed with Zendesk's test secret, which anybody "
+    "may know, as the test of a webhook that is not saved yet is. Save the webhook and set "
+    f"{PREFIX}ZENDESK__WEBHOOK_SECRET to the signing secret that it shows then"
 )
 _CLOSE: Final = {"Connection": "close"}
 
@@ -102,6 +107,8 @@ class WebhookReceiver:
         except BodyCutError:
             raise self._refused("cut", 400, "the body was cut off", _CLOSE) from None
         if not is_genuine(self._secret, timestamp, body, signature):
+            if is_genuine(TEST_SECRET, timestamp, body, signature):
+                raise self._refused("test", 401, _TEST, told=_TEST)
             raise self._refused("forged", 401, "the signature is not this webhook's")
         if not is_recent(timestamp, self._clock()):
             raise self._refused("stale", 401, "the signature's timestamp is not within 5 minutes of now")
@@ -125,20 +132,34 @@ class WebhookReceiver:
         return "produced" if needed else "repeated"
 
     def _refused(
-        self, reason: str, status: int, detail: str, headers: dict[str, str] | None = None
+        self,
+        reason: str,
+        status: int,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        *,
+        told: str | None = None,
     ) -> ProblemError:
+        """Return the refusal; ``told`` is said in the log, and holds nothing of what was sent."""
         self._metrics.refused.labels(reason).inc()
         if reason not in self._told:
             # Neither body nor headers, which may be anything; and whoever sends much fills no disk with it.
             self._told[reason] = None
-            structlog.get_logger().warning("webhook refused", reason=reason, status=status)
+            more = {} if told is None else {"detail": told}
+            structlog.get_logger().warning("webhook refused", reason=reason, status=status, **more)
         return ProblemError(status, detail, headers)
 
 
 def webhooks_router(receiver: WebhookReceiver | None) -> APIRouter:
     """Return the route of the webhooks; without a receiver it says which setting is missing."""
     router = APIRouter(tags=["webhooks"])
-    problems = {400: "malformed", 401: "forged or stale", 408: "slow", 413: "oversized", 503: "Kafka is away"}
+    problems = {
+        400: "malformed",
+        401: "forged, stale, or the test of a webhook not saved yet",
+        408: "slow",
+        413: "oversized",
+        503: "Kafka is away",
+    }
 
     @router.post(
         PATH, responses={status: {"description": f"Refused: {why}"} for status, why in problems.items()}

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import msgspec
 
 from schemas.errors import DecodeError
 from schemas.messages import TicketChange
+from schemas.zendesk_rows import id_in
 from streams.sinks.weaviate.together import slices
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.rows import MOST_TICKETS, fetch_rows
 from streams.transforms.enrich import is_removed
 from ticketstream.reconcile.states import AccountStates, AccountTable, Presence, Statuses
-
-
-class _Numbered(msgspec.Struct):
-    id: int
-
-
-_NUMBERED: Final = msgspec.json.Decoder(_Numbered)
 
 
 class AccountReader:
@@ -78,11 +71,7 @@ class AccountReader:
         try:
             change = change_from_row(row, account=self._account, source="import")
         except DecodeError:
-            try:
-                ticket_id = _NUMBERED.decode(row).id
-            except UNREADABLE:
-                return
-            if 0 < ticket_id < 2**63:
+            if (ticket_id := id_in(row)) is not None:
                 self._states.add(ticket_id, 0, 0, 0, Presence.UNREADABLE)
             return
         self._states.add(

@@ -7,9 +7,9 @@ from typing import Final
 
 from schemas.errors import DecodeError
 from schemas.ids import chunk_id
+from schemas.times import epoch
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.reading import StoredPlace
-from streams.sources.zendesk.export import epoch
 from ticketstream.reconcile.states import IndexStates, IndexTable, Ints, Statuses
 
 _LOOKED_UP: Final = 20_000

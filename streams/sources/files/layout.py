@@ -10,11 +10,11 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.errors import UserError
+from schemas.outside import UNREADABLE
 from streams.sources.files.pages import Row, rows_in
 from streams.sources.files.refusals import empty, no_tickets, refusal_of_text
 from streams.sources.files.shape import other_than_ticket
 from streams.sources.files.values import Piece, Values
-from streams.sources.zendesk.client import UNREADABLE
 
 Layout = Literal["lines", "values"]
 

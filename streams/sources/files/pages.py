@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.errors import UserError
-from schemas.zendesk import RawExportPage
+from schemas.outside import UNREADABLE
+from schemas.zendesk_pages import RawExportPage
 from streams.sources.files.values import Piece, Values
-from streams.sources.zendesk.client import UNREADABLE
 from streams.sources.zendesk.sideloads import Sideloads
 
 
@@ -54,7 +54,7 @@ def rows_in(piece: Piece) -> Iterator[Row]:
         if isinstance(page, list):
             yield from (Row(one, True) for one in page)
             return
-        names = Sideloads.of(RawExportPage([], "", True, page.users, page.organizations, page.groups))
+        names = Sideloads.of(RawExportPage([], None, True, page.users, page.organizations, page.groups))
         rows = page.tickets if page.tickets is not None else page.results
         for row in [page.ticket] if rows is None else rows:
             yield Row(bytes(row), True, names)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from streams.sources.zendesk.client import UNREADABLE
+from schemas.outside import UNREADABLE
 
 _URL: Final = re.compile(r"/api/v2/(?:[^?#]*/)?([a-z_]+)/[^/?#]+$")
 _NAME: Final = re.compile(r"[a-z_]{1,40}")

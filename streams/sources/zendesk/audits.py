@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
@@ -11,13 +11,23 @@ from cachetools import LRUCache
 
 from schemas.errors import RefusedError
 from schemas.merges import target_of_via
-from schemas.zendesk import Audit, AuditsPage, Ticket
+from schemas.outside import UNREADABLE, Lenient
+from schemas.zendesk import Ticket
+from schemas.zendesk_pages import AUDITS_PAGE
 from streams.limits import Lane
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
 
-_PAGE: Final = msgspec.json.Decoder(AuditsPage)
-_AUDIT: Final = msgspec.json.Decoder(Audit)
 _REMEMBERED: Final = 10_000
+
+
+class _Audit(msgspec.Struct):
+    """One update of a ticket: what is read of it is how it, and each event in it, came about."""
+
+    via: Any = None
+    events: Any = None
+
+
+_AUDIT: Final = Lenient(_Audit, lambda audit: audit)
 
 
 class Merges:
@@ -49,7 +59,7 @@ class Merges:
         path, cursor = first, None
         while True:
             try:
-                page, made = await self._client.get(path, _PAGE, "audits", lane=lane)
+                page, made = await self._client.get(path, AUDITS_PAGE, "audits", lane=lane)
             except RefusedError as error:
                 structlog.get_logger().warning(
                     "cannot tell whether the ticket was merged; it is indexed without the mark",
@@ -58,13 +68,13 @@ class Merges:
                 )
                 return 0, calls + 1
             calls += made
-            target = _target(ticket.id, page.audits or [])
+            target = _target(ticket.id, page.audits)
             if target:
                 self._found[ticket.id, ticket.updated_at] = target
                 return target, calls
-            if page.meta is None or not page.meta.has_more or page.meta.after_cursor in (None, cursor):
+            if not page.paging.has_more or page.paging.after_cursor in (None, cursor):
                 return 0, calls
-            cursor = page.meta.after_cursor
+            cursor = page.paging.after_cursor
             path = f"{first}&page%5Bafter%5D={quote(str(cursor), safe='')}"
 
 

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from schemas.errors import CredentialsError
+from schemas.outside import Lenient, field_of, id_of, text_of
 from streams.sources.zendesk.client import ZendeskClient
-
-
-class _Me(msgspec.Struct):
-    id: int | None = None
-    name: str = ""
-    email: str | None = None
-    role: str = ""
-
-
-class _MePage(msgspec.Struct):
-    user: _Me
-
-
-_PAGE: Final = msgspec.json.Decoder(_MePage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +22,28 @@ class Me:
     role: str
 
 
+class _Answer(msgspec.Struct):
+    user: dict[str, Any] | None
+
+
+def _me(answer: _Answer) -> Me | None:
+    number = id_of(field_of(answer.user, "id"))
+    if number is None:
+        return None
+    name, email, role = (text_of(field_of(answer.user, field)) for field in ("name", "email", "role"))
+    return Me(number, name, email, role)
+
+
+_ANSWER: Final = Lenient(_Answer, _me)
+
+
 async def whoami(client: ZendeskClient) -> Me:
     """Return who the login belongs to.
 
     Raises CredentialsError for a login that is not accepted: Zendesk then answers with 401, or with
     an anonymous user that has no id. Source: Zendesk's API reference, "Show Self".
     """
-    page, _ = await client.get("/api/v2/users/me.json", _PAGE, "me")
-    me = page.user
-    if me.id is None:
+    me, _ = await client.get("/api/v2/users/me.json", _ANSWER, "me")
+    if me is None:
         raise CredentialsError(f"Zendesk knows nobody by this login; check {client.login.variables}")
-    return Me(me.id, me.name, me.email or "", me.role)
+    return me

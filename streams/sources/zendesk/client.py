@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import httpx
-import msgspec
 
 from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
+from schemas.outside import UNREADABLE
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import (
@@ -26,6 +26,7 @@ from streams.sources.zendesk.login import Login
 from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
+Read = TypeVar("Read", covariant=True)
 
 Endpoint = Literal[
     "export", "events", "comments", "users", "organizations", "groups", "me", "tickets", "count", "audits"
@@ -38,9 +39,6 @@ OnRetry = Callable[[Endpoint, RetryableError, int, float], None]
 INCREMENTAL: Final = frozenset(("export", "events"))
 """The endpoints below ``/incremental/``, which have a limit of their own."""
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
-
 _STRANGE_ANSWERS: Final = 5
 _HEADERS: Final = 3
 """Headers a call tries in a row: the second may have been outdated by another process while it was sent."""
@@ -48,6 +46,13 @@ _HEADERS: Final = 3
 
 class LoginAwayError(UnavailableError):
     """There is no login for now: it says nothing of what was to be asked."""
+
+
+class Reads(Protocol[Read]):
+    """Reads the body of an answer."""
+
+    def decode(self, body: bytes, /) -> Read:
+        """Return what it says; raises an error of UNREADABLE for another answer than the one expected."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -114,7 +119,7 @@ class ZendeskClient:
     async def get(
         self,
         path: str | Callable[[], str],
-        decoder: msgspec.json.Decoder[T],
+        decoder: Reads[T],
         endpoint: Endpoint,
         *,
         lane: Lane = "live",

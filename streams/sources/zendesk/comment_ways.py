@@ -15,8 +15,9 @@ from typing import NamedTuple, Self
 
 from schemas.errors import DecodeError
 from schemas.imports import CommentsWay
+from schemas.times import epoch
 from schemas.zendesk import Ticket
-from streams.sources.zendesk.export import LARGEST_PAGE, epoch
+from streams.sources.zendesk.export import LARGEST_PAGE
 from streams.sources.zendesk.ticket_events import EVENTS_A_PAGE
 from streams.transforms.enrich import is_removed
 

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from schemas.errors import DecodeError, quoting
+from schemas.errors import DecodeError, RefusedError
 from schemas.messages import Source, TicketChange
-from schemas.zendesk import RawExportPage, Ticket
+from schemas.times import epoch
+from schemas.zendesk import Ticket
+from schemas.zendesk_pages import EXPORT_PAGE, RawExportPage
+from schemas.zendesk_rows import ticket_of
 from streams.limits import Lane
 from streams.sources.zendesk.answers import AnswerTooLargeError
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
 
 LARGEST_PAGE: Final = 1000
 _PATH: Final = "/api/v2/incremental/tickets/cursor.json"
 _NOT_EXPORTED_SECONDS: Final = 61
 """The export refuses a start within the last minute."""
-
-_PAGE: Final = msgspec.json.Decoder(RawExportPage)
-_TICKET: Final = msgspec.json.Decoder(Ticket)
+_LARGEST_TICKET_ID: Final = 2**53
+"""Weaviate's batch protocol carries numbers as doubles, exact up to here."""
 
 
 async def export_page(
@@ -39,7 +40,10 @@ async def export_page(
     Exactly one of the two is given; ``include`` names what Zendesk is to add to the rows. A start
     within the last minute is moved back, as Zendesk refuses it. A page over the size limit is asked for
     again with half as many rows, as long as it has more than one. Rows are undecoded; pages can repeat
-    tickets. Raises what ZendeskClient.get raises. Source: Zendesk's API reference, "Incremental Exports".
+    tickets. A page that names no cursor leads on from where it began: it has ``cursor``, or none, and then
+    the export is to be asked from ``start_time`` again. Raises RefusedError with status 200 for one that does
+    not end the stream and leads nowhere, and what ZendeskClient.get raises. Source: Zendesk's API reference,
+    "Incremental Exports".
     """
     if cursor:
         where = f"cursor={quote(cursor, safe='')}"
@@ -50,13 +54,18 @@ async def export_page(
     while True:
         try:
             path = f"{_PATH}?{where}&per_page={per_page}{f'&include={include}' if include else ''}"
-            answer = await client.get(path, _PAGE, "export", lane=lane)
+            page, _ = await client.get(path, EXPORT_PAGE, "export", lane=lane)
         except AnswerTooLargeError:
             if per_page <= 1:
                 raise
             per_page //= 2
         else:
-            return answer.value
+            break
+    if page.after_cursor is None:
+        if not page.end_of_stream:
+            raise RefusedError("Zendesk's export goes on, but names no next page", 200)
+        page.after_cursor = cursor
+    return page
 
 
 def change_from_row(
@@ -64,23 +73,21 @@ def change_from_row(
 ) -> TicketChange:
     """Return the change that a row of the export, a view or ``show_many`` tells of.
 
-    Raises DecodeError for a row that is no ticket.
+    Raises DecodeError for a row that is no ticket, as ticket_of and change_of do.
     """
-    try:
-        ticket = _TICKET.decode(row)
-    except UNREADABLE as error:
-        raise quoting(DecodeError(f"not a ticket of Zendesk: {error}"), str(error)) from error
-    return change_of(ticket, account=account, source=source, import_id=import_id)
+    return change_of(ticket_of(row), account=account, source=source, import_id=import_id)
 
 
 def change_of(ticket: Ticket, *, account: str, source: Source, import_id: str = "") -> TicketChange:
-    """Return the change that a ticket tells of; raises DecodeError when its id or times make no sense.
+    """Return the change that a ticket tells of.
 
-    System changes move ``generated_timestamp`` alone, so it is the version where there is one.
+    System changes move ``generated_timestamp`` alone, so it is the version where there is one. A ticket
+    without any time has version 0: every other state of it is newer. Raises DecodeError for an id that the
+    index cannot hold.
     """
-    if not 0 < ticket.id < 2**63:
+    if not 0 < ticket.id <= _LARGEST_TICKET_ID:
         raise DecodeError(f"not a ticket's id: {ticket.id}")
-    changed_at = epoch(ticket.updated_at)
+    changed_at = epoch(ticket.updated_at) if ticket.updated_at else 0.0
     generated = ticket.generated_timestamp
     return TicketChange(
         account=account,
@@ -91,12 +98,3 @@ def change_of(ticket: Ticket, *, account: str, source: Source, import_id: str = 
         ticket=ticket,
         import_id=import_id,
     )
-
-
-def epoch(text: str) -> float:
-    """Return the Unix seconds of an ISO 8601 time, UTC where it names no zone; raises DecodeError."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise DecodeError(f"not a time: {text[:40]!r}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

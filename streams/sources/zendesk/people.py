@@ -5,27 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
-from urllib.parse import quote
 
-import msgspec
 from cachetools import TTLCache
 
 from schemas.errors import RefusedError
-from schemas.zendesk import GroupsPage, OrganizationsPage, User, UsersPage
+from schemas.zendesk import User
+from schemas.zendesk_pages import GROUPS_PAGE, ORGANIZATIONS, USERS
 from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.lookups import Close, Fetch, Lookups
+from streams.sources.zendesk.paging import next_page
 from streams.transforms.names import Names
 
 __all__ = ["Names", "People"]
 
 _MOST_IDS: Final = 100
 """``show_many`` answers 400 beyond."""
-_GROUPS_PATH: Final = "/api/v2/groups.json?page%5Bsize%5D=100"
-
-_USERS: Final = msgspec.json.Decoder(UsersPage)
-_ORGANIZATIONS: Final = msgspec.json.Decoder(OrganizationsPage)
-_GROUPS: Final = msgspec.json.Decoder(GroupsPage)
+_GROUPS_A_PAGE: Final = 100
+_GROUPS_PATH: Final = f"/api/v2/groups.json?page%5Bsize%5D={_GROUPS_A_PAGE}"
 
 
 class People:
@@ -80,42 +77,50 @@ class People:
     ) -> tuple[Names, int]:
         """Return the names of all these ids, and the number of calls made for them.
 
-        Raises what ZendeskClient.get raises.
+        Nobody is asked for ids below 1: the author -1 is Zendesk itself, and has no name here. Raises what
+        ZendeskClient.get raises.
         """
         # One after the other: nearly always everything is known, and a task for each costs more.
-        user_names, calls = await self._user_names.names(users, lane)
-        organization_names, more = await self._organization_names.names(organizations, lane)
-        group_names, most = await self._group_names.names(groups, lane)
+        user_names, calls = await self._user_names.names(filter(_is_record, users), lane)
+        organization_names, more = await self._organization_names.names(
+            filter(_is_record, organizations), lane
+        )
+        group_names, most = await self._group_names.names(filter(_is_record, groups), lane)
         return Names(user_names, organization_names, group_names), calls + more + most
 
     async def _fetch_users(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
-        page, calls = await self._client.get(
-            lambda: f"/api/v2/users/show_many.json?ids={_joined(close())}", _USERS, "users", lane=lane
+        users, calls = await self._client.get(
+            lambda: f"/api/v2/users/show_many.json?ids={_joined(close())}", USERS, "users", lane=lane
         )
-        return {user.id: user.name for user in page.users}, calls
+        return {user.id: user.name for user in users}, calls
 
     async def _fetch_organizations(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
         page, calls = await self._client.get(
             lambda: f"/api/v2/organizations/show_many.json?ids={_joined(close())}",
-            _ORGANIZATIONS,
+            ORGANIZATIONS,
             "organizations",
             lane=lane,
         )
-        return {one.id: one.name for one in page.organizations}, calls
+        return {one.id: one.name for one in page.rows}, calls
 
     async def _fetch_groups(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
         names: dict[int, str] = {}
-        path, cursor, calls = _GROUPS_PATH, None, 0
-        while True:
-            page, more = await self._client.get(path, _GROUPS, "groups", lane=lane)
+        path: str | None = _GROUPS_PATH
+        cursor, calls = None, 0
+        while path is not None:
+            page, more = await self._client.get(path, GROUPS_PAGE, "groups", lane=lane)
             calls += more
-            names.update((group.id, group.name) for group in page.groups)
-            if not page.meta.has_more:
-                return names, calls
-            if page.meta.after_cursor in (None, cursor):
-                raise RefusedError("Zendesk's list of groups goes on, but names no next page", 200)
-            cursor = page.meta.after_cursor
-            path = f"{_GROUPS_PATH}&page%5Bafter%5D={quote(str(cursor), safe='')}"
+            names.update((group.id, group.name) for group in page.rows)
+            try:
+                path = next_page(_GROUPS_PATH, page.paging, cursor, len(page.rows), _GROUPS_A_PAGE)
+            except LookupError as error:
+                raise RefusedError(f"Zendesk's groups {error}", 200) from None
+            cursor = page.paging.after_cursor
+        return names, calls
+
+
+def _is_record(number: int) -> bool:
+    return number > 0
 
 
 def _joined(ids: list[int]) -> str:

@@ -7,17 +7,16 @@ from typing import Final
 
 import msgspec
 
-from schemas.zendesk import RawTicketsPage
+from schemas.zendesk_pages import TICKETS
 from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 
 MOST_TICKETS: Final = 100
 """Ids one call takes: ``show_many`` answers 400 beyond."""
-PAGE: Final = msgspec.json.Decoder(RawTicketsPage)
 
 
 def show_many(ticket_ids: Collection[int]) -> str:
-    """Return the path that asks for these tickets; the answer is a PAGE."""
+    """Return the path that asks for these tickets; the answer is read by TICKETS."""
     return f"/api/v2/tickets/show_many.json?ids={','.join(map(str, ticket_ids))}"
 
 
@@ -32,5 +31,5 @@ async def fetch_rows(
     """
     if not 0 < len(ticket_ids) <= MOST_TICKETS:
         raise ValueError(f"1 to {MOST_TICKETS} tickets can be asked for at once, not {len(ticket_ids)}")
-    page, _ = await client.get(show_many(ticket_ids), PAGE, "tickets", lane=lane)
-    return page.tickets
+    rows, _ = await client.get(show_many(ticket_ids), TICKETS, "tickets", lane=lane)
+    return rows

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.zendesk import ChildEvent, Comment, RawEventsPage, TicketEvent
+from schemas.errors import DecodeError
+from schemas.outside import NOTHING, UNREADABLE, Lenient, id_of, rows_in
+from schemas.zendesk import Comment
+from schemas.zendesk_pages import EVENTS_PAGE
+from schemas.zendesk_rows import Rows, comment_of, time_of
 from streams.limits import Lane
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
 
 EVENTS_A_PAGE: Final = 1000
 _PATH: Final = "/api/v2/incremental/ticket_events.json"
@@ -29,10 +33,39 @@ _TOUCHES_COMMENTS: Final = (
 )
 """Words in the kinds of events that add a comment of another kind, or change one."""
 
-_PAGE: Final = msgspec.json.Decoder(RawEventsPage)
-_EVENT: Final = msgspec.json.Decoder(TicketEvent)
-_CHILD: Final = msgspec.json.Decoder(ChildEvent)
-_COMMENT_ROW: Final = msgspec.json.Decoder(Comment)
+
+class TicketEvent(NamedTuple):
+    """One update of a ticket, with what it changed, undecoded."""
+
+    ticket_id: int
+    created_at: str
+    child_events: Rows
+
+
+class _Event(msgspec.Struct):
+    ticket_id: Any = None
+    created_at: Any = None
+    child_events: msgspec.Raw = NOTHING
+
+
+class _Child(msgspec.Struct):
+    """What an update changed; the kind is ``event_type`` in the export, ``type`` in audits."""
+
+    event_type: Any = None
+    type: Any = None
+    comment_id: Any = None
+    public: Any = None
+
+
+def _event(told: _Event) -> TicketEvent:
+    ticket_id = id_of(told.ticket_id)
+    if ticket_id is None:
+        raise DecodeError("the event names no ticket")
+    return TicketEvent(ticket_id, time_of(told.created_at), rows_in(told.child_events))
+
+
+_EVENT: Final = Lenient(_Event, _event)
+_CHILD: Final = Lenient(_Child, lambda child: child)
 
 
 @dataclass(slots=True)
@@ -78,7 +111,7 @@ async def events_page(client: ZendeskClient, start: int, *, lane: Lane = "backfi
     """
     start = max(0, min(start, int(time.time()) - _NOT_EXPORTED_SECONDS))
     path = f"{_PATH}?start_time={start}&include=comment_events"
-    page, calls = await client.get(path, _PAGE, "events", lane=lane)
+    page, calls = await client.get(path, EVENTS_PAGE, "events", lane=lane)
     told, unreadable = _told(page.ticket_events)
     following = start if page.end_time is None else page.end_time
     if following <= start and not page.end_of_stream:
@@ -88,14 +121,14 @@ async def events_page(client: ZendeskClient, start: int, *, lane: Lane = "backfi
     )
 
 
-def _told(rows: list[msgspec.Raw]) -> tuple[dict[int, Told], int]:
+def _told(rows: Rows) -> tuple[dict[int, Told], int]:
     """Return what events tell, by ticket, and how many of them name no ticket."""
     found: dict[int, Told] = {}
     unreadable = 0
     for row in rows:
         try:
             event = _EVENT.decode(row)
-        except UNREADABLE:
+        except (DecodeError, *UNREADABLE):
             unreadable += 1
             continue
         for raw in event.child_events:
@@ -107,24 +140,24 @@ def take_in(raw: msgspec.Raw, event: TicketEvent, found: dict[int, Told]) -> Non
     """Add what one change of an update tells of its ticket's comments.
 
     Only a plain comment with its text is believed. Voice and social-media comments, redactions, changes of
-    privacy, whatever names a comment, and what cannot be read make the ticket doubtful. Source: Zendesk's
-    "Ticket Audit events reference".
+    privacy, whatever names a comment, and what cannot be read, or does not say whether it is public, make the
+    ticket doubtful. Source: Zendesk's "Ticket Audit events reference".
     """
     try:
         child = _CHILD.decode(raw)
-        kind = (child.event_type or child.type).lower()
-        if kind != _COMMENT:
-            if child.comment_id is None and kind and not any(word in kind for word in _TOUCHES_COMMENTS):
-                return
-            found.setdefault(event.ticket_id, Told()).doubtful = True
+        kinds = {kind.lower() for kind in (child.event_type, child.type) if isinstance(kind, str) and kind}
+        if kinds != {_COMMENT}:
+            touches = any(word in kind for kind in kinds for word in _TOUCHES_COMMENTS)
+            if touches or not kinds or child.comment_id is not None:
+                found.setdefault(event.ticket_id, Told()).doubtful = True
             return
-        comment = _COMMENT_ROW.decode(raw)
-    except UNREADABLE:
+        comment = comment_of(raw)
+    except (DecodeError, *UNREADABLE):
         found.setdefault(event.ticket_id, Told()).doubtful = True
         return
     told = found.setdefault(event.ticket_id, Told())
-    if (child.body, child.html_body, child.plain_body) == (None, None, None):
+    no_text = (comment.body, comment.html_body, comment.plain_body) == (None, None, None)
+    if no_text or not comment.id or not isinstance(child.public, bool):
         told.doubtful = True
-    if not comment.created_at:
-        comment.created_at = event.created_at
+    comment.created_at = comment.created_at or event.created_at
     told.comments.append(comment)

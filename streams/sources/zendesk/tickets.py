@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.errors import RefusedError
-from schemas.zendesk import RawTicket
+from schemas.zendesk_pages import ONE_TICKET, TICKETS
+from schemas.zendesk_rows import Rows, id_in
 from streams.limits import Lane
-from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
-from streams.sources.zendesk.rows import MOST_TICKETS, PAGE, show_many
-
-_TICKET: Final = msgspec.json.Decoder(RawTicket)
-
-
-class _Id(msgspec.Struct):
-    id: int
-
-
-_ID: Final = msgspec.json.Decoder(_Id)
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.rows import MOST_TICKETS, show_many
 
 
 class Row(NamedTuple):
@@ -78,13 +70,13 @@ class TicketRows:
             return Row(raw, calls)
         try:
             alone, more = await self._client.get(
-                f"/api/v2/tickets/{ticket_id}.json", _TICKET, "tickets", lane=lane
+                f"/api/v2/tickets/{ticket_id}.json", ONE_TICKET, "tickets", lane=lane
             )
         except RefusedError as error:
             if error.status != 404:
                 raise
             return Row(None, calls + 1)
-        return Row(alone.ticket, calls + more)
+        return Row(alone, calls + more)
 
     async def _run(self, batch: _Batch, lane: Lane) -> None:
         def close() -> None:
@@ -101,13 +93,13 @@ class TicketRows:
         try:
             await asyncio.sleep(self._gather_seconds)
             try:
-                page, batch.calls = await self._client.get(path, PAGE, "tickets", lane=lane)
+                rows, batch.calls = await self._client.get(path, TICKETS, "tickets", lane=lane)
             except RefusedError:
                 # One of them, or all together, are too much for Zendesk: each is asked for by itself.
                 batch.calls = 1
                 batch.done.set_result({})
             else:
-                batch.done.set_result(_by_id(page.tickets))
+                batch.done.set_result(_by_id(rows))
         except BaseException as error:
             batch.done.set_exception(
                 error if isinstance(error, Exception) else asyncio.CancelledError("the call was cancelled")
@@ -119,12 +111,6 @@ class TicketRows:
             close()
 
 
-def _by_id(rows: list[msgspec.Raw]) -> dict[int, msgspec.Raw]:
+def _by_id(rows: Rows) -> dict[int, msgspec.Raw]:
     """Return the rows by id. One without an id is nobody's: its ticket is asked for by itself."""
-    found: dict[int, msgspec.Raw] = {}
-    for row in rows:
-        try:
-            found[_ID.decode(row).id] = row
-        except UNREADABLE:
-            continue
-    return found
+    return {number: row for row in rows if (number := id_in(row)) is not None}

@@ -6,7 +6,8 @@ that it needs no login, takes nothing from the API quota and meets no fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -124,6 +125,18 @@ class SampleZendeskControl:
     def clear_faults(self) -> None:
         """Take all faults back."""
         self._call("DELETE", "/_sample/faults")
+
+    def set_odd(
+        self,
+        *,
+        rows: Mapping[str, Mapping[int, Mapping[str, Any]]] | None = None,
+        answers: Mapping[str, Mapping[str, Any]] | None = None,
+        missing: Sequence[str] = (),
+    ) -> None:
+        """Have fields of answers sent as they stand here, in place of any before; see OddData."""
+        named = {name: {str(i): fields for i, fields in each.items()} for name, each in (rows or {}).items()}
+        body = json.dumps({"rows": named, "answers": dict(answers or {}), "missing": list(missing)})
+        self._client.post("/_sample/odd", content=body).raise_for_status()
 
     def set_limits(
         self,

@@ -21,6 +21,7 @@ from ticketstream.sample.zendesk.limits import Limits
 from ticketstream.sample.zendesk.login import Login
 from ticketstream.sample.zendesk.oauth import Authority
 from ticketstream.sample.zendesk.oauth_endpoints import OAuthEndpoints
+from ticketstream.sample.zendesk.odd import Odd, OddAnswers
 from ticketstream.sample.zendesk.reading import Reading, refuse, unknown
 from ticketstream.sample.zendesk.steering import Steering
 from ticketstream.sample.zendesk.webhooks import Webhooks
@@ -73,7 +74,8 @@ def build(options: Options) -> FrontDoor:
     reading = Reading(account, history, options.export_delay)
     writing = Writing(account, Changes(account, tell))
     authority = Authority(options.client_id, options.client_secret)
-    steering = Steering(account, limits, faults, statistics, webhooks, authority)
+    odd = Odd()
+    steering = Steering(account, limits, faults, statistics, webhooks, authority, odd)
     app = Starlette(
         routes=[
             *reading.routes(),
@@ -84,7 +86,7 @@ def build(options: Options) -> FrontDoor:
         exception_handlers={ApiError: refuse, 404: unknown},
     )
     login = Login(options.oauth_token, options.email, options.api_token, authority)
-    return FrontDoor(app, login, limits, faults, statistics)
+    return FrontDoor(OddAnswers(app, odd), login, limits, faults, statistics)
 
 
 def config(options: Options) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from ticketstream.sample.zendesk.faults import Fault, Faults
 from ticketstream.sample.zendesk.front import Statistics
 from ticketstream.sample.zendesk.limits import Limits
 from ticketstream.sample.zendesk.oauth import Authority
+from ticketstream.sample.zendesk.odd import Odd, OddData
 from ticketstream.sample.zendesk.truth import export_lines, truth, truth_lines
 from ticketstream.sample.zendesk.webhooks import Hook, Webhooks
 
@@ -43,6 +45,7 @@ class Steering:
         statistics: Statistics,
         webhooks: Webhooks,
         authority: Authority,
+        odd: Odd,
     ) -> None:
         self._account = account
         self._limits = limits
@@ -50,6 +53,7 @@ class Steering:
         self._statistics = statistics
         self._webhooks = webhooks
         self._authority = authority
+        self._odd = odd
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -60,6 +64,7 @@ class Steering:
             ("GET", "/faults", self.faults),
             ("POST", "/faults", self.set_faults),
             ("DELETE", "/faults", self.clear_faults),
+            ("POST", "/odd", self.set_odd),
             ("GET", "/limits", self.limits),
             ("POST", "/limits", self.set_limits),
             ("GET", "/webhooks", self.webhooks),
@@ -103,6 +108,15 @@ class Steering:
         """Take all faults back."""
         self._faults.set([])
         return answer({"faults": []})
+
+    async def set_odd(self, request: Request) -> Response:
+        """Replace the odd data in force; nothing of it is none."""
+        try:
+            # What msgspec refuses, a lone surrogate, is to be sent too.
+            self._odd.data = msgspec.convert(json.loads(await request.body()), OddData)
+        except ValueError as error:
+            raise ApiError(400, {"error": str(error)}) from error
+        return answer({})
 
     async def limits(self, _: Request) -> Response:
         """The limits in force and what is used of them."""
