@@ -68,7 +68,7 @@ async def ask(client: ZendeskClient, number: int = 1) -> Any:
 
 
 async def test_hundreds_of_calls_over_short_lives_are_none_refused(zendesk: SampleZendesk) -> None:
-    zendesk.control.set_oauth(access_seconds=2)
+    zendesk.control.set_oauth(access_seconds=4)
     waits = []
 
     async def caller(client: ZendeskClient, until: float) -> None:
@@ -79,14 +79,14 @@ async def test_hundreds_of_calls_over_short_lives_are_none_refused(zendesk: Samp
             await asyncio.sleep(0.05)
 
     async with connect(zendesk) as client:
-        until = time.monotonic() + 2.9
+        until = time.monotonic() + 4.5
         await asyncio.gather(*(caller(client, until) for _ in range(10)))
         status = client.login.status()
     told = zendesk.control.oauth()
     assert len(waits) > 200
     assert told["refused_calls"] == 0 and status.refusals == 0
     assert told["granted"] == {"client_credentials": status.renewed}
-    assert status.renewed == 2, "one token a life: at 0 s and 1.6 s"
+    assert status.renewed == 2, "one token a life: at 0 s and 3.2 s"
     assert max(waits) < 1, "none waited for a renewal"
 
 
@@ -131,15 +131,14 @@ async def test_a_client_switched_off_and_on_again(zendesk: SampleZendesk) -> Non
 
 
 async def test_with_token_requests_failing_the_old_token_serves(zendesk: SampleZendesk) -> None:
-    zendesk.control.set_oauth(access_seconds=2)
+    zendesk.control.set_oauth(access_seconds=4)
     async with connect(zendesk) as client:
         await ask(client)
         zendesk.control.set_faults(Fault(kind="error", status=503, path="^/oauth/tokens"))
-        until = time.monotonic() + 1.8
-        while time.monotonic() < until:
+        while not client.login.status().renewals_failed:
             await ask(client)
             await asyncio.sleep(0.02)
-        assert client.login.status().renewals_failed == 1
+        await ask(client)
         zendesk.control.clear_faults()
         await _comes_back(client)
     assert zendesk.control.oauth()["refused_calls"] == 0
