@@ -1,0 +1,208 @@
+"""The login of the grant ``refresh_token``: one process renews it, all have the new pair at once.
+
+A renewal kills the old access and refresh token for everybody, and a refresh token serves once. So whoever
+wants to renew first claims that in Kafka, where the order of the claims decides; sends the refresh token only
+while its claim holds; and stores the new pair, on its disk and in Kafka, before anybody uses it. Everybody
+follows the records, so the new pair is with all processes as soon as Kafka has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NamedTuple
+
+import structlog
+
+from agents.login_renewer import Renewer
+from agents.login_view import REAL_CLOCK, Clock, Held, LoginView
+from schemas.errors import RetryableError, TicketstreamError, UnavailableError
+from schemas.logins import Cause, LoginPair
+
+_FRESH_SECONDS: Final = 60.0
+_REST_SECONDS: Final = 1.0
+_LONGEST_REST_SECONDS: Final = 30.0
+_CLOSE_SECONDS: Final = 20.0
+_DAY: Final = 24 * 3600.0
+_WARN_DAYS: Final = 7
+_WARN_PART: Final = 0.25
+
+
+class LoginState(NamedTuple):
+    """What is known of the stored login; times are Unix seconds.
+
+    ``renewed_by`` names the process that got the pair; ``dead`` says why it cannot be renewed any more.
+    """
+
+    issued_at: float
+    access_ends: float
+    refresh_ends: float
+    renewed_by: str
+    dead: str | None
+
+    def ends_soon(self, now: float) -> bool:
+        """Say whether the refresh token, if nobody renews it, ends within a week or a quarter of its life."""
+        return self.refresh_ends - now < min(
+            _WARN_DAYS * _DAY, (self.refresh_ends - self.issued_at) * _WARN_PART
+        )
+
+
+class RenewingLogin:
+    """A login for all calls of a process; see streams.sources.zendesk.auth.Login."""
+
+    def __init__(
+        self, view: LoginView, renewer: Renewer, *, variables: str, clock: Clock = REAL_CLOCK
+    ) -> None:
+        self.variables = variables
+        self._view = view
+        self._renewer = renewer
+        self._clock = clock
+        self._open = False
+        self._opening = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
+        self._failure: TicketstreamError | None = None
+        self._failures = 0
+        self._rest_until = float("-inf")
+        self._quiet_until = float("-inf")
+        self._warned = float("-inf")
+        view.changed = self._changed
+
+    async def authorization(self) -> str:
+        """Return the header that is valid now.
+
+        Raises CredentialsError when there is no login, or it has died; UnavailableError while the last token
+        has ended and Kafka or Zendesk is away.
+        """
+        held = self._view.held
+        if held is not None and self._clock.now() < self._quiet_until:
+            return held.header
+        await self._opened()
+        held = self._view.usable()
+        if held is None:
+            return (await self._renewed(None, "due")).header
+        now = self._clock.now()
+        if now >= held.due and now >= self._rest_until:
+            self._begin(held.pair, "due")
+        self._warn(held.pair)
+        if now < self._view.elsewhere_until:
+            # Somebody has begun to kill this token: a moment's patience spares a refused call.
+            await self._another_than(held)
+        self._quiet()
+        return (self._view.held or held).header
+
+    def accepted(self, authorization: str) -> None:
+        """Note that Zendesk took a header."""
+        if self._view.held is not None and self._view.held.header == authorization:
+            self._view.held.accepted = True
+
+    async def refused(self, authorization: str) -> bool:
+        """Return whether there is another header; when there is none, it is got at once.
+
+        That would not help where the token was got because the one before it was refused: then the login
+        itself is wrong. Raises what ``authorization`` raises.
+        """
+        await self._opened()
+        held = self._view.held
+        if held is None or held.header != authorization:
+            return True
+        if self._clock.now() < self._view.elsewhere_until and await self._another_than(held):
+            return True
+        if self._is_fresh(held):
+            return False
+        await self._renewed(held.pair, "refused")
+        return self._view.held is not held
+
+    async def state(self) -> LoginState | None:
+        """Return what is known of the stored login, None when there is none; raises UnavailableError."""
+        await self._opened()
+        target = self._view.target()
+        if target is None or target.pair is None:
+            return None
+        pair, dead = target.pair, self._view.ledger.death_of(target)
+        return LoginState(pair.issued_at, pair.access_ends, pair.refresh_ends, pair.by, dead)
+
+    async def aclose(self) -> None:
+        """End, until it is needed again; a renewal that Zendesk may know of is brought to its end first."""
+        renewal = self._renewal
+        if renewal is not None and not renewal.done():
+            if self._renewer.at_zendesk:
+                await asyncio.wait((renewal,), timeout=_CLOSE_SECONDS)
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+        self._open = False
+        await self._view.aclose()
+
+    async def _opened(self) -> None:
+        if self._open:
+            return
+        async with self._opening:
+            if not self._open:
+                await self._view.open()
+                self._open = True
+                await self._renewer.bring_pending()
+
+    def _changed(self) -> None:
+        """A new pair is there, or somebody has begun to renew: the next call looks at it."""
+        if self._view.elsewhere_until < self._clock.now():
+            self._failure, self._failures, self._rest_until = None, 0, float("-inf")
+        self._quiet_until = float("-inf")
+
+    def _quiet(self) -> None:
+        """Note until when a call need not look at anything."""
+        held = self._view.held
+        if held is None:
+            return
+        now = self._clock.now()
+        renewing = self._renewal is not None and not self._renewal.done()
+        later = now + _REST_SECONDS if renewing and now >= held.due else max(held.due, self._rest_until)
+        self._quiet_until = min(later, held.usable_until)
+
+    def _is_fresh(self, held: Held) -> bool:
+        now = self._clock.now()
+        young = now < min(held.usable_until, held.received + _FRESH_SECONDS)
+        return held.pair.cause != "due" and not held.accepted and young
+
+    async def _another_than(self, held: Held) -> bool:
+        """Wait for the pair of whoever is renewing; returns whether it has come."""
+        seconds = self._view.elsewhere_until - self._clock.now()
+        await self._view.wait(lambda: self._view.held is not held, seconds)
+        return self._view.held is not held
+
+    async def _renewed(self, replacing: LoginPair | None, cause: Cause) -> Held:
+        """Return another pair than ``replacing``; many callers wait for one renewal."""
+        if self._failure is not None and self._clock.now() < self._rest_until:
+            raise self._failure.with_traceback(None)
+        await asyncio.shield(self._begin(replacing, cause))
+        if self._view.held is None:
+            raise UnavailableError("Zendesk's login was renewed, but has not arrived yet")
+        return self._view.held
+
+    def _begin(self, replacing: LoginPair | None, cause: Cause) -> asyncio.Task[None]:
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._renewer.renew(replacing, cause))
+            self._renewal.add_done_callback(self._ended)
+        return self._renewal
+
+    def _ended(self, renewal: asyncio.Task[None]) -> None:
+        error = None if renewal.cancelled() else renewal.exception()
+        if error is None:
+            return
+        if not isinstance(error, TicketstreamError):
+            structlog.get_logger().error("a renewal of the login broke", error=error, exc_info=error)
+            return
+        self._failures += 1
+        pause = min(_REST_SECONDS * 2 ** min(self._failures - 1, 10), _LONGEST_REST_SECONDS)
+        if isinstance(error, RetryableError):
+            pause = max(pause, error.retry_after or 0.0)
+        self._failure, self._rest_until = error, self._clock.now() + pause
+        self._quiet()
+        structlog.get_logger().warning("the login was not renewed", error=error, wait_seconds=round(pause, 1))
+
+    def _warn(self, pair: LoginPair) -> None:
+        now = self._clock.wall()
+        state = LoginState(pair.issued_at, pair.access_ends, pair.refresh_ends, pair.by, None)
+        if state.ends_soon(now) and now > self._warned + _DAY:
+            self._warned = now
+            structlog.get_logger().warning(
+                "Zendesk's login ends soon unless it is renewed; then run `ticketstream login`",
+                days=round((pair.refresh_ends - now) / _DAY, 1),
+            )
