@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schemas.settings import Settings
-from streams.sources.zendesk.auth import Login, login_of
+from streams.sources.zendesk.auth import login_of
+from streams.sources.zendesk.login import Login
 
 
 def login_for(settings: Settings) -> Login:

@@ -21,6 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from agents.handling import handled_fields
 from agents.log_errors import described, place_of
 from schemas.settings import Settings, secrets_of
+from streams.secrets import kept_secrets
 
 _QUIETER: Final = ("aiokafka", "faust", "mode")
 """They report what they mend themselves as warnings."""
@@ -133,7 +134,7 @@ class _Renderer:
             return [self._clean(each) for each in value]
         # What lies deeper than an event's fields may be an error that quotes anything.
         text = type(value).__name__ if isinstance(value, BaseException) else str(value)
-        for secret in self._secrets:
+        for secret in (*self._secrets, *kept_secrets()):
             text = text.replace(secret, _BLACK)
         return text
 

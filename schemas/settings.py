@@ -60,9 +60,25 @@ class ZendeskSettings(_Group):
     base_url: str | None = Field(
         None, pattern=r"^https?://", description="where the API is; default https://SUBDOMAIN.zendesk.com"
     )
-    oauth_token: SecretStr | None = Field(None, description="OAuth access token (the first choice)")
+    oauth_client_id: str | None = Field(
+        None, description="OAuth client (its unique identifier): the first choice; see docs/logins.md"
+    )
+    oauth_client_secret: SecretStr | None = Field(
+        None, description="the OAuth client's secret; goes with OAUTH_CLIENT_ID"
+    )
+    oauth_scope: str = Field(
+        "read",
+        pattern=r"^[a-z_]+(:[a-z_]+)?( [a-z_]+(:[a-z_]+)?)*$",
+        description="what access tokens may do, words apart by blanks",
+    )
+    oauth_refresh_token: SecretStr | None = Field(
+        None, description="first refresh token of an OAuth client that has no other grant"
+    )
+    oauth_token: SecretStr | None = Field(
+        None, description="OAuth access token that never ends, as of clients from before 2026-04-30"
+    )
     email: str | None = Field(None, description="the login of an API token")
-    api_token: SecretStr | None = Field(None, description="API token; goes with EMAIL")
+    api_token: SecretStr | None = Field(None, description="API token, until 2027-04-30; goes with EMAIL")
     requests_per_minute: int = Field(400, ge=1, description="the plan's general limit")
     incremental_requests_per_minute: int = Field(10, ge=1, description="the limit of /incremental/*")
     comments: Literal["auto", "single", "bulk"] = Field(

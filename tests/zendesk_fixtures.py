@@ -9,8 +9,8 @@ import httpx
 
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import StaticLogin
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 
 LOGIN = StaticLogin("Bearer secret-of-the-test", "TICKETSTREAM_ZENDESK__OAUTH_TOKEN")
 

@@ -13,9 +13,9 @@ from schemas.messages import Origin
 from schemas.zendesk import Comment, Ticket
 from streams.embeddings.local import LocalProvider
 from streams.limits import QuotaShare
-from streams.sources.zendesk.auth import StaticLogin
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_of
+from streams.sources.zendesk.login import StaticLogin
 from streams.transforms.enrich import enriched_ticket
 from streams.transforms.names import Names
 from ticketstream.forecast.figures import Measured

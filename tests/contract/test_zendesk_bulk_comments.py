@@ -28,8 +28,8 @@ from schemas.settings import ZendeskSettings
 from schemas.topics import BACKFILL, ENRICHED
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import StaticLogin
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.sources.zendesk.ticket_events import events_page

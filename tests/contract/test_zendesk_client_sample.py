@@ -16,11 +16,11 @@ from schemas.messages import EnrichedTicket, Origin, TicketChange
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.export_file import FileTicket, read_export_file
-from streams.sources.zendesk.auth import StaticLogin
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.export import change_from_row, export_page
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.transforms.enrich import enriched_ticket, is_removed

@@ -12,8 +12,8 @@ import pytest
 from schemas.errors import RefusedError
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.auth import StaticLogin
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.tickets import TicketRows
 
 

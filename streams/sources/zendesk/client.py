@@ -21,7 +21,7 @@ from streams.sources.zendesk.answers import (
     error_of,
     read_heading,
 )
-from streams.sources.zendesk.auth import Login
+from streams.sources.zendesk.login import Login
 from streams.sources.zendesk.transport import PooledTransport
 
 T = TypeVar("T")
@@ -135,6 +135,7 @@ class ZendeskClient:
                 try:
                     return await self._exchange(target, endpoint, authorization)
                 except LoginRefusedError:
+                    self._accepted = ""
                     # The place in the quota is kept: a call that was not let in used nothing of it.
                     if not await self.login.refused(authorization) or headers >= _HEADERS:
                         raise
