@@ -15,15 +15,10 @@ from agents.login_view import LOOK_SECONDS, REAL_CLOCK, Clock, LoginView
 from schemas.errors import CredentialsError, UnavailableError
 from schemas.logins import Cause, LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.settings import PREFIX
-from streams.sources.zendesk.renewal.exchange import (
-    REFRESH_SECONDS,
-    Granted,
-    GrantRefusedError,
-    NotSentError,
-    TokenEndpoint,
-)
+from streams.sources.zendesk.renewal.exchange import REFRESH_SECONDS, NotSentError, TokenEndpoint
 from streams.sources.zendesk.renewal.ledger import Target
 from streams.sources.zendesk.renewal.sealing import Seal, Tokens
+from streams.sources.zendesk.tokens import ASKED_SECONDS, Granted, GrantRefusedError
 
 CLAIM_SECONDS: Final = 10.0
 """How long the others wait for a process that has claimed a renewal and says nothing more."""
@@ -62,30 +57,31 @@ class PairMaker:
 
         Raises UnavailableError for a first answer without a refresh token.
         """
-        refresh = granted.refresh or (before.refresh if before is not None else None)
+        refresh = granted.refresh_token or (before.refresh if before is not None else None)
         if refresh is None:
             raise UnavailableError("Zendesk gave an access token, but no refresh token")
-        if granted.refresh_seconds is not None or granted.refresh is not None or refresh_ends is None:
+        if granted.refresh_seconds is not None or granted.refresh_token is not None or refresh_ends is None:
             refresh_ends = now + (granted.refresh_seconds or REFRESH_SECONDS)
         bare = LoginPair(
             ordinal=ordinal,
             chain=chain,
             generation=generation,
             issued_at=now,
-            access_ends=now + granted.access_seconds,
+            access_ends=now + (granted.seconds or ASKED_SECONDS),
             refresh_ends=refresh_ends,
             cause=cause,
             by=self._by,
             key_id=self._seal.key_id,
             sealed="",
         )
-        sealed = self._seal.seal(Tokens(granted.access, refresh), self.about(bare))
+        sealed = self._seal.seal(Tokens(granted.access_token, refresh), self.about(bare))
         return msgspec.structs.replace(bare, sealed=sealed)
 
 
 class Renewer:
-    """Renews what ``view`` shows. ``at_zendesk`` is true from when a refresh token may be used up by us until
-    the new pair is stored.
+    """Renews what ``view`` shows; ``renewed`` counts that.
+
+    ``at_zendesk`` is true from when we may have used up a refresh token until the new pair is stored.
     """
 
     def __init__(
@@ -97,6 +93,7 @@ class Renewer:
         clock: Clock = REAL_CLOCK,
     ) -> None:
         self.at_zendesk = False
+        self.renewed = 0
         self._view = view
         self._endpoint = endpoint
         self._maker = maker
@@ -115,9 +112,10 @@ class Renewer:
         view = self._view
         while True:
             held = view.usable()
-            if held is not None and held.pair != replacing:
+            if held is not None and held.pair != replacing and not view.seed_waits():
                 return
-            await self.bring_pending()
+            if await self.bring_pending():
+                continue
             target = await self._known_target()
             if await self._left_to_others(target):
                 continue
@@ -132,13 +130,18 @@ class Renewer:
             self._ours_until = sent + CLAIM_SECONDS - _CLAIM_MARGIN
             await self._use(target, cause)
 
-    async def bring_pending(self) -> None:
-        """Bring to Kafka what a process of this machine had no time to; raises UnavailableError."""
-        ledger = self._view.ledger
+    async def bring_pending(self) -> bool:
+        """Bring to Kafka what a process of this machine had no time to; returns whether there was something.
+
+        Raises UnavailableError.
+        """
+        ledger, brought = self._view.ledger, False
         for pair in self._pending.read():
             if ledger.is_newer(pair):
                 await self._view.records.append([pair], ledger.others(pair))
+                brought = True
             self._pending.remove(pair)
+        return brought
 
     async def store(self, pair: LoginPair) -> None:
         """Bring a pair to disk and to Kafka, however long that takes: there is no other."""
@@ -163,7 +166,8 @@ class Renewer:
         target = view.target()
         if target is None:
             raise CredentialsError(
-                f"no login of OAuth client {self._maker.client_id} is stored yet: run `ticketstream login`"
+                f"no login of OAuth client {self._maker.client_id} is stored yet: run `ticketstream login` "
+                f"(or, for a confidential client, set {PREFIX}ZENDESK__OAUTH_CLIENT_SECRET)"
             )
         if target.pair is not None and (view.held is None or view.held.pair != target.pair):
             raise CredentialsError(view.unreadable or "the stored login cannot be opened")
@@ -211,12 +215,15 @@ class Renewer:
                 refresh_ends=None if target.pair is None else target.pair.refresh_ends,
             )
             await self.store(pair)
+            self.renewed += 1
             structlog.get_logger().info("the login was renewed", generation=pair.generation, cause=cause)
         except GrantRefusedError:
             if self._view.target() == target:
                 lost = ", whose last use was never answered" if place in self._unanswered else ""
                 reason = f"Zendesk does not take the refresh token any more{lost}"
                 await self._view.records.append([LoginDead(*place, reason)])
+                if target.pair is None:
+                    structlog.get_logger().warning(reason, variable=_REFRESH_TOKEN)
         except NotSentError:
             if self._clock.now() < self._ours_until:
                 raise  # not for want of the claim

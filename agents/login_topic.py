@@ -46,6 +46,19 @@ async def ensure_login_topic(bootstrap_servers: str) -> None:
         raise away(bootstrap_servers, error) from error
 
 
+async def has_login_topic(bootstrap_servers: str) -> bool:
+    """Return whether the topic is there, without making it; raises UnavailableError when Kafka is away."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000)
+    try:
+        try:
+            await admin.start()
+            return LOGINS in await admin.list_topics()
+        finally:
+            await admin.close()
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise away(bootstrap_servers, error) from error
+
+
 def away(bootstrap_servers: str, error: BaseException) -> UnavailableError:
     """Return the error that says that the stored login cannot be reached."""
     return UnavailableError(

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from agents.login_log import LoginRecords
 from schemas.errors import DecodeError
 from schemas.logins import LoginClaim, LoginPair, LoginRecord
+from streams.secrets import keep_secret
 from streams.sources.zendesk.renewal.ledger import Claimed, LoginLedger, Target
 from streams.sources.zendesk.renewal.sealing import Seal, Tokens
 
@@ -112,6 +113,15 @@ class LoginView:
         held = self.held
         return held if held is not None and self._clock.now() < held.usable_until else None
 
+    def seed_waits(self) -> bool:
+        """Say whether the settings hold a refresh token that is to take over, and has not yet."""
+        if self.seed is None:
+            return False
+        target = self.target()
+        return not self.ledger.is_begun(self.seed.chain) or (
+            target is not None and target.pair is None and self.ledger.death_of(target) is None
+        )
+
     async def wait(self, over: Callable[[], bool], seconds: float) -> None:
         """Wait until ``over`` holds after some record, at most so many seconds."""
         until = self._clock.now() + seconds
@@ -150,6 +160,8 @@ class LoginView:
         except DecodeError as error:
             self.unreadable = f"{error} (it is of {pair.by}, key {pair.key_id}; ours is {self._seal.key_id})"
             return
+        keep_secret(tokens.access)
+        keep_secret(tokens.refresh)
         self.unreadable = None
         now, life = self._clock.now(), pair.access_ends - pair.issued_at
         # One that comes while we look on is new, whatever the clocks of both machines say.

@@ -9,14 +9,15 @@ follows the records, so the new pair is with all processes as soon as Kafka has 
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from agents.login_renewer import Renewer
 from agents.login_view import REAL_CLOCK, Clock, Held, LoginView
-from schemas.errors import RetryableError, TicketstreamError, UnavailableError
+from schemas.errors import CredentialsError, RetryableError, TicketstreamError, UnavailableError
 from schemas.logins import Cause, LoginPair
+from streams.sources.zendesk.login import LoginStatus
 
 _FRESH_SECONDS: Final = 60.0
 _REST_SECONDS: Final = 1.0
@@ -27,23 +28,9 @@ _WARN_DAYS: Final = 7
 _WARN_PART: Final = 0.25
 
 
-class LoginState(NamedTuple):
-    """What is known of the stored login; times are Unix seconds.
-
-    ``renewed_by`` names the process that got the pair; ``dead`` says why it cannot be renewed any more.
-    """
-
-    issued_at: float
-    access_ends: float
-    refresh_ends: float
-    renewed_by: str
-    dead: str | None
-
-    def ends_soon(self, now: float) -> bool:
-        """Say whether the refresh token, if nobody renews it, ends within a week or a quarter of its life."""
-        return self.refresh_ends - now < min(
-            _WARN_DAYS * _DAY, (self.refresh_ends - self.issued_at) * _WARN_PART
-        )
+def ends_soon(status: LoginStatus, life: float, now: float) -> bool:
+    """Say whether a refresh token that lives ``life`` seconds ends within a week or a quarter of its life."""
+    return status.ends is not None and status.ends - now < min(_WARN_DAYS * _DAY, life * _WARN_PART)
 
 
 class RenewingLogin:
@@ -61,9 +48,13 @@ class RenewingLogin:
         self._renewal: asyncio.Task[None] | None = None
         self._failure: TicketstreamError | None = None
         self._failures = 0
+        self._wrong: str | None = None
         self._rest_until = float("-inf")
         self._quiet_until = float("-inf")
         self._warned = float("-inf")
+        self._failed = 0
+        self._refused = 0
+        self._refusals = 0
         view.changed = self._changed
 
     async def authorization(self) -> str:
@@ -77,9 +68,13 @@ class RenewingLogin:
             return held.header
         await self._opened()
         held = self._view.usable()
-        if held is None:
-            return (await self._renewed(None, "due")).header
         now = self._clock.now()
+        if held is None or (self._view.seed_waits() and now >= self._rest_until):
+            try:
+                return (await self._renewed(None, "due")).header
+            except TicketstreamError:
+                if held is None:
+                    raise
         if now >= held.due and now >= self._rest_until:
             self._begin(held.pair, "due")
         self._warn(held.pair)
@@ -93,6 +88,7 @@ class RenewingLogin:
         """Note that Zendesk took a header."""
         if self._view.held is not None and self._view.held.header == authorization:
             self._view.held.accepted = True
+            self._wrong = None
 
     async def refused(self, authorization: str) -> bool:
         """Return whether there is another header; when there is none, it is got at once.
@@ -100,6 +96,7 @@ class RenewingLogin:
         That would not help where the token was got because the one before it was refused: then the login
         itself is wrong. Raises what ``authorization`` raises.
         """
+        self._refusals += 1
         await self._opened()
         held = self._view.held
         if held is None or held.header != authorization:
@@ -107,18 +104,35 @@ class RenewingLogin:
         if self._clock.now() < self._view.elsewhere_until and await self._another_than(held):
             return True
         if self._is_fresh(held):
+            self._wrong = f"Zendesk answers 401 to access tokens that it has just given; check {self.variables}"
             return False
         await self._renewed(held.pair, "refused")
         return self._view.held is not held
 
-    async def state(self) -> LoginState | None:
-        """Return what is known of the stored login, None when there is none; raises UnavailableError."""
+    async def is_stored(self) -> bool:
+        """Return whether there is a pair; raises UnavailableError."""
         await self._opened()
         target = self._view.target()
-        if target is None or target.pair is None:
-            return None
-        pair, dead = target.pair, self._view.ledger.death_of(target)
-        return LoginState(pair.issued_at, pair.access_ends, pair.refresh_ends, pair.by, dead)
+        return target is not None and target.pair is not None
+
+    def status(self) -> LoginStatus:
+        """Return how it stands, as far as it is known without asking anybody."""
+        target = self._view.target()
+        pair = None if target is None else target.pair
+        dead = None if target is None else self._view.ledger.death_of(target)
+        failure = self._failure if isinstance(self._failure, CredentialsError) else None
+        return LoginStatus(
+            "refresh_token",
+            life=None if pair is None else pair.access_ends - pair.issued_at,
+            token_ends=None if pair is None else pair.access_ends,
+            ends=None if pair is None else pair.refresh_ends,
+            refused=self._wrong or (str(failure) if failure is not None else dead),
+            renewed=self._renewer.renewed,
+            renewals_failed=self._failed,
+            renewals_refused=self._refused,
+            refusals=self._refusals,
+            renewed_by=None if pair is None else pair.by,
+        )
 
     async def aclose(self) -> None:
         """End, until it is needed again; a renewal that Zendesk may know of is brought to its end first."""
@@ -190,6 +204,10 @@ class RenewingLogin:
             structlog.get_logger().error("a renewal of the login broke", error=error, exc_info=error)
             return
         self._failures += 1
+        if isinstance(error, CredentialsError):
+            self._refused += 1
+        else:
+            self._failed += 1
         pause = min(_REST_SECONDS * 2 ** min(self._failures - 1, 10), _LONGEST_REST_SECONDS)
         if isinstance(error, RetryableError):
             pause = max(pause, error.retry_after or 0.0)
@@ -199,8 +217,7 @@ class RenewingLogin:
 
     def _warn(self, pair: LoginPair) -> None:
         now = self._clock.wall()
-        state = LoginState(pair.issued_at, pair.access_ends, pair.refresh_ends, pair.by, None)
-        if state.ends_soon(now) and now > self._warned + _DAY:
+        if now > self._warned + _DAY and ends_soon(self.status(), pair.refresh_ends - pair.issued_at, now):
             self._warned = now
             structlog.get_logger().warning(
                 "Zendesk's login ends soon unless it is renewed; then run `ticketstream login`",

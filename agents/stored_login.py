@@ -18,8 +18,9 @@ from agents.renewing_login import RenewingLogin
 from schemas.errors import SettingsError
 from schemas.logins import LoginPair
 from schemas.settings import PREFIX, Settings
-from streams.sources.zendesk.renewal.exchange import Granted, TokenEndpoint
+from streams.sources.zendesk.renewal.exchange import TokenEndpoint
 from streams.sources.zendesk.renewal.sealing import Seal, chain_of, new_material
+from streams.sources.zendesk.tokens import Granted
 
 CLIENT_ID: Final = f"{PREFIX}ZENDESK__OAUTH_CLIENT_ID"
 REFRESH_TOKEN: Final = f"{PREFIX}ZENDESK__OAUTH_REFRESH_TOKEN"

@@ -18,7 +18,7 @@ class LoginStatus:
     is when the login ends unless a person does something. None where nobody knows, or where there is no end.
     ``refused`` is why Zendesk does not let the login in, None while it does. ``renewed`` are the tokens got,
     ``renewals_failed`` and ``renewals_refused`` the requests for one that gave none; ``refusals`` are the
-    calls that were answered 401.
+    calls that were answered 401. ``renewed_by`` names the process that got the present token for all.
     """
 
     grant: Grant
@@ -31,6 +31,7 @@ class LoginStatus:
     renewals_failed: int = 0
     renewals_refused: int = 0
     refusals: int = 0
+    renewed_by: str | None = None
 
 
 class Login(Protocol):
