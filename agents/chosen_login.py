@@ -9,7 +9,7 @@ from typing import Final
 
 from agents.login_topic import has_login_topic
 from agents.renewing_login import RenewingLogin
-from schemas.errors import UnavailableError
+from schemas.errors import CredentialsError, UnavailableError
 from streams.sources.zendesk.login import Login, LoginStatus
 
 _LOOK_SECONDS: Final = 3.0
@@ -17,10 +17,10 @@ _LOOK_AGAIN_SECONDS: Final = 15.0
 
 
 class ChosenLogin:
-    """``stored`` when there is a stored pair, else ``own``: looked up once, when the first call goes out.
+    """``stored`` when there is a stored pair, else ``own``: looked up when the first call goes out.
 
-    While Kafka cannot tell, calls go out with ``own``, and it is asked again after 15 s. ``there`` says
-    whether the topic of stored logins exists.
+    While Kafka cannot tell, or ``own`` is refused, calls go out with ``own``, and it is looked up again after
+    15 s. ``there`` says whether the topic of stored logins exists.
     """
 
     def __init__(
@@ -56,7 +56,17 @@ class ChosenLogin:
             async with self._choosing:
                 if self._chosen is None and self._clock() >= self._look_at:
                     await self._choose()
-        return await self._now.authorization()
+        try:
+            return await self._now.authorization()
+        except CredentialsError:
+            self._doubt()
+            raise
+
+    def _doubt(self) -> None:
+        """Look again, some time after: a client that may not use its own grant is logged in by a person."""
+        if self._chosen is self._own:
+            self._chosen = None
+            self._look_at = self._clock() + _LOOK_AGAIN_SECONDS
 
     async def _choose(self) -> None:
         try:
@@ -76,7 +86,10 @@ class ChosenLogin:
 
     async def refused(self, authorization: str) -> bool:
         """Ask the login in force."""
-        return await self._now.refused(authorization)
+        another = await self._now.refused(authorization)
+        if not another:
+            self._doubt()
+        return another
 
     def status(self) -> LoginStatus:
         """Return how the login in force stands."""

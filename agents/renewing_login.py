@@ -104,7 +104,7 @@ class RenewingLogin:
         if self._clock.now() < self._view.elsewhere_until and await self._another_than(held):
             return True
         if self._is_fresh(held):
-            self._wrong = f"Zendesk answers 401 to access tokens that it has just given; check {self.variables}"
+            self._wrong = f"Zendesk answers 401 to tokens that it has just given; check {self.variables}"
             return False
         await self._renewed(held.pair, "refused")
         return self._view.held is not held

@@ -16,7 +16,7 @@ from agents.login_renewer import PairMaker, Renewer
 from agents.login_view import REAL_CLOCK, Clock, LoginView, Seed
 from agents.renewing_login import RenewingLogin
 from schemas.errors import SettingsError
-from schemas.logins import LoginPair
+from schemas.logins import LoginBegun, LoginPair
 from schemas.settings import PREFIX, Settings
 from streams.sources.zendesk.renewal.exchange import TokenEndpoint
 from streams.sources.zendesk.renewal.sealing import Seal, chain_of, new_material
@@ -48,11 +48,18 @@ class StoredLogin(NamedTuple):
         )
 
     async def begin(self, granted: Granted, clock: Clock = REAL_CLOCK) -> LoginPair:
-        """Store the first pair of a new login, which takes the place of all before; returns its record."""
+        """Store the first pair of a new login, which takes the place of all before; returns its record.
+
+        Raises UnavailableError for an answer without a refresh token.
+        """
+        ledger, seed = self.view.ledger, self.view.seed
+        if seed is not None and not ledger.is_begun(seed.chain):
+            # Whoever logs in now does not mean the settings' refresh token to come after.
+            await self.view.records.append([LoginBegun(ledger.next_ordinal, seed.chain)])
         pair = self.maker.pair(
             granted,
             now=clock.wall(),
-            ordinal=self.view.ledger.next_ordinal,
+            ordinal=ledger.next_ordinal,
             chain=secrets.token_hex(12),
             generation=1,
             cause="login",

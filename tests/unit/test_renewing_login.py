@@ -19,6 +19,10 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
+def kept(folder: Path) -> list[Path]:
+    return list(folder.glob("*.pending"))
+
+
 async def header(scene: Scene, process: Process) -> str:
     got = await scene.clock.run(process.login.authorization())
     assert got is not None
@@ -215,7 +219,7 @@ async def test_an_answer_that_is_lost_is_asked_for_once_more_then_the_login_is_d
     assert held is not None
     with pytest.raises(UnavailableError):
         await scene.clock.run(one.renewer.renew(held.pair, "due"))
-    with pytest.raises(CredentialsError, match="never answered.*ticketstream login"):
+    with pytest.raises(CredentialsError, match=r"never answered.*ticketstream login"):
         await scene.clock.run(one.renewer.renew(held.pair, "due"))
     for process in (one, two):
         with pytest.raises(CredentialsError, match="ticketstream login"):
@@ -277,13 +281,13 @@ async def test_killed_between_answer_and_kafka_the_pair_is_on_disk(scene: Scene,
     one.records.before_append = killed
     with pytest.raises(KeyboardInterrupt):
         await one.renewer.renew(held.pair, "due")
-    (file,) = tmp_path.glob("*.pending")
+    (file,) = kept(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
     assert b"sample-" not in file.read_bytes()
     # Whoever of this machine comes next brings it to Kafka, and uses no dead token.
     await scene.clock.run(two.renewer.renew(held.pair, "due"))
     assert scene.lets_in(await header(scene, two))
-    assert list(tmp_path.glob("*.pending")) == []
+    assert kept(tmp_path) == []
     assert scene.zendesk.dead_refresh_uses == 0
     assert len(scene.asked) == 2
 
@@ -330,7 +334,7 @@ async def test_kafka_away_right_after_the_answer_is_waited_for(scene: Scene) -> 
     scene.topic.away = False
     await scene.clock.run(renewal)
     await closing
-    assert list(scene.data_dir.glob("*.pending")) == []
+    assert kept(scene.data_dir) == []
     assert scene.lets_in(process.view.held.header if process.view.held else "")
 
 
@@ -398,9 +402,10 @@ async def test_records_hold_no_token_and_are_bound_to_their_place(scene: Scene) 
     token = scene.first_token()
     process = scene.process(token)
     await header(scene, process)
-    shown = repr([record for record, _ in scene.topic.records]) + repr(process.view.held) + repr(process.view.seed)
+    records = [record for record, _ in scene.topic.records]
+    shown = repr((records, process.view.held, process.view.seed))
     assert "sample-" not in shown
-    (pair,) = (record for record, _ in scene.topic.records if isinstance(record, LoginPair))
+    (pair,) = (record for record in records if isinstance(record, LoginPair))
     with pytest.raises(Exception, match="cannot be opened"):
         process.stored.maker._seal.open(pair.sealed, b"of another login")
 
