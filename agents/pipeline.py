@@ -287,6 +287,7 @@ class Pipeline:
                 reason=error,
             )
             return None
+        self._metrics.login.show(login)
         return ZendeskClient(
             settings.zendesk_url,
             login,

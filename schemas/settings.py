@@ -95,6 +95,19 @@ class ZendeskSettings(_Group):
         None, description="the signing secret of the webhook that `ticketstream serve` receives"
     )
 
+    @property
+    def has_login(self) -> bool:
+        """Whether anything of a login is set; it may be incomplete."""
+        parts = (
+            self.oauth_client_id,
+            self.oauth_client_secret,
+            self.oauth_refresh_token,
+            self.oauth_token,
+            self.email,
+            self.api_token,
+        )
+        return any(part is not None for part in parts)
+
 
 class EmbeddingSettings(_Group):
     """Which vectors, and what the provider allows."""

@@ -248,5 +248,53 @@ BOARD: Final = board(
                 ),
             ],
         ),
+        (
+            "Zendesk's login",
+            [
+                plot(
+                    "Login refused",
+                    "1 while Zendesk does not let the login in: nothing can be read, and nothing is lost.",
+                    "none",
+                    (f"max by (account) (ticketstream_zendesk_login_refused{{{WORKER}}})", "{{account}}"),
+                    runbook="TicketstreamCredentialsRefused",
+                    width=6,
+                ),
+                plot(
+                    "Login ends in",
+                    "The login: an API token, or a refresh token, which a person must replace. The access token: "
+                    "renewed by itself. Empty without an end.",
+                    "s",
+                    (
+                        f"min(ticketstream_zendesk_login_end_timestamp_seconds{{{WORKER}}}) - time()",
+                        "the login",
+                    ),
+                    (
+                        f"min(ticketstream_zendesk_token_end_timestamp_seconds{{{WORKER}}}) - time()",
+                        "the access token",
+                    ),
+                    runbook="TicketstreamLoginEnds",
+                    width=6,
+                ),
+                plot(
+                    "Requests for access tokens",
+                    "By how they ended: failed may pass by itself, refused does not.",
+                    "reqps",
+                    (
+                        f"sum by (outcome) (rate(ticketstream_zendesk_token_requests_total{{{WORKER}}}[{RATE}]))",
+                        "{{outcome}}",
+                    ),
+                    runbook="TicketstreamTokenRequestsFail",
+                    width=6,
+                ),
+                plot(
+                    "Calls answered with 401",
+                    "A few after a token was revoked are well: each goes on with a new token at once.",
+                    "reqps",
+                    (f"sum(rate(ticketstream_zendesk_login_refusals_total{{{WORKER}}}[{RATE}]))", "calls"),
+                    runbook="TicketstreamCredentialsRefused",
+                    width=6,
+                ),
+            ],
+        ),
     ],
 )

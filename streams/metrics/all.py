@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from streams.metrics.login import LoginMetrics
 from streams.metrics.make import Maker
 from streams.metrics.services import ServiceMetrics
 from streams.metrics.stages import StageMetrics, StageSeries
@@ -22,6 +23,7 @@ class Metrics:
         self.registry = make.registry
         self.stages = StageSeries(make)
         self.services = ServiceMetrics(make, usd_per_token)
+        self.login = LoginMetrics(make)
         self.state = StateMetrics(make)
         ProcessCollector(namespace="ticketstream", registry=self.registry)
 

@@ -276,7 +276,7 @@ def test_doctor_reports_all_that_is_missing(capsys: pytest.CaptureFixture[str]) 
     assert verdicts["settings"][0] == "ok"
     assert verdicts["kafka"][1].startswith(f"Kafka at {NOWHERE} cannot be reached")
     assert "TICKETSTREAM_WEAVIATE__HTTP_URL" in verdicts["weaviate"][1]
-    assert "TICKETSTREAM_ZENDESK__OAUTH_TOKEN" in verdicts["zendesk"][1]
+    assert "TICKETSTREAM_ZENDESK__OAUTH_CLIENT_ID" in verdicts["zendesk"][1]
     assert verdicts["embedding"][0] == "ok"
     assert "256 dimensions" in verdicts["embedding"][1]
     assert verdicts["data dir"][0] in ("ok", "warn")

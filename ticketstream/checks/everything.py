@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from schemas.settings import PREFIX, Settings
+from streams.sources.zendesk.auth import CLIENT_ID, CLIENT_SECRET
 from ticketstream.checks.data_dir import check_data_dir
 from ticketstream.checks.embedding import check_embedding
 from ticketstream.checks.finding import Check, Finding, run_check
 from ticketstream.checks.kafka import check_kafka
+from ticketstream.checks.login import login_finding
 from ticketstream.checks.weaviate import check_weaviate
 from ticketstream.checks.webhooks import check_webhooks
 from ticketstream.checks.zendesk import check_login
@@ -51,16 +54,19 @@ async def check_everything(settings: Settings, *, timeout: float = 10.0) -> list
 async def check_zendesk(settings: Settings, *, timeout: float) -> list[Finding]:
     """Log in; an account that is not connected at all is no failure: files can be imported without one."""
     zendesk = settings.zendesk
-    if not any((zendesk.subdomain, zendesk.oauth_token, zendesk.email, zendesk.api_token)):
+    if zendesk.subdomain is None and not zendesk.has_login:
         return [
             Finding(
                 "zendesk",
                 "warn",
                 "no account is connected",
-                f"set {PREFIX}ZENDESK__SUBDOMAIN and {PREFIX}ZENDESK__OAUTH_TOKEN",
+                f"set {PREFIX}ZENDESK__SUBDOMAIN, {CLIENT_ID} and {CLIENT_SECRET}",
             )
         ]
     found = await check_login(settings, attempts=1, timeout=timeout)
     me = found.me
     left = f", {found.remaining:,} calls left this minute" if found.remaining is not None else ""
-    return [Finding("zendesk", "ok", f"{settings.zendesk_url} knows {me.name} ({me.role}){left}")]
+    return [
+        Finding("zendesk", "ok", f"{settings.zendesk_url} knows {me.name} ({me.role}){left}"),
+        login_finding(settings, found.status, time.time()),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -14,43 +14,78 @@ from streams.retries import RetryPolicy
 from streams.sources.zendesk.answers import Heading, read_heading
 from streams.sources.zendesk.check import Me, whoami
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.login import Login, LoginStatus
 from streams.sources.zendesk.transport import PooledTransport
 
 
-class Login(NamedTuple):
-    """Who the login belongs to; ``remaining`` calls of this minute, where Zendesk tells."""
+class LoggedIn(NamedTuple):
+    """Who the login belongs to, how it stands, and the calls left of this minute, where Zendesk tells."""
 
     me: Me
+    status: LoginStatus
     remaining: int | None
 
 
-async def check_login(settings: Settings, *, attempts: int = 3, timeout: float = 15.0) -> Login:
-    """Ask Zendesk who we are, with one call.
+class LoginCheck:
+    """Asks Zendesk who we are as often as somebody wants to know, with one login and so one access token."""
 
-    ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody who
-    is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last attempt.
-    """
-    login = login_for(settings)
-    transport = _Listening(settings.zendesk_url)
-    client = ZendeskClient(
-        settings.zendesk_url,
-        login,
-        general=QuotaShare.whole(settings.zendesk.requests_per_minute),
-        incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
-        retry=RetryPolicy(attempts=attempts, longest=2.0),
-        timeout=timeout,
-        transport=transport,
-    )
-    async with client:
-        me = await whoami(client)
-    if me.role != "admin":
-        # Source: Zendesk's API reference, "Incremental Exports", allowed for admins.
-        raise CredentialsError(
-            f"Zendesk's login belongs to {me.name}, who is no administrator but {me.role or 'nobody'}; only "
-            f"administrators may read the export: set {login.variables} to one's"
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._login: Login | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the login."""
+        if self._login is not None:
+            await self._login.aclose()
+
+    @property
+    def login(self) -> Login:
+        """The login of the settings; raises SettingsError when there is none."""
+        if self._login is None:
+            self._login = login_for(self._settings)
+        return self._login
+
+    async def ask(self, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
+        """Ask with one call.
+
+        ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody
+        who is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last
+        attempt.
+        """
+        settings, login = self._settings, self.login
+        transport = _Listening(settings.zendesk_url)
+        client = ZendeskClient(
+            settings.zendesk_url,
+            login,
+            general=QuotaShare.whole(settings.zendesk.requests_per_minute),
+            incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
+            retry=RetryPolicy(attempts=attempts, longest=2.0),
+            timeout=timeout,
+            transport=transport,
+            closes_login=False,
         )
-    remaining = transport.heading.remaining
-    return Login(me, None if remaining is None else int(remaining))
+        async with client:
+            me = await whoami(client)
+        if me.role != "admin":
+            # Source: Zendesk's API reference, "Incremental Exports", allowed for admins.
+            raise CredentialsError(
+                f"Zendesk's login belongs to {me.name}, who is no administrator but {me.role or 'nobody'}; "
+                f"only administrators may read the export: set {login.variables} to one's"
+            )
+        remaining = transport.heading.remaining
+        return LoggedIn(me, login.status(), None if remaining is None else int(remaining))
+
+
+async def check_login(settings: Settings, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
+    """Ask once; see LoginCheck."""
+    async with LoginCheck(settings) as check:
+        return await check.ask(attempts=attempts, timeout=timeout)
 
 
 class _Listening(httpx.AsyncBaseTransport):

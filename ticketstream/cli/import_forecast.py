@@ -14,7 +14,8 @@ from streams.embeddings.build import build_provider
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.client import ZendeskClient
-from ticketstream.checks.zendesk import check_login
+from streams.sources.zendesk.login import Login
+from ticketstream.checks.zendesk import LoginCheck
 from ticketstream.cli.output import note, print_json, table
 from ticketstream.cli.progress import step_report
 from ticketstream.cli.running import run_async
@@ -34,9 +35,10 @@ def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool
         try:
             if file is not None:
                 return measure_file(file, provider, connected=_connected(settings))
-            await check_login(settings)
-            async with _client(settings) as client:
-                return await measure_account(client, provider, since=since, report=report)
+            async with LoginCheck(settings) as check:
+                await check.ask()
+                async with _client(settings, check.login) as client:
+                    return await measure_account(client, provider, since=since, report=report)
         finally:
             await provider.close()
 
@@ -59,13 +61,14 @@ def _connected(settings: Settings) -> bool:
     return settings.zendesk.subdomain is not None
 
 
-def _client(settings: Settings) -> ZendeskClient:
+def _client(settings: Settings, login: Login) -> ZendeskClient:
     return ZendeskClient(
         settings.zendesk_url,
-        login_for(settings),
+        login,
         general=QuotaShare.whole(settings.zendesk.requests_per_minute),
         incremental=QuotaShare.whole(settings.zendesk.incremental_requests_per_minute),
         retry=RetryPolicy(attempts=_ATTEMPTS),
+        closes_login=False,
     )
 
 

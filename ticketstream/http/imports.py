@@ -17,7 +17,6 @@ from schemas.errors import ConflictError, UserError
 from schemas.imports import ImportSpec
 from schemas.settings import Settings
 from streams.retries import RetryPolicy
-from ticketstream.checks.zendesk import check_login
 from ticketstream.http.answers import described, json_answer
 from ticketstream.http.live import EVENT_ANSWER, event_stream
 from ticketstream.http.models import Import, Imports, NewImport
@@ -58,7 +57,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
         since = 0 if asked is None or asked.since is None else _since(asked.since)
         account = settings.account
         await ensure_topics(settings)
-        await check_login(settings, attempts=1, timeout=5.0)
+        await watch.services.login.ask(attempts=1, timeout=5.0)
         async with Sender(settings, _ASKED) as sender:
             record = await send_start(sender, account, ImportSpec(since=since))
         return json_answer(document(KnownImport(record, waiting=True)), 202)
@@ -82,7 +81,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
             )
         if record.status in _ENDED:
             if needs_login(record):
-                await check_login(settings, attempts=1, timeout=5.0)
+                await watch.services.login.ask(attempts=1, timeout=5.0)
             async with Sender(settings, _ASKED) as sender:
                 await send_resume(sender, record)
             # Whoever asks next is told that it runs, not that it is cancelled.

@@ -14,7 +14,7 @@ from schemas.settings import Settings
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
-from ticketstream.checks.zendesk import check_login
+from ticketstream.checks.zendesk import LoginCheck
 from ticketstream.records.searching import Searcher
 
 WEAVIATE_SECONDS: Final = 5.0
@@ -30,7 +30,8 @@ class Services:
     """Weaviate, and Zendesk where an account is connected; ``run`` keeps it up to date.
 
     ``reasons`` holds each service that is looked at, with why it is not ready, or None. ``chunks`` is
-    how many of the account's chunks are in Weaviate, None where it does not tell.
+    how many of the account's chunks are in Weaviate, None where it does not tell. ``login`` is that of the
+    whole process.
     """
 
     def __init__(self, settings: Settings, searcher: Searcher) -> None:
@@ -38,8 +39,8 @@ class Services:
         self.reasons: dict[str, str | None] = {"weaviate": _NOT_YET}
         self._settings = settings
         self._searcher = searcher
-        zendesk = settings.zendesk
-        if zendesk.oauth_token or zendesk.api_token:
+        self.login = LoginCheck(settings)
+        if settings.zendesk.has_login:
             self.reasons["zendesk"] = _NOT_YET
 
     @property
@@ -49,7 +50,7 @@ class Services:
 
     async def run(self) -> None:
         """Look for ever."""
-        async with asyncio.TaskGroup() as group:
+        async with self.login, asyncio.TaskGroup() as group:
             weaviate = self._watch("weaviate", self._weaviate, WEAVIATE_SECONDS, _AWAY_SECONDS)
             group.create_task(weaviate)
             if "zendesk" in self.reasons:
@@ -87,6 +88,6 @@ class Services:
 
     async def _zendesk(self) -> None:
         try:
-            await check_login(self._settings, attempts=1, timeout=_LIMIT_SECONDS)
+            await self.login.ask(attempts=1, timeout=_LIMIT_SECONDS)
         except RateLimitedError:
             return  # it answers

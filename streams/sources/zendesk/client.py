@@ -58,6 +58,7 @@ class ZendeskClient:
     ``general`` is the account's request limit, ``incremental`` that of ``/incremental/*``; a call of
     the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
     attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
+    ``closes_login`` is off where others use the login too.
     ``calls`` counts all attempts.
     """
 
@@ -74,12 +75,14 @@ class ZendeskClient:
         on_call: OnCall | None = None,
         on_retry: OnRetry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        closes_login: bool = True,
     ) -> None:
         self.calls = 0
         self.general = general
         self.incremental = incremental
         self._base = base_url.rstrip("/")
         self.login = login
+        self._closes_login = closes_login
         self._retry = retry
         self._timeout = timeout
         self._in_flight = 0
@@ -98,8 +101,9 @@ class ZendeskClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, and the login."""
-        await self.login.aclose()
+        """Close all connections, and the login where it is this client's."""
+        if self._closes_login:
+            await self.login.aclose()
         await self._transport.aclose()
 
     async def get(

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from schemas.errors import CredentialsError, RetryableError, UnavailableError
 from streams.sources.zendesk.login import LoginStatus
 from streams.sources.zendesk.tokens import Granted
@@ -195,6 +197,11 @@ class ClientLogin:
         pause = min(_FIRST_PAUSE * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE)
         if isinstance(error, RetryableError):
             pause = max(pause, error.retry_after or 0.0)
+        if self._living() is not None:
+            # The calls go on with the token that lives, so none of them tells.
+            structlog.get_logger().warning(
+                "the access token was not renewed", error=error, wait_seconds=round(pause, 1)
+            )
         self._error = error
         self._failures += 1
         self._again_at = self._clock() + pause
