@@ -24,13 +24,6 @@ _REST_SECONDS: Final = 1.0
 _LONGEST_REST_SECONDS: Final = 30.0
 _CLOSE_SECONDS: Final = 20.0
 _DAY: Final = 24 * 3600.0
-_WARN_DAYS: Final = 7
-_WARN_PART: Final = 0.25
-
-
-def ends_soon(status: LoginStatus, life: float, now: float) -> bool:
-    """Say whether a refresh token that lives ``life`` seconds ends within a week or a quarter of its life."""
-    return status.ends is not None and status.ends - now < min(_WARN_DAYS * _DAY, life * _WARN_PART)
 
 
 class RenewingLogin:
@@ -44,7 +37,7 @@ class RenewingLogin:
         self._renewer = renewer
         self._clock = clock
         self._open = False
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._failure: TicketstreamError | None = None
         self._failures = 0
@@ -126,6 +119,7 @@ class RenewingLogin:
             life=None if pair is None else pair.access_ends - pair.issued_at,
             token_ends=None if pair is None else pair.access_ends,
             ends=None if pair is None else pair.refresh_ends,
+            lasts=None if pair is None else pair.refresh_ends - pair.issued_at,
             refused=self._wrong or (str(failure) if failure is not None else dead),
             renewed=self._renewer.renewed,
             renewals_failed=self._failed,
@@ -136,6 +130,9 @@ class RenewingLogin:
 
     async def aclose(self) -> None:
         """End, until it is needed again; a renewal that Zendesk may know of is brought to its end first."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         renewal = self._renewal
         if renewal is not None and not renewal.done():
             if self._renewer.at_zendesk:
@@ -146,13 +143,17 @@ class RenewingLogin:
         await self._view.aclose()
 
     async def _opened(self) -> None:
-        if self._open:
-            return
-        async with self._opening:
-            if not self._open:
-                await self._view.open()
-                self._open = True
-                await self._renewer.bring_pending()
+        """Have the records read; who is cancelled meanwhile leaves that to the others."""
+        if not self._open:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._opened_once())
+                self._opening.add_done_callback(_looked_at)
+            await asyncio.shield(self._opening)
+
+    async def _opened_once(self) -> None:
+        await self._view.open()
+        self._open = True
+        await self._renewer.bring_pending()
 
     def _changed(self) -> None:
         """A new pair is there, or somebody has begun to renew: the next call looks at it."""
@@ -217,9 +218,14 @@ class RenewingLogin:
 
     def _warn(self, pair: LoginPair) -> None:
         now = self._clock.wall()
-        if now > self._warned + _DAY and ends_soon(self.status(), pair.refresh_ends - pair.issued_at, now):
+        if now > self._warned + _DAY and self.status().ends_soon(now):
             self._warned = now
             structlog.get_logger().warning(
                 "Zendesk's login ends soon unless it is renewed; then run `ticketstream login`",
                 days=round((pair.refresh_ends - now) / _DAY, 1),
             )
+
+
+def _looked_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # or asyncio says that nobody has asked for it

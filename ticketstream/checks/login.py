@@ -9,10 +9,10 @@ from schemas.settings import PREFIX, Settings
 from streams.sources.zendesk.auth import API_TOKEN, CLIENT_ID, CLIENT_SECRET, OAUTH_TOKEN
 from streams.sources.zendesk.login import LoginStatus
 from ticketstream.checks.finding import Finding
+from ticketstream.untrusted import one_line
 
 NAME: Final = "login"
-_DAY: Final = 86_400.0
-_SOON: Final = 7 * _DAY
+_LOG_IN: Final = "run `ticketstream login`"
 _MEND: Final = (
     f"make a confidential OAuth client and set {CLIENT_ID} and {CLIENT_SECRET} (docs/logins.md says how)"
 )
@@ -42,9 +42,13 @@ def login_finding(settings: Settings, status: LoginStatus, now: float) -> Findin
     words = f"OAuth client {client.strip()}, grant {status.grant}{scope}: {_token(status)}{_unused(settings)}"
     if status.ends is None:
         return Finding(NAME, "ok", words)
-    words += f"; the login ends {_moment(status.ends)} unless it is used before"
-    soon = status.ends - now < _SOON
-    return Finding(NAME, "warn" if soon else "ok", words, "run `ticketstream login`" if soon else "")
+    words += f", got for all by {one_line(status.renewed_by)}" if status.renewed_by else ""
+    if status.refused is not None:
+        return Finding(NAME, "fail", f"{words}; then it is over: {status.refused}", _LOG_IN)
+    words += f"; the login ends {_moment(status.ends)} unless it is renewed before"
+    if status.ends_soon(now):
+        return Finding(NAME, "warn", words, f"have a worker run, which renews it, or {_LOG_IN}")
+    return Finding(NAME, "ok", words)
 
 
 def _token(status: LoginStatus) -> str:
