@@ -59,6 +59,7 @@ class LoginLog:
         self._prefix = login_prefix(account, client_id).encode()
         self._producer = Producer(bootstrap_servers, "ticketstream-login")
         self._producing = False
+        self._starting = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
         self._follower: asyncio.Task[None] | None = None
         self._read_to = 0
@@ -104,9 +105,10 @@ class LoginLog:
         made += [Record(LOGINS, 0, self._key(each), None) for each in erased]
         try:
             async with asyncio.timeout(_APPEND_SECONDS):
-                if not self._producing:
-                    await self._producer.start()
-                    self._producing = True
+                async with self._starting:
+                    if not self._producing:
+                        await self._producer.start()
+                        self._producing = True
                 last = (await self._producer.send(made))[LOGINS, 0]
                 while self._read_to <= last:
                     self._progress.clear()

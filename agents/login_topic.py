@@ -81,7 +81,8 @@ async def _ensure(admin: AIOKafkaAdminClient) -> None:
     wanted = login_topic_config(1)
     # Somebody else's hand, or a broker that makes topics by itself: that would forget the login in a week.
     if any(found.get(name) != wanted[name] for name in ("cleanup.policy", "message.timestamp.type")):
-        mended = login_topic_config(await replicas_of(admin))
+        (described,) = await admin.describe_topics([LOGINS])
+        mended = login_topic_config(len(described["partitions"][0]["replicas"]))
         resource = ConfigResource(ConfigResourceType.TOPIC, LOGINS, mended)
         (answer,) = await admin.alter_configs([resource])
         _raise_for([(LOGINS, error[0]) for error in answer.resources], 0)

@@ -119,7 +119,6 @@ class RenewingLogin:
             life=None if pair is None else pair.access_ends - pair.issued_at,
             token_ends=None if pair is None else pair.access_ends,
             ends=None if pair is None else pair.refresh_ends,
-            lasts=None if pair is None else pair.refresh_ends - pair.issued_at,
             refused=self._wrong or (str(failure) if failure is not None else dead),
             renewed=self._renewer.renewed,
             renewals_failed=self._failed,

@@ -34,6 +34,10 @@ class _Clock(FakeClock):
             await super().settle()
 
 
+def new_clock() -> FakeClock:
+    return _Clock()
+
+
 class FakeTopic:
     """``zendesk.logins``: one order for all, the broker's times, and readers who hear of each record."""
 
@@ -83,7 +87,7 @@ class Scene:
     """An account with its tokens, a topic, and processes that share both."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.clock = _Clock()
+        self.clock = new_clock()
         self.topic = FakeTopic(self.clock)
         self.zendesk = Authority(CLIENT_ID, SECRET, self.clock.clock)
         self.data_dir = data_dir

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from conftest import OpenDesk
 from forked_process import ForkedProcess
 from harness import Desk
@@ -63,6 +65,27 @@ async def raw_records(desk: Desk) -> list[tuple[bytes, bytes]]:
         await consumer.stop()
 
 
+async def made_by_a_stranger(desk: Desk) -> None:
+    """Have the topic as a broker makes it by itself, which would forget the login in a week."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(LOGINS, 1, 1)])
+    finally:
+        await admin.close()
+
+
+async def policy(desk: Desk) -> dict[str, str]:
+    """Return the topic's configuration."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, LOGINS)])
+        return {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    finally:
+        await admin.close()
+
+
 def stored_pairs(desk: Desk) -> int:
     """Return how many pairs are on the topic, or safe on disk."""
     keys = {key for key, value in asyncio.run(raw_records(desk)) if b"|pair|" in key and value}
@@ -98,6 +121,7 @@ def test_killed_and_frozen_processes_lose_no_login_and_use_no_refresh_token_twic
         f"{PREFIX}ZENDESK__OAUTH_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
         f"{PREFIX}ZENDESK__OAUTH_REFRESH_TOKEN": first,
     }
+    asyncio.run(made_by_a_stranger(desk))
     callers = [Caller(desk, tmp_path / f"{number}.txt") for number in range(PROCESSES)]
     chance = random.Random(4)
     for number in range(KILLS):
@@ -121,6 +145,9 @@ def test_killed_and_frozen_processes_lose_no_login_and_use_no_refresh_token_twic
     assert account["dead_refresh_uses"] == 0
     assert account["refused"] == {}
     assert account["granted"]["refresh_token"] > KILLS
+    mended = asyncio.run(policy(desk))
+    assert mended["cleanup.policy"] == "compact"
+    assert mended["message.timestamp.type"] == "LogAppendTime"
     raw = asyncio.run(raw_records(desk))
     everything = b"".join(part for record in raw for part in record)
     for secret in (b"sample-access", b"sample-refresh", DEFAULT_CLIENT_SECRET.encode(), first.encode()):

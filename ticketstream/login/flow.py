@@ -78,6 +78,9 @@ async def log_in(
             granted = await stored.endpoint.first(
                 code, redirect_uri=redirect, verifier=verifier, scope=settings.zendesk.oauth_scope
             )
+            if settings.zendesk.oauth_client_secret is None and granted.refresh_token is not None:
+                # PKCE stands for a secret here, but not in a renewal: better to know that now.
+                granted = await stored.endpoint.renewed(granted.refresh_token)
         except GrantRefusedError as error:
             raise UserError(
                 f"Zendesk does not take the code ({error}); it is good for one use within 120 s: run "

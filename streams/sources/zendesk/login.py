@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from streams.secrets import keep_secret
 
-_WEEK: Final = 7 * 86_400.0
+_SOON_SECONDS: Final = 5 * 86_400.0
 Grant = Literal["client_credentials", "refresh_token", "oauth_token", "api_token"]
 
 
@@ -17,8 +16,8 @@ class LoginStatus:
     """How a login stands; all times are Unix seconds by this machine's clock.
 
     ``life`` is how many seconds an access token lives and ``token_ends`` when the present one ends; ``ends``
-    is when the login ends unless a person does something, or it is renewed before: then it ``lasts`` so many
-    seconds anew. None where nobody knows, or where there is no end.
+    is when the login ends unless a person does something, or it is renewed before. None where nobody knows, or
+    where there is no end.
     ``refused`` is why Zendesk does not let the login in, None while it does. ``renewed`` are the tokens got,
     ``renewals_failed`` and ``renewals_refused`` the requests for one that gave none; ``refusals`` are the
     calls that were answered 401. ``renewed_by`` names the process that got the present token for all.
@@ -29,7 +28,6 @@ class LoginStatus:
     life: float | None = None
     token_ends: float | None = None
     ends: float | None = None
-    lasts: float | None = None
     refused: str | None = None
     renewed: int = 0
     renewals_failed: int = 0
@@ -38,10 +36,8 @@ class LoginStatus:
     renewed_by: str | None = None
 
     def ends_soon(self, now: float) -> bool:
-        """Say whether the login ends within a week, or a quarter of what it lasts where that is less."""
-        if self.ends is None:
-            return False
-        return self.ends - now < min(_WEEK, math.inf if self.lasts is None else self.lasts / 4)
+        """Say whether the login ends within five days: a refresh token lives 7 to 90 from each renewal."""
+        return self.ends is not None and self.ends - now < _SOON_SECONDS
 
 
 class Login(Protocol):
