@@ -18,7 +18,7 @@ from agents.login_view import Clock, LoginView, Seed
 from agents.renewing_login import RenewingLogin
 from agents.stored_login import StoredLogin
 from schemas.errors import UnavailableError
-from schemas.logins import LoginRecord
+from schemas.logins import LoginRecord, login_key
 from streams.sources.zendesk.renewal.exchange import TokenEndpoint
 from streams.sources.zendesk.renewal.sealing import Seal, chain_of
 from ticketstream.sample.zendesk.oauth import Authority, OAuthError
@@ -45,7 +45,16 @@ class FakeTopic:
         self.clock = clock
         self.records: list[tuple[LoginRecord, float]] = []
         self.readers: list[OnRecord] = []
+        self.erased: set[bytes] = set()
         self.away = False
+
+    def compacted(self) -> list[tuple[LoginRecord, float]]:
+        """Return the newest of each key, without what was erased: as little as Kafka may have kept."""
+        newest = {
+            login_key(ACCOUNT, CLIENT_ID, record): number for number, (record, _) in enumerate(self.records)
+        }
+        kept = sorted(number for key, number in newest.items() if key not in self.erased)
+        return [self.records[number] for number in kept]
 
     def add(self, record: LoginRecord) -> None:
         at = self.clock.now
@@ -66,7 +75,7 @@ class FakeRecords:
         if self._topic.away:
             raise UnavailableError("Kafka is away")
         self._reader = on_record
-        for record, at in list(self._topic.records):
+        for record, at in self._topic.compacted():
             on_record(record, at)
         self._topic.readers.append(on_record)
 
@@ -77,6 +86,7 @@ class FakeRecords:
             raise UnavailableError("Kafka is away")
         for record in records:
             self._topic.add(record)
+        self._topic.erased |= {login_key(ACCOUNT, CLIENT_ID, record) for record in erased}
 
     async def aclose(self) -> None:
         if self._reader in self._topic.readers:

@@ -16,8 +16,8 @@ class LoginStatus:
     """How a login stands; all times are Unix seconds by this machine's clock.
 
     ``life`` is how many seconds an access token lives and ``token_ends`` when the present one ends; ``ends``
-    is when the login ends unless a person does something, or it is renewed before. None where nobody knows, or
-    where there is no end.
+    is when the login ends unless a person does something, or it is renewed before. None where nobody knows,
+    or where there is no end.
     ``refused`` is why Zendesk does not let the login in, None while it does. ``renewed`` are the tokens got,
     ``renewals_failed`` and ``renewals_refused`` the requests for one that gave none; ``refusals`` are the
     calls that were answered 401. ``renewed_by`` names the process that got the present token for all.
