@@ -9,6 +9,7 @@ follows the records, so the new pair is with all processes as soon as Kafka has 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final
 
 import structlog
@@ -20,6 +21,9 @@ from schemas.logins import Cause, LoginPair
 from streams.sources.zendesk.login import LoginStatus
 
 _FRESH_SECONDS: Final = 60.0
+_REPLACED_A_MINUTE: Final = 20
+"""More renewals than this are not made for 401s: then it is no matter of tokens, but of what is asked."""
+_MINUTE: Final = 60.0
 _REST_SECONDS: Final = 1.0
 _LONGEST_REST_SECONDS: Final = 30.0
 _CLOSE_SECONDS: Final = 20.0
@@ -41,6 +45,7 @@ class RenewingLogin:
         self._renewal: asyncio.Task[None] | None = None
         self._failure: TicketstreamError | None = None
         self._failures = 0
+        self._replaced: deque[float] = deque(maxlen=_REPLACED_A_MINUTE)
         self._wrong: str | None = None
         self._rest_until = float("-inf")
         self._quiet_until = float("-inf")
@@ -96,9 +101,12 @@ class RenewingLogin:
             return True
         if self._clock.now() < self._view.elsewhere_until and await self._another_than(held):
             return True
-        if self._is_fresh(held):
+        replaced = self._replaced
+        useless = len(replaced) == _REPLACED_A_MINUTE and self._clock.now() - replaced[0] < _MINUTE
+        if self._is_fresh(held) or useless:
             self._wrong = f"Zendesk answers 401 to tokens that it has just given; check {self.variables}"
             return False
+        replaced.append(self._clock.now())
         await self._renewed(held.pair, "refused")
         return self._view.held is not held
 

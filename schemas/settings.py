@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
@@ -51,6 +51,11 @@ class WeaviateSettings(_Group):
     api_key: SecretStr | None = Field(None, description="Weaviate's API key, where it asks for one")
 
 
+def _words(value: object) -> object:
+    """Return words as OAuth wants them, one blank apart."""
+    return " ".join(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
 class ZendeskSettings(_Group):
     """How to reach Zendesk, and what its plan allows."""
 
@@ -66,7 +71,7 @@ class ZendeskSettings(_Group):
     oauth_client_secret: SecretStr | None = Field(
         None, description="the OAuth client's secret; goes with OAUTH_CLIENT_ID"
     )
-    oauth_scope: str = Field(
+    oauth_scope: Annotated[str, BeforeValidator(_words)] = Field(
         "read",
         pattern=r"^[a-z_]+(:[a-z_]+)?( [a-z_]+(:[a-z_]+)?)*$",
         description="what access tokens may do, words apart by blanks",

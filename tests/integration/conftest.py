@@ -51,6 +51,7 @@ def shared_desk(stacks: Stacks) -> Iterator[Desk]:
         # The worker of the first slot shows its metrics here, however often it is started.
         (port,) = free_ports(1)
         desk.environment[f"{PREFIX}METRICS_PORT"] = str(port)
+        desk.log_in_by_client(20)
         yield desk
 
 

@@ -41,6 +41,7 @@ from ticketstream.records.commands import command_record, new_import_id
 from ticketstream.records.imports import ImportWatch
 from ticketstream.records.reader import TopicReader
 from ticketstream.records.workers import active_workers
+from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from ticketstream.sample.zendesk.control import SampleZendeskControl
 from ticketstream.stack.api import LocalStack
 from ticketstream.stack.options import StackOptions
@@ -75,6 +76,16 @@ class Desk:
         self.zendesk = SampleZendeskControl(self.settings.zendesk_url)
         self.account = self.settings.account
         self._log_file.write_bytes(b"")
+
+    def log_in_by_client(self, seconds: float) -> None:
+        """Have all that is started from now on log in by OAuth client, with tokens that live so long."""
+        self.zendesk.set_oauth(access_seconds=seconds)
+        self.environment.pop(f"{PREFIX}ZENDESK__OAUTH_TOKEN", None)
+        self.environment |= {
+            f"{PREFIX}ZENDESK__OAUTH_CLIENT_ID": DEFAULT_CLIENT_ID,
+            f"{PREFIX}ZENDESK__OAUTH_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
+        }
+        self.settings = settings_of(self.environment)
 
     def _samples(self) -> dict[str, int | None]:
         """Return the processes of the sample services, by name."""

@@ -32,6 +32,7 @@ TIME = "2026-01-01T00:00:00Z"
 def desk(stacks: Stacks) -> Iterator[Desk]:
     """A desk of this module: its files and poison would spoil the account that other tests compare."""
     with stacks.desk(TICKETS) as desk:
+        desk.log_in_by_client(10)
         yield desk
 
 
@@ -256,14 +257,14 @@ async def begin_file_import(desk: Desk, file: Path, total: int) -> str:
 def test_a_wrong_login_starts_nothing(desk: Desk) -> None:
     before = len(asked(desk, "imports", "list"))
     own = desk.environment
-    desk.environment = own | {"TICKETSTREAM_ZENDESK__OAUTH_TOKEN": "wrong"}
+    desk.environment = own | {"TICKETSTREAM_ZENDESK__OAUTH_CLIENT_SECRET": "wrong"}
     try:
         done = desk.command("import")
         health = asked(desk, "doctor", status=1)
     finally:
         desk.environment = own
     assert done.returncode == 1
-    assert "TICKETSTREAM_ZENDESK__OAUTH_TOKEN" in done.stderr
+    assert "TICKETSTREAM_ZENDESK__OAUTH_CLIENT_SECRET" in done.stderr
     assert done.stderr.count("\n") == 1
     assert len(asked(desk, "imports", "list")) == before
     assert [one["check"] for one in health["checks"] if one["verdict"] == "fail"] == ["zendesk"]

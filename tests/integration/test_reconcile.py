@@ -34,6 +34,7 @@ UNKNOWN = 4_711
 def desk(stacks: Stacks) -> Iterator[Desk]:
     """A desk of this module, imported, with a worker that follows it."""
     with stacks.desk(TICKETS) as desk:
+        desk.log_in_by_client(10)
         desk.worker()
         asyncio.run(desk.whole_import())
         yield desk

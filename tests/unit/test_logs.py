@@ -152,6 +152,24 @@ logging.getLogger("httpx").error("no\\nway: %s", secret)
     assert all(line.startswith("{") == (form == "json") for line in found)
 
 
+def test_secrets_that_were_got_while_it_runs_are_black_too() -> None:
+    code = """
+from streams.secrets import keep_secret
+keep_secret("access-token-of-now")
+log.warning("sent Bearer access-token-of-now")
+logging.getLogger("httpx").error("Authorization: %s", "Bearer access-token-of-now")
+for number in range(200):
+    keep_secret(f"later-token-{number}")
+log.warning("the newest is later-token-199")
+"""
+    found = entries(code)
+    assert [each["event"] for each in found] == [
+        "sent Bearer ***",
+        "Authorization: Bearer ***",
+        "the newest is ***",
+    ]
+
+
 @pytest.mark.parametrize(
     ("level", "shown"),
     [

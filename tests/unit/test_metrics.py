@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from streams.embeddings.observe import EmbeddingCall
 from streams.limits import QuotaShare
 from streams.metrics import Metrics
 from streams.metrics.exposition import Labelled
+from streams.sources.zendesk.login import StaticLogin
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -75,6 +77,22 @@ def test_a_quota_is_read_where_it_is_kept() -> None:
     assert value(metrics, "quota_per_minute", **place) == 200
     assert value(metrics, "quota_used_total", **place) == 17
     assert value(metrics, "quota_remaining", **place) == 123
+
+
+async def test_a_login_is_read_where_it_stands() -> None:
+    metrics = Metrics()
+    assert value(metrics, "zendesk_login_refused") == 0
+    assert value(metrics, "zendesk_token_requests_total", outcome="failed") == 0
+    assert value(metrics, "zendesk_login_end_timestamp_seconds") == math.inf
+    login = StaticLogin("Basic x", "VARIABLES", "api_token", 1_809_043_200.0)
+    metrics.login.show(login)
+    await login.refused("Basic x")
+    assert value(metrics, "zendesk_login_refused") == 1
+    assert value(metrics, "zendesk_login_refusals_total") == 1
+    assert value(metrics, "zendesk_login_end_timestamp_seconds") == 1_809_043_200.0
+    assert value(metrics, "zendesk_token_end_timestamp_seconds") == math.inf
+    login.accepted("Basic x")
+    assert value(metrics, "zendesk_login_refused") == 0
 
 
 def test_what_lies_unread_is_as_old_as_the_look_that_found_it() -> None:

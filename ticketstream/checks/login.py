@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from schemas.settings import PREFIX, Settings
 from streams.sources.zendesk.auth import API_TOKEN, CLIENT_ID, CLIENT_SECRET, OAUTH_TOKEN
-from streams.sources.zendesk.login import LoginStatus
+from streams.sources.zendesk.login import Grant, LoginStatus
 from ticketstream.checks.finding import Finding
 from ticketstream.untrusted import one_line
 
@@ -16,6 +16,13 @@ _LOG_IN: Final = "run `ticketstream login`"
 _MEND: Final = (
     f"make a confidential OAuth client and set {CLIENT_ID} and {CLIENT_SECRET} (docs/logins.md says how)"
 )
+
+_WORDS: Final[dict[Grant, str]] = {
+    "client_credentials": "an OAuth client",
+    "refresh_token": "a refresh token",
+    "oauth_token": "an access token",
+    "api_token": "an API token",
+}
 
 
 def login_finding(settings: Settings, status: LoginStatus, now: float) -> Finding:
@@ -51,6 +58,20 @@ def login_finding(settings: Settings, status: LoginStatus, now: float) -> Findin
     return Finding(NAME, "ok", words)
 
 
+def login_document(status: LoginStatus, now: float) -> dict[str, Any]:
+    """Return what the overview tells of a login; ``now`` is in Unix seconds."""
+    return {"grant": status.grant, "ends": status.ends, "notice": _notice(status, now)}
+
+
+def _notice(status: LoginStatus, now: float) -> str | None:
+    """Say that a person must do something before the login ends, or since it has."""
+    if status.ends is None or (status.grant != "api_token" and not status.ends_soon(now)):
+        return None
+    has = "has ended" if status.ends <= now else "ends"
+    mend = _MEND if status.grant == "api_token" else _LOG_IN
+    return f"Zendesk's login ({_WORDS[status.grant]}) {has} on {_day(status.ends)}: {mend}"
+
+
 def _token(status: LoginStatus) -> str:
     if status.token_ends is None:
         return "Zendesk does not tell when its access tokens end; one that is refused is replaced at once"
@@ -78,3 +99,7 @@ def _life(seconds: float) -> str:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -51,6 +51,11 @@ class LoginCheck:
             self._login = login_for(self._settings)
         return self._login
 
+    @property
+    def status(self) -> LoginStatus | None:
+        """How the login stands; None before anybody has asked."""
+        return None if self._login is None else self._login.status()
+
     async def ask(self, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
         """Ask with one call.
 

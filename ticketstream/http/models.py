@@ -167,6 +167,16 @@ class LetterCount(_Answer):
     open: int | None
 
 
+class LoginState(_Answer):
+    """Zendesk's login, as `serve` itself uses it."""
+
+    grant: Literal["client_credentials", "refresh_token", "oauth_token", "api_token"]
+    ends: Moment | None = Field(
+        description="when it ends unless a person does something; null without an end"
+    )
+    notice: str | None = Field(description="what a person has to do before it ends")
+
+
 class Overview(_Answer):
     """The state of everything."""
 
@@ -185,6 +195,7 @@ class Overview(_Answer):
     dead_letters: LetterCount
     imports: list[Import] = Field(description="those that run")
     embedding_paused: str | None
+    login: LoginState | None = Field(description="null where there is none, or until it was used")
 
 
 class Point(_Answer):

@@ -22,12 +22,13 @@ def overview(
     *,
     chunks: int | None,
     away: Mapping[str, str],
+    login: Mapping[str, Any] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
     """Return the document of ``GET /api/v1/overview``.
 
     ``chunks`` is how many there are in Weaviate, None where it is not known; ``away`` names the services
-    that do not answer, and why. What is not known is null.
+    that do not answer, and why; ``login`` is what is known of Zendesk's. What is not known is null.
     """
     now = clock()
     known = not follower.away
@@ -86,6 +87,7 @@ def overview(
         "dead_letters": {"open": follower.open_letters},
         "imports": [follower.imports.document(known, paused) for known in running],
         "embedding_paused": paused,
+        "login": login,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from schemas.settings import Settings
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from ticketstream.checks.login import login_document
 from ticketstream.checks.zendesk import LoginCheck
 from ticketstream.records.searching import Searcher
 
@@ -47,6 +49,11 @@ class Services:
     def away(self) -> Mapping[str, str]:
         """The services that do not answer, and why; one that has not been looked at is none of them."""
         return {name: why for name, why in self.reasons.items() if why is not None and why != _NOT_YET}
+
+    def login_state(self) -> dict[str, Any] | None:
+        """Return grant and end of Zendesk's login, and what to do when that is near; None while unknown."""
+        status = self.login.status
+        return None if status is None else login_document(status, time.time())
 
     async def run(self) -> None:
         """Look for ever."""

@@ -36,7 +36,13 @@ class Watch:
     def overview(self) -> dict[str, Any]:
         """Return the overview as it is now."""
         services = self.services
-        return overview(self.follower, self._settings, chunks=services.chunks, away=services.away)
+        return overview(
+            self.follower,
+            self._settings,
+            chunks=services.chunks,
+            away=services.away,
+            login=services.login_state(),
+        )
 
     def dependencies(self) -> dict[str, str | None]:
         """Return each thing the pipeline stands on, with why it is not ready, or None."""

@@ -203,7 +203,9 @@ class ZendeskClient:
             self.general.answered()
         self._observe(heading, seconds)
         failure = error_of(status, heading, body, _name(target), self.login.variables)
-        if status != 401 and authorization is not self._accepted:
+        # An error of the server may come from before anybody has looked at the login.
+        let_in = failure is None or isinstance(failure, RefusedError)
+        if let_in and authorization is not self._accepted:
             self._accepted = authorization
             self.login.accepted(authorization)
         if failure is None:

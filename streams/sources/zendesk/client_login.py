@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,7 +22,10 @@ RENEWED_UNTIL: Final = 0.85
 """The part of a token's life after which it is renewed: between these, so that processes that started
 together do not ask together."""
 FRESH_SECONDS: Final = 60.0
-"""A token that no call has been let in with is fresh for so long: a 401 to it is no matter of its age."""
+"""A token that no call has been let in with is fresh for so long, at most half its life: a 401 to it is no
+matter of its age."""
+_REPLACED_A_MINUTE: Final = 30
+"""More tokens than this are not got because of 401s: then it is no matter of tokens, but of what is asked."""
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 15.0
 
@@ -36,6 +40,10 @@ class _Token:
     ends_at: float
     life: float | None
     accepted: bool = False
+
+    @property
+    def fresh_for(self) -> float:
+        return min(FRESH_SECONDS, (self.ends_at - self.got_at) / 2)
 
 
 class ClientLogin:
@@ -71,6 +79,7 @@ class ClientLogin:
         self._distrusted = False
         """Whether a fresh token was refused, and none has been let in since."""
         self._again_at = -math.inf
+        self._replaced: deque[float] = deque(maxlen=_REPLACED_A_MINUTE)
         self._failures = 0
         self._renewed = 0
         self._failed = 0
@@ -99,13 +108,19 @@ class ClientLogin:
                 self._succeeded()
 
     async def refused(self, authorization: str) -> bool:
-        """Get another token; False when the refused one is fresh, for then the login is wrong."""
+        """Get another token.
+
+        False when the refused one is fresh, for then the login is wrong; or when new ones do not help.
+        """
         self._refusals += 1
         token = self._token
         if token is None or authorization != token.header:
             return True
+        now = self._clock()
+        if len(self._replaced) == _REPLACED_A_MINUTE and now - self._replaced[0] < 60:
+            return False
         self._token = None
-        if not token.accepted and self._clock() - token.got_at < FRESH_SECONDS:
+        if not token.accepted and now - token.got_at < token.fresh_for:
             self._distrusted = True
             self._fail(
                 CredentialsError(
@@ -114,6 +129,7 @@ class ClientLogin:
                 )
             )
             return False
+        self._replaced.append(now)
         await self._next()
         return True
 

@@ -33,6 +33,15 @@ export function setUpHeadline() {
     byId("reason").replaceChildren(...withCommands(text));
   }
 
+  /** Say in a line that the login ends, where a person has to do something. */
+  function notice(text) {
+    const line = byId("login-notice");
+    if (line.dataset.text === text) return;
+    line.dataset.text = text;
+    line.hidden = !text;
+    line.replaceChildren(...withCommands(text));
+  }
+
   function figure(key, name, value, note = "", tone = "") {
     let parts = shown.get(key);
     if (!parts) {
@@ -51,6 +60,7 @@ export function setUpHeadline() {
     show(overview) {
       const word = state(overview.state, overview.reason);
       document.title = `${word} · ${overview.account} · ticketstream`;
+      notice(overview.login?.notice ?? "");
       const { p50, p95, objective, changes } = overview.freshness;
       const late = p95 !== null && p95 > objective;
       figure(
