@@ -113,14 +113,9 @@ def test_killed_and_frozen_processes_lose_no_login_and_use_no_refresh_token_twic
     open_desk: OpenDesk, tmp_path: Path
 ) -> None:
     desk = open_desk(4)
-    desk.zendesk.set_oauth(access_seconds=ACCESS_SECONDS)
+    desk.log_in_by_client(ACCESS_SECONDS)
     first = desk.zendesk.issue_tokens()["refresh_token"]
-    del desk.environment[f"{PREFIX}ZENDESK__OAUTH_TOKEN"]
-    desk.environment |= {
-        f"{PREFIX}ZENDESK__OAUTH_CLIENT_ID": DEFAULT_CLIENT_ID,
-        f"{PREFIX}ZENDESK__OAUTH_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
-        f"{PREFIX}ZENDESK__OAUTH_REFRESH_TOKEN": first,
-    }
+    desk.environment[f"{PREFIX}ZENDESK__OAUTH_REFRESH_TOKEN"] = first
     asyncio.run(made_by_a_stranger(desk))
     callers = [Caller(desk, tmp_path / f"{number}.txt") for number in range(PROCESSES)]
     chance = random.Random(4)
