@@ -45,6 +45,7 @@ class RenewingLogin:
         self._renewal: asyncio.Task[None] | None = None
         self._failure: TicketstreamError | None = None
         self._failures = 0
+        self._waiting = 0
         self._replaced: deque[float] = deque(maxlen=_REPLACED_A_MINUTE)
         self._wrong: str | None = None
         self._rest_until = float("-inf")
@@ -193,7 +194,11 @@ class RenewingLogin:
         """Return another pair than ``replacing``; many callers wait for one renewal."""
         if self._failure is not None and self._clock.now() < self._rest_until:
             raise self._failure.with_traceback(None)
-        await asyncio.shield(self._begin(replacing, cause))
+        self._waiting += 1
+        try:
+            await asyncio.shield(self._begin(replacing, cause))
+        finally:
+            self._waiting -= 1
         if self._view.held is None:
             raise UnavailableError("Zendesk's login was renewed, but has not arrived yet")
         return self._view.held
@@ -221,7 +226,10 @@ class RenewingLogin:
             pause = max(pause, error.retry_after or 0.0)
         self._failure, self._rest_until = error, self._clock.now() + pause
         self._quiet()
-        structlog.get_logger().warning("the login was not renewed", error=error, wait_seconds=round(pause, 1))
+        if not self._waiting:  # or those who wait for it say so
+            structlog.get_logger().warning(
+                "the login was not renewed", error=error, wait_seconds=round(pause, 1)
+            )
 
     def _warn(self, pair: LoginPair) -> None:
         now = self._clock.wall()

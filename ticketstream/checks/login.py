@@ -49,7 +49,6 @@ def login_finding(settings: Settings, status: LoginStatus, now: float) -> Findin
     words = f"OAuth client {client.strip()}, grant {status.grant}{scope}: {_token(status)}{_unused(settings)}"
     if status.ends is None:
         return Finding(NAME, "ok", words)
-    words += f", got for all by {one_line(status.renewed_by)}" if status.renewed_by else ""
     if status.refused is not None:
         return Finding(NAME, "fail", f"{words}; then it is over: {status.refused}", _LOG_IN)
     words += f"; the login ends {_moment(status.ends)} unless it is renewed before"
@@ -75,9 +74,11 @@ def _notice(status: LoginStatus, now: float) -> str | None:
 def _token(status: LoginStatus) -> str:
     if status.token_ends is None:
         return "Zendesk does not tell when its access tokens end; one that is refused is replaced at once"
+    whose = f", got for all by {one_line(status.renewed_by)}," if status.renewed_by else ""
     life = f"lives {_life(status.life)}" if status.life else "ends"
     return (
-        f"an access token {life} and is renewed by itself; the present one ends {_moment(status.token_ends)}"
+        f"an access token {life} and is renewed by itself; the present one{whose} ends "
+        f"{_moment(status.token_ends)}"
     )
 
 
