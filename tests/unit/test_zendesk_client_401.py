@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import CredentialsError, UnavailableError
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.client import LoginAwayError, ZendeskClient
 from streams.sources.zendesk.login import LoginStatus
 from tests.zendesk_fixtures import unlimited
 
@@ -142,7 +142,9 @@ async def test_a_token_that_comes_later_is_waited_for() -> None:
     retried: list[Any] = []
     client = client_of(login, zendesk, on_retry=lambda *one: retried.append(one))
     assert await ask(client) == 1
-    assert len(retried) == 1 and zendesk.seen == ["one"]
+    assert zendesk.seen == ["one"]
+    ((_, error, *_),) = retried
+    assert isinstance(error, LoginAwayError)
 
 
 @pytest.mark.parametrize("its_own", [True, False])

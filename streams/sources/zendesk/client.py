@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -43,6 +44,10 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _STRANGE_ANSWERS: Final = 5
 _HEADERS: Final = 3
 """Headers a call tries in a row: the second may have been outdated by another process while it was sent."""
+
+
+class LoginAwayError(UnavailableError):
+    """There is no login for now: it says nothing of what was to be asked."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -133,15 +138,18 @@ class ZendeskClient:
             nonlocal calls
             headers = 0
             while True:
-                authorization = await self.login.authorization()
+                with _login_away():
+                    authorization = await self.login.authorization()
                 headers += 1
                 calls += 1
                 try:
                     return await self._exchange(target, endpoint, authorization)
                 except LoginRefusedError:
                     self._accepted = ""
+                    with _login_away():
+                        renewed = await self.login.refused(authorization)
                     # The place in the quota is kept: a call that was not let in used nothing of it.
-                    if not await self.login.refused(authorization) or headers >= _HEADERS:
+                    if not renewed or headers >= _HEADERS:
                         raise
 
         async def attempt() -> T:
@@ -253,6 +261,14 @@ class ZendeskClient:
         # The general limit answers in plain text, that of the incremental exports in JSON.
         own = endpoint in INCREMENTAL and heading.content_type == "application/json"
         (self.incremental if own else self.general).refused(error.retry_after)
+
+
+@contextmanager
+def _login_away() -> Iterator[None]:
+    try:
+        yield
+    except UnavailableError as error:
+        raise LoginAwayError(str(error), error.retry_after) from error
 
 
 def _name(target: str) -> str:
