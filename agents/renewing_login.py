@@ -47,6 +47,7 @@ class RenewingLogin:
         self._failures = 0
         self._waiting = 0
         self._replaced: deque[float] = deque(maxlen=_REPLACED_A_MINUTE)
+        self._refused_pair: LoginPair | None = None
         self._wrong: str | None = None
         self._rest_until = float("-inf")
         self._quiet_until = float("-inf")
@@ -103,11 +104,17 @@ class RenewingLogin:
         if self._clock.now() < self._view.elsewhere_until and await self._another_than(held):
             return True
         replaced = self._replaced
-        useless = len(replaced) == _REPLACED_A_MINUTE and self._clock.now() - replaced[0] < _MINUTE
+        useless = (
+            self._refused_pair is not held.pair
+            and len(replaced) == _REPLACED_A_MINUTE
+            and self._clock.now() - replaced[0] < _MINUTE
+        )
         if self._is_fresh(held) or useless:
             self._wrong = f"Zendesk answers 401 to tokens that it has just given; check {self.variables}"
             return False
-        replaced.append(self._clock.now())
+        if self._refused_pair is not held.pair:  # many calls may have met it
+            self._refused_pair = held.pair
+            replaced.append(self._clock.now())
         await self._renewed(held.pair, "refused")
         return self._view.held is not held
 

@@ -365,7 +365,7 @@ async def test_a_revoked_access_token_is_renewed_once_for_many_calls(scene: Scen
     for process in (one, two):
         process.login.accepted(await header(scene, process))
     scene.zendesk.revoke(access=True)
-    calls = [call(scene, process) for process in (one, two) for _ in range(20)]
+    calls = [call(scene, process) for process in (one, two) for _ in range(200)]
     await scene.clock.run(asyncio.gather(*calls))
     assert len(scene.asked) == 2
     assert one.login.status().refusals + two.login.status().refusals >= 2
@@ -388,6 +388,20 @@ async def test_a_login_that_is_let_in_nowhere_is_not_renewed_again_and_again(sce
     for process in processes:
         await scene.clock.run(call(scene, process))
         assert process.login.status().refused is None
+
+
+async def test_what_is_refused_with_every_token_does_not_renew_for_ever(scene: Scene) -> None:
+    process = scene.process(scene.first_token())
+    answers = []
+    for _ in range(60):
+        got = await header(scene, process)
+        process.login.accepted(got)  # other calls are let in
+        answers.append(await scene.clock.run(process.login.refused(got)))
+        scene.clock.now += 0.5
+    assert answers[0] is True and answers[-1] is False
+    assert len(scene.asked) <= 21
+    scene.clock.now += 60
+    assert await scene.clock.run(process.login.refused(await header(scene, process))) is True
 
 
 async def test_another_key_is_told_and_uses_nothing(scene: Scene) -> None:
