@@ -252,14 +252,6 @@ BOARD: Final = board(
             "Zendesk's login",
             [
                 plot(
-                    "Login refused",
-                    "1 while Zendesk does not let the login in: nothing can be read, and nothing is lost.",
-                    "none",
-                    (f"max by (account) (ticketstream_zendesk_login_refused{{{WORKER}}})", "{{account}}"),
-                    runbook="TicketstreamCredentialsRefused",
-                    width=6,
-                ),
-                plot(
                     "Login ends in",
                     "The login: an API token, or a refresh token, which a person must replace. The access token: "
                     "renewed by itself. Empty without an end.",
@@ -273,7 +265,7 @@ BOARD: Final = board(
                         "the access token",
                     ),
                     runbook="TicketstreamLoginEnds",
-                    width=6,
+                    width=8,
                 ),
                 plot(
                     "Requests for access tokens",
@@ -284,7 +276,7 @@ BOARD: Final = board(
                         "{{outcome}}",
                     ),
                     runbook="TicketstreamTokenRequestsFail",
-                    width=6,
+                    width=8,
                 ),
                 plot(
                     "Calls answered with 401",
@@ -292,7 +284,7 @@ BOARD: Final = board(
                     "reqps",
                     (f"sum(rate(ticketstream_zendesk_login_refusals_total{{{WORKER}}}[{RATE}]))", "calls"),
                     runbook="TicketstreamCredentialsRefused",
-                    width=6,
+                    width=8,
                 ),
             ],
         ),

@@ -1,4 +1,4 @@
-"""Zendesk's login: how it stands, when it ends, and the tokens that were asked for."""
+"""Zendesk's login: when it ends, the tokens that were asked for, and the calls that were not let in."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ class LoginMetrics:
     """Reads the login whenever somebody asks; +Inf stands for no end, or none that is known."""
 
     def __init__(self, make: Maker) -> None:
-        self.refused = make.gauge(
-            "zendesk_login_refused", "1 while Zendesk does not let the login in, and nothing can be read."
-        )
         self.ends = make.gauge(
             "zendesk_login_end_timestamp_seconds",
             "When the login ends unless a person does something; +Inf without an end.",
@@ -38,7 +35,6 @@ class LoginMetrics:
 
     def show(self, login: Login) -> None:
         """Show this login from now on."""
-        self.refused.set_function(lambda: float(login.status().refused is not None))
         self.ends.set_function(lambda: _end(login.status().ends))
         self.token_ends.set_function(lambda: _end(login.status().token_ends))
         self.requests.read("ok", by=lambda: login.status().renewed)

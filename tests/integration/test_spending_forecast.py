@@ -32,6 +32,7 @@ def forecast(desk: Desk, *arguments: str) -> dict[str, Any]:
 
 async def test_a_forecast_is_near_what_the_import_takes(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(TICKETS)
+    desk.log_in_by_client(20)
     desk.environment[f"{PREFIX}EMBEDDING__PROVIDER"] = "gemini"
     desk.settings = settings_of(desk.environment)
     theirs = dict(desk.environment)

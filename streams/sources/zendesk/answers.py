@@ -25,6 +25,8 @@ LONGEST_PAUSE: Final = 3600.0
 _REMAINING: Final = frozenset((b"ratelimit-remaining", b"rate-limit-remaining", b"x-rate-limit-remaining"))
 _RESET: Final = frozenset((b"ratelimit-reset", b"rate-limit-reset", b"x-rate-limit-reset"))
 _ENDPOINT: Final = b"zendesk-ratelimit-incremental"
+_LACKS_SCOPE: Final = "missing the following required scopes"
+"""Source: recorded answers of Zendesk to tokens with too small a scope."""
 _RETRYABLE: Final = frozenset((408, 409, 425))
 
 
@@ -120,6 +122,9 @@ def _error(status: int, heading: Heading, said: str, login_variables: str) -> Ti
         return UnavailableError(said, heading.retry_after)
     if status == 401:
         return LoginRefusedError(f"{said}: the login is not accepted; check {login_variables}")
+    if status == 403 and _LACKS_SCOPE in said:
+        # Of all there is of its kind, not of this one thing alone.
+        return CredentialsError(f"{said}: set {PREFIX}ZENDESK__OAUTH_SCOPE to what is asked for")
     if status == 403:
         return CredentialsError(
             f"{said}: the login may not do this; {login_variables} must belong to an administrator "

@@ -134,23 +134,9 @@ class ZendeskClient:
         target = ""
         calls = strange = 0
 
-        async def logged_in() -> tuple[Heading, bytes]:
+        def sent() -> None:
             nonlocal calls
-            headers = 0
-            while True:
-                with _login_away():
-                    authorization = await self.login.authorization()
-                headers += 1
-                calls += 1
-                try:
-                    return await self._exchange(target, endpoint, authorization)
-                except LoginRefusedError:
-                    self._accepted = ""
-                    with _login_away():
-                        renewed = await self.login.refused(authorization)
-                    # The place in the quota is kept: a call that was not let in used nothing of it.
-                    if not renewed or headers >= _HEADERS:
-                        raise
+            calls += 1
 
         async def attempt() -> T:
             nonlocal target, calls, strange
@@ -158,7 +144,7 @@ class ZendeskClient:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
-            heading, body = await logged_in()
+            heading, body = await self._exchange(target, endpoint, sent)
             try:
                 return decoder.decode(body)
             except UNREADABLE as error:
@@ -175,7 +161,30 @@ class ZendeskClient:
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
-    async def _exchange(self, target: str, endpoint: Endpoint, authorization: str) -> tuple[Heading, bytes]:
+    async def _exchange(
+        self, target: str, endpoint: Endpoint, sent: Callable[[], None] = lambda: None
+    ) -> tuple[Heading, bytes]:
+        """Return head and body of a success, and raise the error of anything else.
+
+        A 401 asks the login for another header; ``sent`` is told of each call.
+        """
+        headers = 0
+        while True:
+            with _login_away():
+                authorization = await self.login.authorization()
+            headers += 1
+            sent()
+            try:
+                return await self._send(target, endpoint, authorization)
+            except LoginRefusedError:
+                self._accepted = ""
+                with _login_away():
+                    renewed = await self.login.refused(authorization)
+                # The place in the quota is kept: a call that was not let in used nothing of it.
+                if not renewed or headers >= _HEADERS:
+                    raise
+
+    async def _send(self, target: str, endpoint: Endpoint, authorization: str) -> tuple[Heading, bytes]:
         """Send one request; returns head and body of a success, and raises the error of anything else."""
         self.calls += 1
         self._in_flight += 1
