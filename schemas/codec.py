@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.errors import DecodeError, UnknownSchemaError, quoting
 from schemas.imports import ImportCommand, ImportRecord
+from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.messages import (
     CommentEvents,
     CommentsOver,
@@ -40,6 +41,10 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     ReconcileReport: "reconcile-report/1",
     ImportCommand: "import-command/1",
     ImportRecord: "import-record/1",
+    LoginBegun: "login-begun/1",
+    LoginClaim: "login-claim/1",
+    LoginPair: "login-pair/1",
+    LoginDead: "login-dead/1",
 }
 
 _ENCODER: Final = msgspec.json.Encoder()

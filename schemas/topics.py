@@ -13,6 +13,8 @@ DEAD_LETTERS: Final = "tickets.dead-letters"
 IMPORT_COMMANDS: Final = "imports.commands"
 IMPORT_PROGRESS: Final = "imports.progress"
 RECONCILE_REPORTS: Final = "reconcile.reports"
+LOGINS: Final = "zendesk.logins"
+"""No topic of the pipeline: it has one partition, whatever the pipeline has."""
 
 COMPACTED: Final = frozenset({ENRICHED, EMBEDDED})
 """Topics that hold the newest state of each ticket for ever."""

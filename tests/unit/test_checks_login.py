@@ -59,13 +59,29 @@ def test_tokens_of_the_settings_come_with_a_warning_and_a_way_out() -> None:
     assert "docs/logins.md" in found.todo
 
 
-@pytest.mark.parametrize(("days", "verdict"), [(30, "ok"), (6, "warn")])
+@pytest.mark.parametrize(("days", "verdict"), [(30, "ok"), (7, "ok"), (4, "warn")])
 def test_a_login_that_a_person_must_replace_warns_days_before(days: int, verdict: str) -> None:
     status = LoginStatus("refresh_token", life=1800.0, token_ends=NOW + 900, ends=NOW + days * 86_400)
     found = finding(status, **CLIENT)
     assert found.verdict == verdict
     assert ("ticketstream login" in found.todo) == (verdict == "warn")
-    assert "the login ends 2026-12-" in found.message
+    assert "the login ends 202" in found.message
+
+
+def test_who_renews_is_told_and_that_nobody_can_any_more() -> None:
+    status = LoginStatus(
+        "refresh_token",
+        life=1800.0,
+        token_ends=NOW + 900,
+        ends=NOW + 30 * 86_400,
+        renewed_by="host, process 7",
+        refused="Zendesk does not take the refresh token any more",
+    )
+    found = finding(status, **CLIENT)
+    assert found.verdict == "fail"
+    assert "got for all by host, process 7" in found.message
+    assert "does not take the refresh token any more" in found.message
+    assert "ticketstream login" in found.todo
 
 
 def test_the_overview_says_only_what_a_person_has_to_do() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, schema_header
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.messages import (
     CommentEvents,
     CommentsOver,
@@ -109,6 +110,10 @@ EVERY = [
         stages={"embed/3": StageCounts(sent=1)},
         errors=["no"],
     ),
+    LoginBegun(1, "c"),
+    LoginClaim("c", 1, "me", 10.0),
+    LoginPair(1, "c", 2, 1.5, 2.5, 3.5, "refused", "host, process 7", "key", "c2VhbGVk"),
+    LoginDead("c", 2, "why"),
 ]
 
 

@@ -9,15 +9,14 @@ from schemas.settings import PREFIX, Settings
 from streams.sources.zendesk.auth import API_TOKEN, CLIENT_ID, CLIENT_SECRET, OAUTH_TOKEN
 from streams.sources.zendesk.login import Grant, LoginStatus
 from ticketstream.checks.finding import Finding
+from ticketstream.untrusted import one_line
 
 NAME: Final = "login"
-_DAY: Final = 86_400.0
-_SOON: Final = 7 * _DAY
+_LOG_IN: Final = "run `ticketstream login`"
 _MEND: Final = (
     f"make a confidential OAuth client and set {CLIENT_ID} and {CLIENT_SECRET} (docs/logins.md says how)"
 )
 
-_LOG_IN: Final = "run `ticketstream login`"
 _WORDS: Final[dict[Grant, str]] = {
     "client_credentials": "an OAuth client",
     "refresh_token": "a refresh token",
@@ -50,9 +49,12 @@ def login_finding(settings: Settings, status: LoginStatus, now: float) -> Findin
     words = f"OAuth client {client.strip()}, grant {status.grant}{scope}: {_token(status)}{_unused(settings)}"
     if status.ends is None:
         return Finding(NAME, "ok", words)
-    words += f"; the login ends {_moment(status.ends)} unless it is used before"
-    soon = status.ends - now < _SOON
-    return Finding(NAME, "warn" if soon else "ok", words, _LOG_IN if soon else "")
+    if status.refused is not None:
+        return Finding(NAME, "fail", f"{words}; then it is over: {status.refused}", _LOG_IN)
+    words += f"; the login ends {_moment(status.ends)} unless it is renewed before"
+    if status.ends_soon(now):
+        return Finding(NAME, "warn", words, f"have a worker run, which renews it, or {_LOG_IN}")
+    return Finding(NAME, "ok", words)
 
 
 def login_document(status: LoginStatus, now: float) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def login_document(status: LoginStatus, now: float) -> dict[str, Any]:
 
 def _notice(status: LoginStatus, now: float) -> str | None:
     """Say that a person must do something before the login ends, or since it has."""
-    if status.ends is None or (status.grant != "api_token" and status.ends - now >= _SOON):
+    if status.ends is None or (status.grant != "api_token" and not status.ends_soon(now)):
         return None
     has = "has ended" if status.ends <= now else "ends"
     mend = _MEND if status.grant == "api_token" else _LOG_IN
@@ -72,9 +74,11 @@ def _notice(status: LoginStatus, now: float) -> str | None:
 def _token(status: LoginStatus) -> str:
     if status.token_ends is None:
         return "Zendesk does not tell when its access tokens end; one that is refused is replaced at once"
+    whose = f", got for all by {one_line(status.renewed_by)}," if status.renewed_by else ""
     life = f"lives {_life(status.life)}" if status.life else "ends"
     return (
-        f"an access token {life} and is renewed by itself; the present one ends {_moment(status.token_ends)}"
+        f"an access token {life} and is renewed by itself; the present one{whose} ends "
+        f"{_moment(status.token_ends)}"
     )
 
 

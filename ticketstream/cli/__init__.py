@@ -23,6 +23,7 @@ CTRL_C: Final = 130
 COMMAND_MODULES: Final = (
     "ticketstream.cli.demo",
     "ticketstream.cli.stack",
+    "ticketstream.cli.login",
     "ticketstream.cli.doctor",
     "ticketstream.cli.worker",
     "ticketstream.cli.serve",

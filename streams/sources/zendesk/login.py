@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from streams.secrets import keep_secret
 
+_SOON_SECONDS: Final = 5 * 86_400.0
 Grant = Literal["client_credentials", "refresh_token", "oauth_token", "api_token"]
 
 
@@ -15,10 +16,11 @@ class LoginStatus:
     """How a login stands; all times are Unix seconds by this machine's clock.
 
     ``life`` is how many seconds an access token lives and ``token_ends`` when the present one ends; ``ends``
-    is when the login ends unless a person does something. None where nobody knows, or where there is no end.
+    is when the login ends unless a person does something, or it is renewed before. None where nobody knows,
+    or where there is no end.
     ``refused`` is why Zendesk does not let the login in, None while it does. ``renewed`` are the tokens got,
     ``renewals_failed`` and ``renewals_refused`` the requests for one that gave none; ``refusals`` are the
-    calls that were answered 401.
+    calls that were answered 401. ``renewed_by`` names the process that got the present token for all.
     """
 
     grant: Grant
@@ -31,6 +33,11 @@ class LoginStatus:
     renewals_failed: int = 0
     renewals_refused: int = 0
     refusals: int = 0
+    renewed_by: str | None = None
+
+    def ends_soon(self, now: float) -> bool:
+        """Say whether the login ends within five days: a refresh token lives 7 to 90 from each renewal."""
+        return self.ends is not None and self.ends - now < _SOON_SECONDS
 
 
 class Login(Protocol):

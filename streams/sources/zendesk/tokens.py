@@ -23,7 +23,7 @@ from streams.sources.zendesk.transport import PooledTransport
 
 ASKED_SECONDS: Final = 1_800
 """The life that is asked for: Zendesk's own default, which nobody has to be asked about."""
-_PATH: Final = "/oauth/tokens"
+TOKENS_PATH: Final = "/oauth/tokens"
 _TIMEOUT: Final = 15.0
 _LARGEST_BYTES: Final = 256 * 1024
 _LONGEST_TOKEN: Final = 8_192
@@ -33,17 +33,25 @@ _PASSING: Final = frozenset((404, 408, 409, 425))
 """Statuses that may pass by themselves: 404 too, which an account answers while it is moved."""
 
 
+class GrantRefusedError(CredentialsError):
+    """``invalid_grant``: this code or refresh token gives no tokens, now or later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """An access token; ``seconds`` is its life, None when Zendesk does not say."""
+    """An access token and, with some grants, a refresh token; None where Zendesk does not name a life."""
 
     access_token: str = field(repr=False)
     seconds: float | None
+    refresh_token: str | None = field(default=None, repr=False)
+    refresh_seconds: float | None = None
 
 
 class _Answer(msgspec.Struct):
     access_token: Any = None
     expires_in: Any = None
+    refresh_token: Any = None
+    refresh_token_expires_in: Any = None
     error: Any = None
 
 
@@ -86,7 +94,7 @@ class ClientCredentials:
         Raises CredentialsError when Zendesk refuses the client, RateLimitedError, and UnavailableError for
         everything that may pass.
         """
-        where = self._base + _PATH
+        where = self._base + TOKENS_PATH
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -98,7 +106,7 @@ class ClientCredentials:
             async with asyncio.timeout(self._timeout):
                 response = await transport.handle_async_request(request)
                 try:
-                    body = await _read(response, where)
+                    body = await read_body(response, where)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -121,11 +129,10 @@ def granted(response: httpx.Response, body: bytes, where: str) -> Granted:
         answer = _Answer()
     if not 200 <= status < 300:
         raise _refusal(status, answer.error, where, read_heading(response.headers.raw).retry_after)
-    token = answer.access_token
-    if not (isinstance(token, str) and 0 < len(token) <= _LONGEST_TOKEN and _sendable(token)):
+    token, refresh = _token(answer.access_token), _token(answer.refresh_token)
+    if token is None:
         raise UnavailableError(f"{where} answered {status}, but without an access token")
-    keep_secret(token)
-    return Granted(token, _life(answer.expires_in))
+    return Granted(token, _life(answer.expires_in), refresh, _life(answer.refresh_token_expires_in))
 
 
 def _refusal(status: int, code: Any, where: str, retry_after: float | None) -> TicketstreamError:
@@ -140,6 +147,8 @@ def _refusal(status: int, code: Any, where: str, retry_after: float | None) -> T
             f"{PREFIX}ZENDESK__BASE_URL",
             retry_after,
         )
+    if named == "invalid_grant":
+        return GrantRefusedError(f"{said}: the code or refresh token is used up, revoked or has ended")
     if named == "unauthorized_client":
         mend = (
             f"the OAuth client may not use the grant client_credentials: it must be a confidential one "
@@ -155,7 +164,8 @@ def _refusal(status: int, code: Any, where: str, retry_after: float | None) -> T
     return CredentialsError(f"{said}: {mend}")
 
 
-async def _read(response: httpx.Response, where: str) -> bytes:
+async def read_body(response: httpx.Response, where: str) -> bytes:
+    """Return the body of an answer; raises UnavailableError for one that is far too large."""
     parts = bytearray()
     async for chunk in response.aiter_bytes():
         parts += chunk
@@ -164,8 +174,13 @@ async def _read(response: httpx.Response, where: str) -> bytes:
     return bytes(parts)
 
 
-def _sendable(token: str) -> bool:
-    return token.isascii() and token.isprintable() and " " not in token
+def _token(value: Any) -> str | None:
+    """Return a token that a header can carry, or None; no log shows it from now on."""
+    good = isinstance(value, str) and 0 < len(value) <= _LONGEST_TOKEN and value.isascii()
+    if not good or not value.isprintable() or " " in value:
+        return None
+    keep_secret(value)
+    return str(value)
 
 
 def _life(value: Any) -> float | None:

@@ -1,0 +1,1 @@
+"""Access tokens that are renewed with a refresh token, which serves once: what is sealed, asked and known."""

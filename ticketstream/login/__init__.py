@@ -1,0 +1,1 @@
+"""``ticketstream login``: a person lets an OAuth client in, and the first pair is stored."""
