@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
+from agents.topic_admin import described, make_topics, set_topic, settings_of
+from agents.topic_settings import differences, mended
 from agents.topics import replicas_of
 from schemas.errors import UnavailableError
 from schemas.settings import PREFIX
 from schemas.topics import LOGINS
 
-_TOPIC_EXISTS: Final = 36
 _HOUR_MS: Final = 3600 * 1000
 _SAFE_REPLICAS: Final = 3
 
@@ -68,27 +67,14 @@ def away(bootstrap_servers: str, error: BaseException) -> UnavailableError:
 
 
 async def _ensure(admin: AIOKafkaAdminClient) -> None:
-    # All topics: some brokers create a topic that is asked for by name.
-    if LOGINS not in await admin.list_topics():
+    there = await described(admin)
+    if LOGINS not in there:
         replicas = await replicas_of(admin)
-        new = NewTopic(LOGINS, 1, replicas, topic_configs=login_topic_config(replicas))
-        answer = await admin.create_topics([new])
-        _raise_for([error[:2] for error in answer.topic_errors], _TOPIC_EXISTS)
+        await make_topics(admin, [NewTopic(LOGINS, 1, replicas, topic_configs=login_topic_config(replicas))])
         return
-    resource = ConfigResource(ConfigResourceType.TOPIC, LOGINS)
-    (answer,) = await admin.describe_configs([resource])
-    found = {entry[0]: entry[1] for entry in answer.resources[0][4]}
-    wanted = login_topic_config(1)
+    found = (await settings_of(admin, [LOGINS]))[LOGINS]
+    wanted = login_topic_config(len(there[LOGINS][0]["replicas"]))
     # Somebody else's hand, or a broker that makes topics by itself: that would forget the login in a week.
-    if any(found.get(name) != wanted[name] for name in ("cleanup.policy", "message.timestamp.type")):
-        (described,) = await admin.describe_topics([LOGINS])
-        mended = login_topic_config(len(described["partitions"][0]["replicas"]))
-        resource = ConfigResource(ConfigResourceType.TOPIC, LOGINS, mended)
-        (answer,) = await admin.alter_configs([resource])
-        _raise_for([(LOGINS, error[0]) for error in answer.resources], 0)
-
-
-def _raise_for(errors: Collection[Any], harmless: int) -> None:
-    for topic, code in errors:
-        if code not in (0, harmless):
-            raise UnavailableError(f"Kafka refuses to set up the topic {topic}: {for_code(code).__name__}")
+    mends = [each for each in differences(found, wanted) if each.is_mended]
+    if mends:
+        await set_topic(admin, LOGINS, mended(found, mends))

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 _EXACT: Final = frozenset({"cleanup.policy", "message.timestamp.type"})
-_AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "max.message.bytes"})
+_AT_LEAST: Final = frozenset(
+    {"retention.ms", "retention.bytes", "max.message.bytes", "min.compaction.lag.ms", "min.insync.replicas"}
+)
 _UNLIMITED: Final = frozenset({"retention.ms", "retention.bytes"})
 """Here -1 is more than any number. Source: Apache Kafka's documentation, "Topic Configs"."""
 
