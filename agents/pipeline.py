@@ -22,6 +22,7 @@ from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
+from agents.places import rest
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
@@ -43,7 +44,7 @@ from streams.limits import Lane, QuotaShare
 from streams.limits.adaptive import Adaptive
 from streams.limits.gate import Gate
 from streams.metrics.make import Maker
-from streams.retries import retrying
+from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
@@ -65,6 +66,9 @@ _EMBEDDING: Final = 4
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 HELD: Final = 400
+_AHEAD: Final = 5_000
+"""So many tickets may be done that are not acknowledged, because one before them in their partition is tried
+again: a kilobyte or two each. After a crash they come once more, and cost a look into a table."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -83,6 +87,8 @@ _NO_LIMIT: Final = 1e12
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
 _IDLE_SECONDS: Final = 0.2
+_RESTING: Final = RetryPolicy(sleep=rest)
+"""Never gives up; who waits takes no place among those that are worked on."""
 
 
 class Pipeline:
@@ -177,9 +183,16 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
+        self.enrich_live = self._engine(
+            enrich.STAGE, enriching, working=self._gates["live"], ahead=_AHEAD, locks=locks
+        )
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks, entry=self._backlog.entry
+            enrich.STAGE,
+            enriching,
+            working=self._gates["backfill"],
+            ahead=_AHEAD,
+            locks=locks,
+            entry=self._backlog.entry,
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
@@ -292,6 +305,7 @@ class Pipeline:
             login,
             general=self._general,
             incremental=self._incremental,
+            retry=_RESTING,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
         )
@@ -340,6 +354,7 @@ class Pipeline:
         *,
         working: int | Gate = HELD,
         held: int = HELD,
+        ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -354,9 +369,11 @@ class Pipeline:
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
+            ahead=ahead,
             locks=locks,
             may_overtake=may_overtake,
             entry=entry,
+            retry=_RESTING,
             tracing=self._tracing,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -133,11 +134,13 @@ class ZendeskClient:
         endpoint: Endpoint,
         *,
         lane: Lane = "live",
+        patience: int | None = None,
     ) -> Answer[T]:
         """Return the decoded answer to GET ``path`` (with its query, already quoted).
 
         A callable path is asked for once, when the first attempt may go out: what is still to be
-        gathered for the call can be gathered while it waits for its turn.
+        gathered for the call can be gathered while it waits for its turn. ``patience`` is how many attempts
+        are made at something that can be done without; None: as many as the policy allows.
 
         Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, redirects,
         time-outs, connection errors, cut-off answers, and successes that are a page or not the JSON expected.
@@ -182,7 +185,8 @@ class ZendeskClient:
                 raise
             except UnavailableError as error:
                 case = case or self.troubles.case(endpoint)
-                self.troubles.failed(endpoint, str(error))
+                if patience is None:
+                    self.troubles.failed(endpoint, str(error))
                 case.failed(strange=isinstance(error, StrangeAnswerError))
                 if case.is_its_own:
                     words = f"{error}; {case.tries} times, while others of its kind were answered"
@@ -198,7 +202,8 @@ class ZendeskClient:
             if self._on_retry is not None:
                 self._on_retry(endpoint, error, failed, wait)
 
-        return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
+        policy = self._retry if patience is None else replace(self._retry, attempts=patience)
+        return Answer(await retrying(attempt, policy, on_retry=told), calls)
 
     async def _ask_who(self) -> None:
         await whoami(self)
