@@ -32,6 +32,7 @@ from agents.spending import Spending, caps_of
 from agents.tables import Tables
 from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
+from agents.worker_state import StateTeller
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
 from schemas.ids import collection_name
@@ -153,6 +154,7 @@ class Pipeline:
         }
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
+        self._teller = self._connect_teller()
         self._weaviate = await retrying(
             lambda: connect(settings, self._app.lease.wait, self._metrics.services), on_retry=_waits
         )
@@ -255,6 +257,8 @@ class Pipeline:
         self._measuring.show_sizes(self._gates, self._batcher)
         # Once more: the services above may have been waited for, and partitions added meanwhile.
         await retrying(lambda: ensure_topics(settings), on_retry=_waits)
+        if self._teller is not None:
+            reading.append(asyncio.create_task(self._teller.run()))
         self._tasks = [
             *reading,
             asyncio.create_task(self._ledger.run()),
@@ -308,6 +312,17 @@ class Pipeline:
             retry=_RESTING,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
+        )
+
+    def _connect_teller(self) -> StateTeller | None:
+        if self._zendesk is None:
+            return None
+        return StateTeller(
+            self._producer,
+            self._zendesk.troubles.now,
+            worker=self._slot.instance_id,
+            account=self._settings.account,
+            partitions=self._partitions,
         )
 
     def _bulk_comments(self) -> BulkComments | None:
@@ -489,6 +504,8 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._ledger.publish()
+                if self._teller is not None:
+                    await self._teller.over()
                 await self.imports.flush()
                 await self._app.consumer.commit()
         await self.imports.revoked()

@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-TroubleKind = Literal["login", "export", "answers"]
-"""The login is refused; it may not read the export; a kind of call gets no answer it can use."""
+from schemas.messages import Trouble
 
 STRANGE_TRIES: Final = 6
 """Tries at an answer that cannot be read, before the thing asked for is set aside: about 25 s."""
@@ -20,14 +19,6 @@ FAILING_SECONDS: Final = 600.0
 """How long one thing may fail with what passes by itself as a rule, while all others of its kind succeed."""
 _SAID_AFTER_SECONDS: Final = 15.0
 """What passes in less is nothing to tell people of."""
-
-
-class Trouble(NamedTuple):
-    """Why calls do not go on, and since when (Unix seconds)."""
-
-    kind: TroubleKind
-    since: float
-    reason: str
 
 
 class Troubles:
