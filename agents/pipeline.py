@@ -103,6 +103,7 @@ class Pipeline:
     embed: Engine
     index: Engine
     imports: Imports
+    _teller: StateTeller | None = None
 
     def __init__(
         self,

@@ -94,10 +94,12 @@ class Case:
         self._strange += strange
 
     @property
+    def is_due(self) -> bool:
+        """Whether it has had its chances."""
+        return self._strange >= STRANGE_TRIES or self._clock() - self._began >= FAILING_SECONDS
+
+    @property
     def is_its_own(self) -> bool:
-        """Whether the fault is of the thing asked for: it has had its chances, and most others succeed."""
-        long = self._clock() - self._began >= FAILING_SECONDS
-        if self._strange < STRANGE_TRIES and not long:
-            return False
+        """Whether the fault is of the thing asked for: most others of its kind have succeeded meanwhile."""
         well, badly = self._troubles.others(self._endpoint, *self._counts)
         return well > 0 and well >= badly - self.tries
