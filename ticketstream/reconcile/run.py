@@ -144,10 +144,10 @@ class _Run:
         self._workers = bool(await active_workers(self._settings.bootstrap_servers))
         if fix and certain.ids.size and self._workers:
             require_an_account(totals, self._settings)
-            sent = await self._mend(certain)
+            sent, refused = await self._mend(certain)
             still, new = await self._look_again(certain)
             left, changing = drift_of(still), changing + new
-            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size) - new)
+            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size) - new, refused=refused)
         return Outcome(
             account=self._settings.account,
             since=self._since,
@@ -215,7 +215,7 @@ class _Run:
             found, _ = compare(account, index, ledger, only=ids, now=time.time())
         return found
 
-    async def _mend(self, found: Findings) -> int:
+    async def _mend(self, found: Findings) -> tuple[int, dict[str, str]]:
         settings = self._settings
         producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
         await producer.start()
@@ -227,12 +227,13 @@ class _Run:
                 settings.kafka.partitions,
                 run_id=f"reconcile-{new_import_id()}",
             )
-            return await mender.send(
+            sent = await mender.send(
                 found,
                 seen_at=int(time.time() - self._hidden) - 1,
                 gone=self._account.gone,
                 told=lambda sent: self._told("sending through the pipeline:", f"{sent:,} tickets"),
             )
+            return sent, {str(ticket_id): why for ticket_id, why in mender.refused.items()}
         finally:
             await producer.stop()
 
