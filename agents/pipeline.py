@@ -255,6 +255,8 @@ class Pipeline:
             ("embedding", "tokens"): self._tokens,
         }
         self._measuring.show_services(quotas, people, embedding)
+        if self._zendesk is not None and people is not None:
+            self._measuring.show_troubles(self._zendesk.troubles, people)
         self._measuring.show_sizes(self._gates, self._batcher)
         # Once more: the services above may have been waited for, and partitions added meanwhile.
         await retrying(lambda: ensure_topics(settings), on_retry=_waits)
