@@ -194,7 +194,8 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
         assert told[_key(desk, refused)][0] == told[_key(desk, broken)][0] == "RefusedError"
         assert "answered 403" in told[_key(desk, refused)][1]
         assert "while others of its kind were answered" in told[_key(desk, broken)][1]
-        assert state()["state"] == "behind" and "dead-letters retry" in state()["reason"]
+        await shows(lambda: "dead-letters retry" in state()["reason"], "what to do with them")
+        assert state()["state"] == "behind"
 
         # A login that is refused stops all, is said, and goes on by itself.
         desk.zendesk.set_faults(Fault(kind="error", status=401))

@@ -16,6 +16,7 @@ from schemas.errors import UserError
 from schemas.ids import ALIAS, collection_name
 from schemas.settings import PREFIX, Settings
 from streams.limits import QuotaShare
+from streams.retries import RetryPolicy
 from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
@@ -43,6 +44,8 @@ _LONGEST_PAUSE: Final = 30.0
 HIDDEN_SECONDS: Final = 60.0
 """How long the export keeps a change to itself. Source: Zendesk's API reference, "Incremental Exports"."""
 _SLACK_SECONDS: Final = 30
+_PATIENT: Final = RetryPolicy(attempts=30)
+"""Some four minutes: whoever waits for a command is told what is wrong, and not only that it waits."""
 _GENERAL_SHARE: Final = 0.1
 """Part of the general limit that looking up tickets may take beside the workers, who hold all of it."""
 
@@ -55,7 +58,7 @@ async def reconcile(
     ``hidden_seconds`` is how long the export keeps a change to itself.
 
     Raises UserError, SettingsError and CredentialsError for what a person must mend, RefusedError for a
-    call that Zendesk refuses, UnavailableError when Kafka or Weaviate is away.
+    call that Zendesk refuses, UnavailableError when Kafka, Weaviate or Zendesk is away.
     """
     account = settings.account
     login = login_of(settings)
@@ -67,6 +70,8 @@ async def reconcile(
             login,
             general=QuotaShare.whole(max(1.0, settings.zendesk.requests_per_minute * _GENERAL_SHARE)),
             incremental=QuotaShare.whole(incremental_share(settings)),
+            retry=_PATIENT,
+            on_retry=lambda _, error, *__: told("waiting for Zendesk:", str(error)),
         )
         ledger = LedgerReader(settings.bootstrap_servers, account, collection, settings.kafka.partitions)
         async with client, ledger:

@@ -137,9 +137,16 @@ class Follower:
         return taken
 
     def still_seconds(self, now: float) -> float:
-        """Return for how long nothing has moved on the topics that hold work; 0 without work."""
+        """Return for how long nothing has moved on the topics that hold work; 0 without work.
+
+        What is behind a message that is tried again is done, and has its receipts, before it counts as
+        worked off.
+        """
         moved = [flow.moved_at for topic, flow in self.flows.items() if flow.backlog and topic != INDEXED]
-        return max(0.0, now - max(filter(None, moved), default=now)) if moved else 0.0
+        if not moved:
+            return 0.0
+        seen = [at for at in (*moved, self.receipts.last_at) if at]
+        return max(0.0, now - max(seen, default=now))
 
     async def run(self) -> None:
         """Follow for ever, whatever becomes of Kafka."""
