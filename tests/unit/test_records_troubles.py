@@ -71,6 +71,14 @@ def record(**fields: Any) -> ImportRecord:
     return ImportRecord(started_at=1.0, updated_at=1.0, total=100, **whole)
 
 
+def test_only_what_reads_the_export_waits_for_it() -> None:
+    waits = Waits.made_of(None, Trouble("export", 1.0, "answered 403"))
+    assert (waits.of(record()) or "").startswith("Zendesk refuses its export since")
+    for spec in (ImportSpec(file="/x"), ImportSpec(replay="changes")):
+        assert waits.of(record(spec=spec)) is None
+    assert waits.of(record(source_ended=True)) is None
+
+
 @pytest.mark.parametrize(
     ("one", "why"),
     [

@@ -288,6 +288,14 @@ async def test_other_trouble_does_not_count_as_strange() -> None:
     assert await ask(client) == GOOD
 
 
+async def test_what_can_be_done_without_is_not_waited_for_but_in_a_queue() -> None:
+    queue = [httpx.Response(429)] * 10
+    client = client_of(scripted(*queue, *[httpx.Response(502)] * 3))
+    with pytest.raises(RefusedError, match=r"answered 502 .*it is not waited for"):
+        await client.get("/events.json", ANY, "events", patience=3)
+    assert client.troubles.now() == []
+
+
 async def test_a_bounded_client_gives_up() -> None:
     client = client_of(lambda _: httpx.Response(503), attempts=2)
     with pytest.raises(UnavailableError, match="503"):

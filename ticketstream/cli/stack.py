@@ -156,8 +156,8 @@ def _say_what_waits() -> None:
         waits = run_async(waits_now(load_settings()))
     except TicketstreamError:
         return  # what is asked here is how the services stand
-    if waits.zendesk:
-        note(f"warning: {waits.zendesk}")
+    if words := waits.zendesk or waits.export:
+        note(f"warning: {words}")
 
 
 def _show(found: StackStatus) -> None:

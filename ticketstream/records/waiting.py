@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from schemas.imports import ImportRecord
+from schemas.messages import Trouble
 from schemas.settings import Settings
 from schemas.topics import WORKER_STATES
 from ticketstream.records.reader import TopicReader
@@ -15,21 +16,27 @@ from ticketstream.records.troubles import TroubleBook, words_of
 
 
 class Waits(NamedTuple):
-    """Why embedding waits, and why what asks Zendesk does; None where it does not."""
+    """Why embedding waits, all that asks Zendesk, or only what reads its export; None where it does not."""
 
     embedding: str | None = None
     zendesk: str | None = None
+    export: str | None = None
+
+    @classmethod
+    def made_of(cls, embedding: str | None, trouble: Trouble | None) -> Waits:
+        """Return why things wait, by the worst that Zendesk refuses."""
+        words = None if trouble is None else words_of(trouble)
+        if trouble is not None and trouble.kind == "export":
+            return cls(embedding, export=words)
+        return cls(embedding, zendesk=words)
 
     def of(self, record: ImportRecord) -> str | None:
         """Return why an import waits; None when it does not, or has ended."""
         if record.status != "running":
             return None
-        return (self.zendesk if asks_zendesk(record) else None) or self.embedding
-
-
-def asks_zendesk(record: ImportRecord) -> bool:
-    """Return whether an import or replay needs Zendesk: a file's tickets may need names from there."""
-    return record.spec.replay in ("", "changes")
+        asks = record.spec.replay in ("", "changes")  # a file's tickets may need names
+        exports = not record.spec.replay and not record.spec.file and not record.source_ended
+        return (asks and self.zendesk) or (exports and self.export) or self.embedding
 
 
 class WaitsWatch:
@@ -66,7 +73,7 @@ class WaitsWatch:
             self._add(raw)
         now = self._clock()
         trouble = self._troubles.worst(now)
-        return Waits(self._spending.words(now), None if trouble is None else words_of(trouble))
+        return Waits.made_of(self._spending.words(now), trouble)
 
 
 async def waits_now(settings: Settings) -> Waits:

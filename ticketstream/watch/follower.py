@@ -36,7 +36,7 @@ from ticketstream.records.imports import CHANGELOG as IMPORTS
 from ticketstream.records.reader import TopicReader
 from ticketstream.records.spending import CHANGELOG as SPENDING
 from ticketstream.records.spending import SpendingBook
-from ticketstream.records.troubles import AGED_SECONDS, TroubleBook, words_of
+from ticketstream.records.troubles import AGED_SECONDS, TroubleBook
 from ticketstream.records.waiting import Waits
 from ticketstream.watch.flow import Flow
 from ticketstream.watch.imports import Imports
@@ -118,8 +118,7 @@ class Follower:
     @property
     def waits(self) -> Waits:
         """Why imports wait."""
-        trouble = self.trouble
-        return Waits(self.paused, None if trouble is None else words_of(trouble))
+        return Waits.made_of(self.paused, self.trouble)
 
     @property
     def caught_up(self) -> bool:

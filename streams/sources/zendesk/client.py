@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -141,8 +140,8 @@ class ZendeskClient:
         """Return the decoded answer to GET ``path`` (with its query, already quoted).
 
         A callable path is asked for once, when the first attempt may go out: what is still to be
-        gathered for the call can be gathered while it waits for its turn. ``patience`` is how many attempts
-        are made at something that can be done without; None: as many as the policy allows.
+        gathered for the call can be gathered while it waits for its turn. ``patience`` is after how many
+        failures (429 is none) what can be done without is taken for refused; None: it is waited for.
 
         Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, redirects,
         time-outs, connection errors, cut-off answers, and successes that are a page or not the JSON expected.
@@ -190,6 +189,8 @@ class ZendeskClient:
                 if patience is None:
                     self.troubles.failed(endpoint, str(error))
                 case.failed(strange=isinstance(error, StrangeAnswerError))
+                if patience is not None and case.tries >= patience:
+                    raise quoting(RefusedError(f"{error}; it is not waited for"), error.quoted) from None
                 if case.is_due and (case.is_its_own or await self._others_succeed(endpoint, lane, case)):
                     words = f"{error}; {case.tries} times, while others of its kind were answered"
                     raise quoting(RefusedError(words, 200), error.quoted) from None
@@ -205,8 +206,7 @@ class ZendeskClient:
             if self._on_retry is not None:
                 self._on_retry(endpoint, error, failed, wait)
 
-        policy = self._retry if patience is None else replace(self._retry, attempts=patience)
-        return Answer(await retrying(attempt, policy, on_retry=told), calls)
+        return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
     async def _others_succeed(self, endpoint: Endpoint, lane: Lane, case: Case) -> bool:
         """Ask once more for what was answered last of a kind: on a quiet account nobody else does."""
