@@ -487,7 +487,7 @@ class Pipeline:
         """
         while True:
             await asyncio.sleep(_IDLE_SECONDS)
-            if not self.enrich_backfill.held or (self._backlog.is_long() and not self._batcher.running):
+            if not self.enrich_backfill.at_work or (self._backlog.is_long() and not self._batcher.running):
                 self._batcher.flush()
 
     async def _stop_live(self) -> None:
