@@ -235,13 +235,52 @@ async def test_one_thing_refused_is_told_from_a_login_refused() -> None:
     asked: list[str] = []
     client = client_of(forbidding(httpx.Response(200, json=ADMIN), asked))
     found = await asyncio.gather(
-        *(client.get(f"/{number}.json", ANY, "comments") for number in range(5)), return_exceptions=True
+        *(client.get(f"/{number}.json", ANY, "users") for number in range(5)), return_exceptions=True
     )
     assert [(type(one), getattr(one, "status", 0)) for one in found] == [(RefusedError, 403)] * 5
     assert sum(path.endswith("/me.json") for path in asked) == 1  # one question for all, and remembered
     with pytest.raises(RefusedError, match=r"answered 403 to GET /again\.json"):
-        await client.get("/again.json", ANY, "comments")
+        await client.get("/again.json", ANY, "users")
     assert sum(path.endswith("/me.json") for path in asked) == 1
+    assert client.troubles.now() == []
+
+
+async def test_what_is_refused_of_every_ticket_is_a_matter_of_the_login() -> None:
+    """A scope or a role without tickets: the first few are told from it by nothing."""
+    client = client_of(forbidding(httpx.Response(200, json=ADMIN), []))
+    kinds = []
+    for number in range(6):
+        with pytest.raises((RefusedError, CredentialsError)) as caught:
+            await client.get(f"/{number}.json", ANY, "comments")
+        kinds.append(type(caught.value))
+    assert kinds[:3] == [RefusedError] * 3
+    assert all(issubclass(kind, CredentialsError) for kind in kinds[3:])
+    (told,) = client.troubles.now()
+    assert told.kind == "login" and "rights and the scope" in told.reason
+
+
+async def test_rights_that_are_withdrawn_lose_no_ticket() -> None:
+    withdrawn = False
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me.json"):
+            return httpx.Response(200, json=ADMIN)
+        refused = withdrawn or "bad" in request.url.path
+        return httpx.Response(403, json={"error": "Forbidden"}) if refused else good()
+
+    client = client_of(answer)
+    await client.get("/good.json", ANY, "comments")
+    with pytest.raises(RefusedError):
+        await client.get("/bad.json", ANY, "comments")
+    client._kinds.clear()  # what is remembered of it for ten seconds
+    withdrawn = True
+    for _ in range(3):
+        with pytest.raises(CredentialsError, match="of any ticket"):
+            await client.get("/bad.json", ANY, "comments")
+    withdrawn = False
+    with pytest.raises(RefusedError):
+        await client.get("/bad.json", ANY, "comments")
+    await client.get("/other.json", ANY, "comments")
     assert client.troubles.now() == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -53,10 +54,13 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
 
 _FORBIDDEN: Final = 403
+_OF_TICKETS: Final = frozenset(("comments", "tickets"))
+"""Where a ticket is lost that is refused; what else is refused can be done without."""
+_FEW: Final = 3
 
 
-class ExportRefusedError(CredentialsError):
-    """The login is good, but not an administrator's."""
+class RightsRefusedError(CredentialsError):
+    """The login is good, but may make no call of this kind."""
 
 
 class StrangeAnswerError(UnavailableError):
@@ -95,6 +99,8 @@ class ZendeskClient:
     ) -> None:
         self.calls = 0
         self.troubles = Troubles()
+        self._forbidden: dict[str, set[str]] = {}
+        self._kinds: dict[str, LoginStanding] = {}
         self._good: dict[str, tuple[str, msgspec.json.Decoder[Any]]] = {}
         self._standing = LoginStanding(self._ask_who)
         self.general = general
@@ -168,7 +174,7 @@ class ZendeskClient:
             except RefusedError as error:
                 if error.status != _FORBIDDEN:
                     raise
-                await self._ask_whether_login(endpoint, error)
+                await self._ask_whether_login(endpoint, target, error)
                 raise
             try:
                 return decoder.decode(body)
@@ -200,6 +206,8 @@ class ZendeskClient:
                 raise
             self.troubles.went_well(endpoint)
             self._good[endpoint] = target, decoder
+            if self._forbidden:
+                self._forbidden.pop(endpoint, None)
             return value
 
         def told(error: RetryableError, failed: int, wait: float) -> None:
@@ -228,7 +236,7 @@ class ZendeskClient:
     async def _ask_who(self) -> None:
         await whoami(self)
 
-    async def _ask_whether_login(self, endpoint: Endpoint, error: RefusedError) -> None:
+    async def _ask_whether_login(self, endpoint: Endpoint, target: str, error: RefusedError) -> None:
         """Return when only this one thing is refused; raises CredentialsError when the login is."""
         if endpoint == "me":
             raise CredentialsError(
@@ -242,14 +250,46 @@ class ZendeskClient:
                 f"{error}, and whether the login is good cannot be told: {refused}"
             ) from None
         if endpoint == "export":
-            raise ExportRefusedError(
+            raise RightsRefusedError(
                 f"{error}: the login may not read the export; {self.login_variables} must belong to an "
                 "administrator (the incremental export is for administrators only)"
             ) from error
+        if endpoint in _OF_TICKETS and await self._refused_to_all(endpoint, target):
+            raise RightsRefusedError(
+                f"{error}: the login may not read this of any ticket; the rights and the scope of "
+                f"{self.login_variables} must be an administrator's"
+            ) from error
+
+    async def _refused_to_all(self, endpoint: Endpoint, target: str) -> bool:
+        """Say whether all things of a kind are refused: what was answered last is asked for once more.
+
+        Where nothing was yet, the first few are taken for the only ones.
+        """
+        if endpoint not in self._good:
+            self._forbidden.setdefault(endpoint, set()).add(target)
+            return len(self._forbidden[endpoint]) > _FEW
+        standing = self._kinds.get(endpoint)
+        if standing is None:
+            standing = self._kinds[endpoint] = LoginStanding(partial(self._ask_again, endpoint), seconds=10.0)
+        try:
+            await standing.check()
+        except CredentialsError:
+            return True
+        return False
+
+    async def _ask_again(self, endpoint: Endpoint) -> None:
+        """Ask for what was answered last of a kind; raises CredentialsError for a 403 now."""
+        target, _ = self._good[endpoint]
+        await self.general.acquire(lane="live")
+        try:
+            await self._exchange(target, endpoint)
+        except RefusedError as error:
+            if error.status == _FORBIDDEN:
+                raise CredentialsError(str(error)) from error
 
     def _note_refused(self, endpoint: Endpoint, error: CredentialsError) -> None:
-        if isinstance(error, ExportRefusedError):
-            self.troubles.export_refused(str(error))
+        if isinstance(error, RightsRefusedError):
+            self.troubles.rights_refused(endpoint, str(error))
             return
         self._standing.refused()
         self.troubles.login_refused(str(error))

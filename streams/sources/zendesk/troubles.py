@@ -27,7 +27,7 @@ class Troubles:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._login: Trouble | None = None
-        self._export: Trouble | None = None
+        self._rights: dict[str, Trouble] = {}
         self._failing: dict[str, Trouble] = {}
         self._well: Counter[str] = Counter()
         self._badly: Counter[str] = Counter()
@@ -39,8 +39,8 @@ class Troubles:
             self._login = None
         if self._failing:
             self._failing.pop(endpoint, None)
-        if endpoint == "export":
-            self._export = None
+        if self._rights:
+            self._rights.pop(endpoint, None)
 
     def failed(self, endpoint: str, reason: str) -> None:
         """Note that a call got no usable answer, which may pass by itself."""
@@ -53,17 +53,21 @@ class Troubles:
         since = self._login.since if self._login is not None else self._clock()
         self._login = Trouble("login", since, reason)
 
-    def export_refused(self, reason: str) -> None:
-        """Note that the login may not read the export."""
-        since = self._export.since if self._export is not None else self._clock()
-        self._export = Trouble("export", since, reason)
+    def rights_refused(self, endpoint: str, reason: str) -> None:
+        """Note that the login is good, but may make no call of this kind."""
+        since = self._rights[endpoint].since if endpoint in self._rights else self._clock()
+        self._rights[endpoint] = Trouble("export" if endpoint == "export" else "login", since, reason)
 
     def now(self) -> list[Trouble]:
         """Return what is wrong, the worst first."""
         said = self._clock() - _SAID_AFTER_SECONDS
         failing = [trouble for trouble in self._failing.values() if trouble.since <= said]
-        found = [trouble for trouble in (self._login, self._export) if trouble is not None]
-        return found + sorted(failing, key=lambda trouble: trouble.since)[:1]
+        refused = sorted(self._rights.values(), key=lambda trouble: trouble.kind, reverse=True)
+        return (
+            ([self._login] if self._login is not None else [])
+            + refused
+            + sorted(failing, key=lambda trouble: trouble.since)[:1]
+        )
 
     def case(self, endpoint: str) -> Case:
         """Begin to count the tries at one thing; called before its first failure is noted."""
