@@ -10,10 +10,13 @@ import pytest
 
 from schemas.codec import encode, headers_of
 from schemas.messages import DeadLetter, Origin, Receipt
+from schemas.retried import with_retry
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS, IMPORT_COMMANDS, INDEXED
 from ticketstream.records.dead_letter_settle import _verdict_record
 from ticketstream.records.dead_letters import Book
 from ticketstream.watch.lost import LostChanges
+
+RETRIED = [(name, base64.b64encode(value).decode()) for name, value in with_retry((), "0" * 16)]
 
 
 def letter(
@@ -27,7 +30,7 @@ def letter(
 ) -> Any:
     value = b'{"account":"%s","ticket_id":%d,"version":%d}' % (account.encode(), ticket, version)
     key = f"{account}:{ticket}".encode()
-    told: dict[str, Any] = {"stage": "enrich", "import_id": ""} | more
+    told: dict[str, Any] = {"stage": "enrich", "import_id": "", "headers": []} | more
     one = DeadLetter(
         id=f"{number:016}",
         topic=topic,
@@ -35,7 +38,6 @@ def letter(
         offset=number,
         key=base64.b64encode(key).decode(),
         value=base64.b64encode(value).decode(),
-        headers=[],
         error_type="RefusedError",
         message="no",
         failed_at=100.0,
@@ -81,7 +83,11 @@ def lost_of(*raws: Any) -> tuple[LostChanges, Book]:
     ("one", "count"),
     [
         (letter(1), 1),
-        (letter(1, BACKFILL), 1),  # a live change's letter that was retried goes by the other lane
+        (
+            letter(1, BACKFILL, headers=RETRIED),
+            1,
+        ),  # a live change's letter that is retried goes by the other lane
+        (letter(1, BACKFILL), 0),
         (letter(1, "zendesk:export", stage="source"), 1),
         (letter(1, import_id="i1"), 0),
         (letter(1, BACKFILL, import_id="replay-1"), 0),

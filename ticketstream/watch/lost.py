@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.ids import ticket_key
-from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS
+from schemas.topics import BACKFILL, IMPORT_COMMANDS, IMPORT_PROGRESS
 from ticketstream.records.dead_letters import KnownLetter, original
 
 _OF_IMPORTS: Final = (IMPORT_COMMANDS, IMPORT_PROGRESS)
@@ -63,6 +63,8 @@ class LostChanges:
         """Return the key of a live change's ticket, ``b""`` where none can be told; None for all others."""
         letter = known.letter
         if letter.import_id or letter.topic in _OF_IMPORTS or letter.stage == "imports":
+            return None
+        if letter.topic == BACKFILL and known.retry is None:  # an import's that cannot be read
             return None
         account, colon, _ = (original(letter.key) or known.key or b"").rpartition(b":")
         if colon and account.split(b":")[0] != self._account.encode():
