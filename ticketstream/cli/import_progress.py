@@ -73,6 +73,8 @@ class ImportProgress:
     def update(self, record: ImportRecord | None, paused: str | None = None) -> None:
         """Show a state; ``paused`` says why it cannot go on."""
         now = time.monotonic()
+        if paused:
+            self._pace = Pace()  # what stood still says nothing of how it goes on
         if record is not None:
             self._pace.add(now, done_of(record))
         if self._live is not None:
