@@ -23,6 +23,7 @@ from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
 from agents.partitions import account_partition
+from agents.places import rest
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
@@ -32,6 +33,7 @@ from agents.spending import Spending, caps_of
 from agents.tables import Tables
 from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
+from agents.worker_state import StateTeller
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
 from schemas.ids import collection_name
@@ -44,7 +46,7 @@ from streams.limits import Lane, QuotaShare
 from streams.limits.adaptive import Adaptive
 from streams.limits.gate import Gate
 from streams.metrics.make import Maker
-from streams.retries import retrying
+from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
@@ -65,6 +67,9 @@ _EMBEDDING: Final = 4
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 HELD: Final = 400
+_AHEAD: Final = 5_000
+"""So many tickets may be done that are not acknowledged, because one before them in their partition is tried
+again: a kilobyte or two each. After a crash they come once more, and cost a look into a table."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -83,6 +88,8 @@ _NO_LIMIT: Final = 1e12
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
 _IDLE_SECONDS: Final = 0.2
+_RESTING: Final = RetryPolicy(sleep=rest)
+"""Never gives up; who waits takes no place among those that are worked on."""
 
 
 class Pipeline:
@@ -96,6 +103,7 @@ class Pipeline:
     embed: Engine
     index: Engine
     imports: Imports
+    _teller: StateTeller | None = None
 
     def __init__(
         self,
@@ -147,6 +155,7 @@ class Pipeline:
         }
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
+        self._teller = self._connect_teller()
         self._weaviate = await retrying(
             lambda: connect(settings, self._app.lease.wait, self._metrics.services), on_retry=_waits
         )
@@ -177,9 +186,16 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
+        self.enrich_live = self._engine(
+            enrich.STAGE, enriching, working=self._gates["live"], ahead=_AHEAD, locks=locks
+        )
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks, entry=self._backlog.entry
+            enrich.STAGE,
+            enriching,
+            working=self._gates["backfill"],
+            ahead=_AHEAD,
+            locks=locks,
+            entry=self._backlog.entry,
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
@@ -239,9 +255,13 @@ class Pipeline:
             ("embedding", "tokens"): self._tokens,
         }
         self._measuring.show_services(quotas, people, embedding)
+        if self._zendesk is not None and people is not None:
+            self._measuring.show_troubles(self._zendesk.troubles, people)
         self._measuring.show_sizes(self._gates, self._batcher)
         # Once more: the services above may have been waited for, and partitions added meanwhile.
         await retrying(lambda: ensure_topics(settings), on_retry=_waits)
+        if self._teller is not None:
+            reading.append(asyncio.create_task(self._teller.run()))
         self._tasks = [
             *reading,
             asyncio.create_task(self._ledger.run()),
@@ -293,8 +313,20 @@ class Pipeline:
             login,
             general=self._general,
             incremental=self._incremental,
+            retry=_RESTING,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
+        )
+
+    def _connect_teller(self) -> StateTeller | None:
+        if self._zendesk is None:
+            return None
+        return StateTeller(
+            self._producer,
+            self._zendesk.troubles.now,
+            worker=self._slot.instance_id,
+            account=self._settings.account,
+            partitions=self._partitions,
         )
 
     def _bulk_comments(self) -> BulkComments | None:
@@ -341,6 +373,7 @@ class Pipeline:
         *,
         working: int | Gate = HELD,
         held: int = HELD,
+        ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -355,9 +388,11 @@ class Pipeline:
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
+            ahead=ahead,
             locks=locks,
             may_overtake=may_overtake,
             entry=entry,
+            retry=_RESTING,
             tracing=self._tracing,
         )
 
@@ -453,7 +488,7 @@ class Pipeline:
         """
         while True:
             await asyncio.sleep(_IDLE_SECONDS)
-            if not self.enrich_backfill.held or (self._backlog.is_long() and not self._batcher.running):
+            if not self.enrich_backfill.at_work or (self._backlog.is_long() and not self._batcher.running):
                 self._batcher.flush()
 
     async def _stop_live(self) -> None:
@@ -473,6 +508,8 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._ledger.publish()
+                if self._teller is not None:
+                    await self._teller.over()
                 await self.imports.flush()
                 await self._app.consumer.commit()
         await self.imports.revoked()

@@ -27,6 +27,8 @@ from schemas.messages import (
     StageProgress,
     TicketChange,
     TicketHint,
+    Trouble,
+    WorkerState,
 )
 from schemas.zendesk import Attachment, Comment, User
 from tests.agents_fixtures import QUICK, a_change, a_ticket, an_embedded, an_enriched
@@ -91,6 +93,7 @@ EVERY = [
         line=7,
     ),
     ReconcileReport(at=1.5, account=3, indexed=2, drift={"missing": 1}),
+    WorkerState(worker="w", at=1.5, troubles=[Trouble("login", 1.0, "no")]),
     DeadLetterVerdict(dead_letter_id="ab", verdict="retried", at=1.5),
     StageProgress(
         account="acme",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, RefusedError
 from schemas.messages import TicketChange
 from schemas.zendesk_rows import id_in
 from streams.sinks.weaviate.together import slices
@@ -15,6 +16,8 @@ from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.rows import MOST_TICKETS, fetch_rows
 from streams.transforms.enrich import is_removed
 from ticketstream.reconcile.states import AccountStates, AccountTable, Presence, Statuses
+
+_GONE: Final = 404
 
 
 class AccountReader:
@@ -52,10 +55,20 @@ class AccountReader:
         """Ask for tickets by id that the export has not named; returns all that is known by now.
 
         A ticket that changed within the last minute has left its place in the export, and its new one is
-        not shown yet: only asking tells it from one that never was.
+        not shown yet: only asking tells it from one that never was. Of one that is refused nothing is said.
         """
-        for part in slices(ticket_ids, MOST_TICKETS):
-            for row in await fetch_rows(self._client, part):
+        left = [list(part) for part in slices(ticket_ids, MOST_TICKETS)]
+        while left:
+            part = left.pop()
+            try:
+                rows = await fetch_rows(self._client, part)
+            except RefusedError as error:
+                if len(part) > 1:  # one of them may be to blame
+                    left += [part[len(part) // 2 :], part[: len(part) // 2]]
+                elif error.status != _GONE:  # it may be there: nothing is said about it
+                    self._states.add(part[0], 0, 0, 0, Presence.UNREADABLE)
+                continue
+            for row in rows:
                 self._add(row)
         return self._states.newest()
 

@@ -6,24 +6,39 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
-from typing import Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar
 
 import httpx
 
-from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
+from schemas.errors import (
+    CredentialsError,
+    RateLimitedError,
+    RefusedError,
+    RetryableError,
+    TicketstreamError,
+    UnavailableError,
+    quoting,
+)
 from schemas.outside import UNREADABLE
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
 from streams.sources.zendesk.answers import (
+    HTML,
     AnswerTooLargeError,
     Heading,
     LoginRefusedError,
+    ScopeError,
     error_of,
+    page_instead,
     read_heading,
 )
+from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.login import Login
+from streams.sources.zendesk.standing import LoginStanding
 from streams.sources.zendesk.transport import PooledTransport
+from streams.sources.zendesk.troubles import Case, Troubles
 
 T = TypeVar("T")
 Read = TypeVar("Read", covariant=True)
@@ -39,7 +54,6 @@ OnRetry = Callable[[Endpoint, RetryableError, int, float], None]
 INCREMENTAL: Final = frozenset(("export", "events"))
 """The endpoints below ``/incremental/``, which have a limit of their own."""
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_STRANGE_ANSWERS: Final = 5
 _HEADERS: Final = 3
 """Headers a call tries in a row: the second may have been outdated by another process while it was sent."""
 
@@ -53,6 +67,22 @@ class Reads(Protocol[Read]):
 
     def decode(self, body: bytes, /) -> Read:
         """Return what it says; raises an error of UNREADABLE for another answer than the one expected."""
+
+
+_FORBIDDEN: Final = 403
+_OF_TICKETS: Final = frozenset(("comments", "tickets"))
+"""Where a ticket is lost that is refused; what else is refused can be done without."""
+_DISPENSABLE: Final = frozenset(("audits",))
+"""What a ticket is indexed without, where the login's scope does not cover it."""
+_FEW: Final = 3
+
+
+class RightsRefusedError(CredentialsError):
+    """The login is good, but may make no call of this kind."""
+
+
+class StrangeAnswerError(UnavailableError):
+    """A success that cannot be read. It may pass; if it never does, the fault is of what was asked for."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -69,7 +99,7 @@ class ZendeskClient:
     the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
     attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
     ``closes_login`` is off where others use the login too.
-    ``calls`` counts all attempts.
+    ``calls`` counts all attempts. ``troubles`` tells what has kept failing, and whether the login is refused.
     """
 
     def __init__(
@@ -88,6 +118,11 @@ class ZendeskClient:
         closes_login: bool = True,
     ) -> None:
         self.calls = 0
+        self.troubles = Troubles()
+        self._forbidden: dict[str, set[str]] = {}
+        self._kinds: dict[str, LoginStanding] = {}
+        self._good: dict[str, tuple[str, Reads[Any]]] = {}
+        self._standing = LoginStanding(self._ask_who)
         self.general = general
         self.incremental = incremental
         self._base = base_url.rstrip("/")
@@ -123,48 +158,166 @@ class ZendeskClient:
         endpoint: Endpoint,
         *,
         lane: Lane = "live",
+        patience: int | None = None,
     ) -> Answer[T]:
         """Return the decoded answer to GET ``path`` (with its query, already quoted).
 
         A callable path is asked for once, when the first attempt may go out: what is still to be
-        gathered for the call can be gathered while it waits for its turn.
+        gathered for the call can be gathered while it waits for its turn. ``patience`` is after how many
+        failures (429 is none) what can be done without is taken for refused; None: it is waited for.
 
-        Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, time-outs,
-        connection errors, cut-off answers; a success that is not the JSON expected at most 5 times.
-        A 401 asks the login for another header, and the call goes on with it at once.
-        Raises CredentialsError (401 with what is new too, 403), SettingsError (a redirect: no such
-        account), RefusedError (404 and other 4xx, a strange answer), AnswerTooLargeError (over 64 MiB),
-        and the last RetryableError when a bounded policy gives up.
+        Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, redirects,
+        time-outs, connection errors, cut-off answers, and successes that are a page or not the JSON expected.
+        What keeps failing while other calls to the endpoint succeed is refused in the end (see
+        streams.sources.zendesk.troubles). A 403 has ``/users/me`` asked whether the login is good. A 401 asks
+        the login for another header, and the call goes on with it at once.
+
+        Raises CredentialsError (401, a 403 for a login that is refused, a 403 of the export, which is for
+        administrators only), RefusedError (404 and other 4xx, 403 for this one thing, what keeps failing),
+        AnswerTooLargeError (over 64 MiB), and the last RetryableError when a bounded policy gives up.
         """
         target = ""
-        calls = strange = 0
+        calls = 0
+        case: Case | None = None
 
         def sent() -> None:
             nonlocal calls
             calls += 1
 
-        async def attempt() -> T:
-            nonlocal target, calls, strange
+        async def once() -> T:
+            nonlocal target, calls
             if endpoint in INCREMENTAL:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
-            heading, body = await self._exchange(target, endpoint, sent)
+            try:
+                heading, body = await self._exchange(target, endpoint, sent)
+            except ScopeError as error:
+                if endpoint in _DISPENSABLE:
+                    raise quoting(RefusedError(str(error), _FORBIDDEN), error.quoted) from None
+                raise
+            except RefusedError as error:
+                if error.status != _FORBIDDEN:
+                    raise
+                await self._ask_whether_login(endpoint, target, error)
+                raise
             try:
                 return decoder.decode(body)
             except UNREADABLE as error:
-                strange += 1
-                kind = "an HTML page" if heading.content_type == "text/html" else f"no such JSON ({error})"
-                message = f"Zendesk answered 200 to {_name(target)}, but with {kind}"
-                if strange >= _STRANGE_ANSWERS:
-                    raise quoting(RefusedError(f"{message}, {strange} times", 200), str(error)) from None
-                raise quoting(UnavailableError(message), str(error)) from None
+                if heading.content_type == HTML:
+                    raise UnavailableError(page_instead(200, _name(target))) from None
+                message = f"Zendesk answered 200 to {_name(target)}, but with no such JSON ({error})"
+                raise quoting(StrangeAnswerError(message), str(error)) from None
+
+        async def attempt() -> T:
+            nonlocal case
+            try:
+                value = await once()
+            except (RateLimitedError, LoginAwayError):
+                raise
+            except UnavailableError as error:
+                case = case or self.troubles.case(endpoint)
+                if patience is None:
+                    self.troubles.failed(endpoint, str(error))
+                case.failed(strange=isinstance(error, StrangeAnswerError))
+                if patience is not None and case.tries >= patience:
+                    raise quoting(RefusedError(f"{error}; it is not waited for"), error.quoted) from None
+                if case.is_due and (case.is_its_own or await self._others_succeed(endpoint, lane, case)):
+                    words = f"{error}; {case.tries} times, while others of its kind were answered"
+                    raise quoting(RefusedError(words, 200), error.quoted) from None
+                raise
+            except CredentialsError as error:
+                self._note_refused(endpoint, error)
+                raise
+            self.troubles.went_well(endpoint)
+            self._good[endpoint] = target, decoder
+            if self._forbidden:
+                self._forbidden.pop(endpoint, None)
+            return value
 
         def told(error: RetryableError, failed: int, wait: float) -> None:
             if self._on_retry is not None:
                 self._on_retry(endpoint, error, failed, wait)
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
+
+    async def _others_succeed(self, endpoint: Endpoint, lane: Lane, case: Case) -> bool:
+        """Ask once more for what was answered last of a kind: on a quiet account nobody else does."""
+        if endpoint not in self._good:
+            return False
+        target, decoder = self._good[endpoint]
+        if endpoint in INCREMENTAL:
+            await self.incremental.acquire(lane=lane)
+        await self.general.acquire(lane=lane)
+        try:
+            _, body = await self._exchange(target, endpoint)
+            decoder.decode(body)
+        except (TicketstreamError, *UNREADABLE) as error:
+            if not isinstance(error, RefusedError):  # a ticket that is gone meanwhile is an answer
+                return False
+        self.troubles.went_well(endpoint)
+        return case.is_its_own
+
+    async def _ask_who(self) -> None:
+        await whoami(self)
+
+    async def _ask_whether_login(self, endpoint: Endpoint, target: str, error: RefusedError) -> None:
+        """Return when only this one thing is refused; raises CredentialsError when the login is."""
+        if endpoint == "me":
+            raise CredentialsError(
+                f"{error}: the login may do nothing; check {self.login.variables}, and whether its user is "
+                "suspended"
+            ) from error
+        try:
+            await self._standing.check()
+        except RefusedError as refused:  # an address that answers, but knows no /users/me
+            raise UnavailableError(
+                f"{error}, and whether the login is good cannot be told: {refused}"
+            ) from None
+        if endpoint == "export":
+            raise RightsRefusedError(
+                f"{error}: the login may not read the export; {self.login.variables} must belong to an "
+                "administrator (the incremental export is for administrators only)"
+            ) from error
+        if endpoint in _OF_TICKETS and await self._refused_to_all(endpoint, target):
+            raise RightsRefusedError(
+                f"{error}: the login may not read this of any ticket; the rights and the scope of "
+                f"{self.login.variables} must be an administrator's"
+            ) from error
+
+    async def _refused_to_all(self, endpoint: Endpoint, target: str) -> bool:
+        """Say whether all things of a kind are refused: what was answered last is asked for once more.
+
+        Where nothing was yet, the first few are taken for the only ones.
+        """
+        if endpoint not in self._good:
+            self._forbidden.setdefault(endpoint, set()).add(target)
+            return len(self._forbidden[endpoint]) > _FEW
+        standing = self._kinds.get(endpoint)
+        if standing is None:
+            standing = self._kinds[endpoint] = LoginStanding(partial(self._ask_again, endpoint), seconds=10.0)
+        try:
+            await standing.check()
+        except CredentialsError:
+            return True
+        return False
+
+    async def _ask_again(self, endpoint: Endpoint) -> None:
+        """Ask for what was answered last of a kind; raises CredentialsError for a 403 now."""
+        target, _ = self._good[endpoint]
+        await self.general.acquire(lane="live")
+        try:
+            await self._exchange(target, endpoint)
+        except RefusedError as error:
+            if error.status == _FORBIDDEN:
+                raise CredentialsError(str(error)) from error
+
+    def _note_refused(self, endpoint: Endpoint, error: CredentialsError) -> None:
+        if isinstance(error, RightsRefusedError):
+            self.troubles.rights_refused(endpoint, str(error))
+            return
+        self._standing.refused()
+        self.troubles.login_refused(str(error))
 
     async def _exchange(
         self, target: str, endpoint: Endpoint, sent: Callable[[], None] = lambda: None
