@@ -185,7 +185,7 @@ class Pipeline:
         embedding = embed.Embed(
             self._tables,
             self._batcher,
-            StoredVectors(self._weaviate, collection),
+            StoredVectors(self._weaviate),
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )

@@ -10,14 +10,22 @@ from weaviate.classes.config import Configure, DataType, Property, Tokenization,
 from weaviate.exceptions import UnexpectedStatusCodeError
 
 from schemas.errors import RefusedError, UserError
-from schemas.ids import ALIAS
+from schemas.ids import ALIAS, SCHEMA_VERSION, CollectionName
 from streams.sinks.weaviate.failures import translated
 
 # Source: Weaviate's answer to a tenant it refuses.
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-SEARCHED: Final = ("text", "subject")
-"""Properties that keyword search reads."""
+_WORDS: Final = ("words", "subject_words")
+_WORDS_OF_OLD: Final = ("text", "subject")
+
+
+def searched_in(collection: str) -> tuple[str, str]:
+    """Return the properties that keyword search reads in a collection: of the text, and of the subject."""
+    parts = CollectionName.of(collection)
+    return _WORDS_OF_OLD if parts and parts.schema < SCHEMA_VERSION else _WORDS
+
+
 FILTERED: Final = (
     *("visibility", "status", "priority", "requester", "assignee", "organization", "group"),
     *("ticket_id", "tags", "created_at", "updated_at"),
@@ -40,10 +48,12 @@ def properties() -> list[Property]:
     return [
         _number("ticket_id"),
         _number("chunk_index"),
-        _searched("text"),
+        _exact("text"),
+        _searched("words"),
         _exact("content_hash"),
         _exact("visibility"),
-        _searched("subject"),
+        _exact("subject"),
+        _searched("subject_words"),
         _exact("status"),
         _exact("priority"),
         _exact("tags", DataType.TEXT_ARRAY),
@@ -65,10 +75,11 @@ def _date(name: str) -> Property:
 
 
 def _searched(name: str) -> Property:
+    # What streams.transforms.words makes of a text: words with blanks between.
     return Property(
         name=name,
         data_type=DataType.TEXT,
-        tokenization=Tokenization.WORD,
+        tokenization=Tokenization.LOWERCASE,
         index_searchable=True,
         index_filterable=False,
     )
