@@ -20,7 +20,7 @@ from schemas.messages import Receipt
 from schemas.settings import PREFIX
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import alias_target
+from streams.sinks.weaviate.ownership import alias_target
 from streams.sinks.weaviate.search import Hit
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.records.searching import find

@@ -17,9 +17,9 @@ from schemas.ids import ALIAS, collection_name
 from schemas.settings import PREFIX, Settings
 from streams.limits import QuotaShare
 from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import alias_target
 from streams.sources.zendesk.auth import login_of
 from streams.sources.zendesk.client import ZendeskClient
 from streams.transforms.chunking import CHUNKER_VERSION

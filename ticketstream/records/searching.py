@@ -17,8 +17,8 @@ from streams.embeddings.build import build_provider
 from streams.embeddings.provider import EmbeddingProvider
 from streams.retries import RetryPolicy, retrying
 from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import alias_target
 from streams.sinks.weaviate.search import Hit, Search
 
 _QUERY_CHARACTERS: Final = 4_000

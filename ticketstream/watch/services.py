@@ -11,9 +11,9 @@ import structlog
 from schemas.errors import RateLimitedError, TicketstreamError
 from schemas.ids import ALIAS
 from schemas.settings import Settings
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import alias_target
 from ticketstream.checks.zendesk import check_login
 from ticketstream.records.searching import Searcher
 

@@ -9,9 +9,10 @@ import weaviate
 from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
 from weaviate.exceptions import UnexpectedStatusCodeError
 
-from schemas.errors import RefusedError, UserError
+from schemas.errors import RefusedError
 from schemas.ids import ALIAS, SCHEMA_VERSION, CollectionName
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import foreign_because, foreign_collection, own_target
 
 # Source: Weaviate's answer to a tenant it refuses.
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -98,7 +99,7 @@ def _exact(name: str, kind: DataType = DataType.TEXT) -> Property:
 async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> None:
     """Make the collection unless it exists; several workers may do so at once.
 
-    Raises UserError when a collection of that name has no tenants, so is not ours.
+    Raises UserError when a collection of that name is not ours.
     """
     with translated(f"making the collection {name}"):
         if not await client.collections.exists(name):
@@ -109,11 +110,8 @@ async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> 
                     raise
         config = await client.collections.use(name).config.get()
     # Weaviate makes a collection of its own accord when something is written to a name it does not know.
-    if not config.multi_tenancy_config.enabled:
-        raise UserError(
-            f"Weaviate's collection {name} was not made by ticketstream (it has no tenants): "
-            "delete it, and it is made anew"
-        )
+    if reason := foreign_because(config):
+        raise foreign_collection(name, reason)
 
 
 async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:
@@ -142,24 +140,23 @@ async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:
 async def ensure_alias(client: weaviate.WeaviateAsyncClient, name: str) -> bool:
     """Point the alias at the collection unless there is an alias; return whether it points there.
 
-    An alias that exists is never moved: readers switch to a new collection when it is complete.
+    An alias that exists is never moved, for readers switch to a new collection when it is complete; only one
+    whose collection is lost is. Raises UserError when a collection that is not ours is in the alias's place,
+    or behind it.
     """
     with translated(f"making the alias {ALIAS}"):
-        target = await alias_target(client)
+        target = await own_target(client)
         if target is None:
             try:
                 await client.alias.create(alias_name=ALIAS, target_collection=name)
             except UnexpectedStatusCodeError:
-                if await alias_target(client) is None:  # otherwise another worker was faster
+                if await own_target(client) is None:  # otherwise another worker was faster
                     raise
-            target = await alias_target(client)
+            target = await own_target(client)
+        elif target != name and not await client.collections.exists(target):
+            await client.alias.update(alias_name=ALIAS, new_target_collection=name)
+            target = await own_target(client)
     return target == name
-
-
-async def alias_target(client: weaviate.WeaviateAsyncClient) -> str | None:
-    """Return the collection readers read, None when nothing was ever set up."""
-    alias = await client.alias.get(alias_name=ALIAS)
-    return alias.collection if alias else None
 
 
 async def move_alias(client: weaviate.WeaviateAsyncClient, name: str) -> None:

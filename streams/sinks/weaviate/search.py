@@ -16,13 +16,14 @@ from schemas.settings import PREFIX
 from schemas.vectors import Vector
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
-from streams.sinks.weaviate.collection import alias_target, searched_in, tenant_of
+from streams.sinks.weaviate.collection import searched_in, tenant_of
 from streams.sinks.weaviate.failures import (
     as_error,
     is_missing_collection,
     is_missing_tenant,
     translated,
 )
+from streams.sinks.weaviate.ownership import WRITES_AGAIN, alias_target
 from streams.sinks.weaviate.ranking import SCALE, ranked
 from streams.sinks.weaviate.reading import PROPERTIES, StoredChunk, object_id, stored_chunk, stored_vector
 from streams.sinks.weaviate.together import all_of, both, slices
@@ -33,8 +34,8 @@ LARGEST_LIMIT: Final = 1_000
 _CHUNKS_A_TICKET: Final = 4
 _MOST_CHUNKS: Final = 4_000
 _IDS_A_CALL: Final = 1_000
-# Asked for the best 40, Weaviate 1.35 takes the best 40 of each property, and a text that is among them for one
-# loses the score it has by the other (seen); with many more it hardly matters.
+# Asked for the best 40, Weaviate 1.35 takes the best 40 of each property, and a text among those of one loses
+# the score it has by the other (seen); with many more it hardly matters.
 _LOOKED_AT: Final = 10
 _LEAST_LOOKED_AT: Final = 1_000
 _QUERY_CHARACTERS: Final = 8_000
@@ -176,7 +177,8 @@ class Search:
         except grpc.aio.AioRpcError as error:
             if is_missing_tenant(error) or is_missing_collection(error):
                 raise UserError(
-                    f"nothing has been imported for account {tenant} yet: run `ticketstream import`"
+                    f"Weaviate holds nothing of account {tenant}: run `ticketstream import`; if it was "
+                    f"imported before, {WRITES_AGAIN}"
                 ) from error
             raise as_error(error, "searching") from error
 
