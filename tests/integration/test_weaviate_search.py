@@ -65,7 +65,7 @@ async def test_a_question_is_never_a_query(bench: Bench, text: str) -> None:
 
 async def test_search_says_what_is_missing(bench: Bench) -> None:
     await bench.sink.setup()
-    with pytest.raises(UserError, match="nothing has been imported for account"):
+    with pytest.raises(UserError, match="nothing of account .*replay --from embedded"):
         await bench.find.search(bench.account, "words", vector_of("words"), limit=3)
     with pytest.raises(UserError, match="tenant"):
         await bench.find.search("no/account", "words", vector_of("words"), limit=3)

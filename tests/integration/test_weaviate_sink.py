@@ -87,7 +87,7 @@ async def test_writing_twice_is_writing_once(bench: Bench) -> None:
 async def test_overwrite_replaces_text_and_vector(bench: Bench) -> None:
     await bench.sink.write([bench.item(1, chunk(0, "old"))])
     await bench.sink.write([bench.item(1, chunk(0, "new"))])
-    found = await bench.vectors.stored_vectors(bench.account, [bench.id_of(1, "public", 0)])
+    found = await bench.vectors.stored_vectors(bench.collection, bench.account, [bench.id_of(1, "public", 0)])
     ((content, vector),) = found.values()
     assert content == content_hash("new")
     assert np.array_equal(vector, vector_of("new"))
@@ -145,7 +145,7 @@ async def test_nothing_to_write_into_an_account_without_anything(bench: Bench) -
     assert await bench.sink.write([bench.item(1, stale=[bench.id_of(1, "public", 0)])]) == [SinkResult()]
     assert await bench.held() == {}
     assert await bench.contents.count_objects(bench.account) == 0
-    assert await bench.vectors.stored_vectors(bench.account, [uuid.uuid4()]) == {}
+    assert await bench.vectors.stored_vectors(bench.collection, bench.account, [uuid.uuid4()]) == {}
 
 
 async def test_accounts_do_not_see_each_other(bench: Bench) -> None:
@@ -252,7 +252,7 @@ async def test_stored_vectors_come_back_in_any_number(bench: Bench) -> None:
     batch = [bench.item(number, chunk(0, f"t {number}")) for number in range(450)]
     await bench.sink.write(batch)
     ids = [bench.id_of(number, "public", 0) for number in range(460)]
-    found = await bench.vectors.stored_vectors(bench.account, ids)
+    found = await bench.vectors.stored_vectors(bench.collection, bench.account, ids)
     assert set(found) == set(ids[:450])
     for number in (0, 449):
         content, vector = found[ids[number]]

@@ -116,7 +116,7 @@ class Search:
         near, by_words = await both(
             self._near(place, vector, limit), self._by_words(place, text, asked, limit)
         )
-        ids = dict.fromkeys(key for key, _ in [*near, *by_words])
+        ids = dict.fromkeys(key for key, _ in [*near, *by_words[:limit]])
         chunks = await self._chunks(place, list(ids))
         found = ranked(chunks, by_words, near, asked, is_word=len(text.split()) == 1)
         return [(each.chunk, each.score) for each in found], max(len(near), len(by_words)) < limit
@@ -137,7 +137,7 @@ class Search:
         looked = min(max(limit * _LOOKED_AT, _LEAST_LOOKED_AT), _MOST_CHUNKS)
         request = requests.keywords(*place, words, searched=searched, limit=looked, properties=())
         reply = await self._call(place.tenant, request)
-        return [(object_id(each), each.metadata.score) for each in reply.results][:limit]
+        return [(object_id(each), each.metadata.score) for each in reply.results]
 
     async def _chunks(self, place: _Place, ids: list[UUID]) -> list[StoredChunk]:
         """Return those of the chunks that are still there and that the filters let through."""
