@@ -69,9 +69,7 @@ async def count(connection: WeaviateConnection, name: str, tenant: str = "") -> 
 async def test_a_collection_in_the_place_of_the_alias(connection: WeaviateConnection) -> None:
     await theirs(connection, ALIAS)
     for attempt in (require_own(connection.client, OURS), WeaviateSink(connection, OURS, SIZE).setup()):
-        with pytest.raises(
-            UserError, match=r"collection Tickets was not made by .* delete it, or set .*HTTP_URL"
-        ):
+        with pytest.raises(UserError, match=r"collection Tickets was not made by .* delete it, or set "):
             await attempt
     assert await count(connection, ALIAS) == 1
 
@@ -91,9 +89,7 @@ async def test_an_alias_of_somebody_else_s_collection(
             FormerCollection(connection).clean(OURS, ITEM),
             read_instead(connection, OURS),
         ):
-            with pytest.raises(
-                UserError, match=rf"alias Tickets stands for the collection {name}, .* delete it"
-            ):
+            with pytest.raises(UserError, match=rf"alias Tickets stands for .* {name}, .* delete it"):
                 await attempt
         with pytest.raises(UserError, match="not made by ticketstream"):
             await delete_collection(connection, name)
@@ -103,9 +99,7 @@ async def test_an_alias_of_somebody_else_s_collection(
 
 async def test_a_collection_of_our_name_with_another_schema(connection: WeaviateConnection) -> None:
     await theirs(connection, OURS, multi_tenancy_config=Configure.multi_tenancy(enabled=True))
-    with pytest.raises(
-        UserError, match=rf"{OURS} was not made by ticketstream \(it has no property chunk_index"
-    ):
+    with pytest.raises(UserError, match=rf"{OURS} was not made .*no property chunk_index"):
         await WeaviateSink(connection, OURS, SIZE).setup()
     assert await count(connection, OURS, "acme") == 1
 

@@ -12,7 +12,12 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 from schemas.errors import RefusedError
 from schemas.ids import ALIAS, SCHEMA_VERSION, CollectionName
 from streams.sinks.weaviate.failures import translated
-from streams.sinks.weaviate.ownership import foreign_because, foreign_collection, own_target
+from streams.sinks.weaviate.ownership import (
+    foreign_because,
+    foreign_collection,
+    is_left_by_weaviate,
+    own_target,
+)
 
 # Source: Weaviate's answer to a tenant it refuses.
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -108,10 +113,25 @@ async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> 
             except UnexpectedStatusCodeError:
                 if not await client.collections.exists(name):  # otherwise another worker was faster
                     raise
+        if is_left_by_weaviate(await client.collections.use(name).config.get()):
+            await _make_anew(client, name)
         config = await client.collections.use(name).config.get()
-    # Weaviate makes a collection of its own accord when something is written to a name it does not know.
     if reason := foreign_because(config):
         raise foreign_collection(name, reason)
+
+
+async def _make_anew(client: weaviate.WeaviateAsyncClient, name: str) -> None:
+    """Make a collection in place of the empty one that Weaviate has made of a write to one just deleted."""
+    objects = client.collections.use(name)
+    held = (await objects.aggregate.over_all(total_count=True)).total_count
+    # Looked at once more right before: another worker may have made it anew meanwhile.
+    if not held and is_left_by_weaviate(await objects.config.get()):
+        await client.collections.delete(name)
+    try:
+        await _create(client, name)
+    except UnexpectedStatusCodeError:
+        if not await client.collections.exists(name):  # otherwise another worker was faster
+            raise
 
 
 async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:

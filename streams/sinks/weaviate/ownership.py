@@ -46,6 +46,15 @@ def foreign_because(config: Any) -> str:
     return ""
 
 
+def is_left_by_weaviate(config: Any) -> bool:
+    """Say whether Weaviate has made a collection of its own accord, for a write to one that was just deleted.
+
+    It has no tenants then, so nothing of ours is ever in it. Source of the words: the description that the
+    auto-schema feature of 1.35 gives.
+    """
+    return not config.multi_tenancy_config.enabled and "auto-schema feature" in (config.description or "")
+
+
 async def foreign_reason(client: weaviate.WeaviateAsyncClient, name: str) -> str:
     """Return why a collection is not ours, ``""`` when it is, or when there is none of the name."""
     if not is_own_name(name):
@@ -56,7 +65,7 @@ async def foreign_reason(client: weaviate.WeaviateAsyncClient, name: str) -> str
         if error.status_code == 404:
             return ""
         raise
-    return foreign_because(config)
+    return "" if is_left_by_weaviate(config) else foreign_because(config)
 
 
 def foreign_collection(name: str, reason: str) -> UserError:

@@ -23,7 +23,7 @@ _MEANING: Final = 0.5
 """The share of meaning in a score; the rest is words. With more, a text that has the very error code
 asked for can lose against one that is merely alike."""
 _LEAST: Final = 0.2
-"""The part of the words' share that the weakest match gets."""
+"""The part of the words' share that the weakest of the first forty matches gets; those behind get nothing."""
 _MEANING_OF_A_WORD: Final = 0.25
 _LEAST_OF_A_WORD: Final = 0.5
 """The same where one word is asked for. Who searches for a name or a code wants to see it: what has it comes
@@ -60,7 +60,7 @@ def ranked(
     """
     meaning_share, weakest = (_MEANING_OF_A_WORD, _LEAST_OF_A_WORD) if is_word else (_MEANING, _LEAST)
     words, meanings = _scaled(by_words), _scaled(by_meaning)
-    wanted = frozenset(asked)
+    wanted, first = frozenset(asked), {key for key, _ in by_words[:SCALE]}
     found = []
     for chunk in chunks:
         word, weight = words.get(chunk.id, (None, 0.0))
@@ -69,7 +69,7 @@ def ranked(
         own = wanted.intersection(words_of(own_text(subject, chunk.text)))
         headed = wanted.intersection(words_of(subject))
         share = 0.0
-        if word is not None:
+        if word is not None and (is_word or chunk.id in first):
             coverage = len(own | headed) / len(wanted)
             share = (weakest + (1 - weakest) * word) * (1 - _COVERED + _COVERED * coverage)
         score = meaning_share * meaning + (1 - meaning_share) * share
