@@ -30,6 +30,7 @@ WRITES_AGAIN: Final = (
     "the embedding provider"
 )
 """What mends a Weaviate that has lost something: an import would skip what was indexed once."""
+_NAME: Final = "its name is none of ticketstream's"
 _ELSEWHERE: Final = f"or set {PREFIX}WEAVIATE__HTTP_URL and {PREFIX}WEAVIATE__GRPC_URL to another Weaviate"
 
 
@@ -58,7 +59,7 @@ def is_left_by_weaviate(config: Any) -> bool:
 async def foreign_reason(client: weaviate.WeaviateAsyncClient, name: str) -> str:
     """Return why a collection is not ours, ``""`` when it is, or when there is none of the name."""
     if not is_own_name(name):
-        return "its name is none of ticketstream's"
+        return _NAME
     try:
         config = await client.collections.use(name).config.get()
     except UnexpectedStatusCodeError as error:
@@ -99,6 +100,28 @@ async def require_own(client: weaviate.WeaviateAsyncClient, collection: str) -> 
         if reason := await foreign_reason(client, collection):
             raise foreign_collection(collection, reason)
         await own_target(client)
+
+
+async def named_target(client: weaviate.WeaviateAsyncClient) -> str | None:
+    """Return the collection behind the alias, None without an alias; whether it is there shows when it is read.
+
+    Raises UserError when its name is not ours.
+    """
+    target = await alias_target(client)
+    if target is not None and not is_own_name(target):
+        raise foreign_alias(target, _NAME)
+    return target
+
+
+async def held_target(client: weaviate.WeaviateAsyncClient) -> str | None:
+    """Return the collection behind the alias, None without an alias.
+
+    Raises UserError when it is lost, or when something that is not ours is in the alias's place.
+    """
+    target = await own_target(client)
+    if target is not None and not await client.collections.exists(target):
+        raise UserError(f"Weaviate has lost the collection {target}, which searches read: {WRITES_AGAIN}")
+    return target
 
 
 async def own_target(client: weaviate.WeaviateAsyncClient) -> str | None:
