@@ -103,7 +103,7 @@ async def require_own(client: weaviate.WeaviateAsyncClient, collection: str) -> 
 
 
 async def named_target(client: weaviate.WeaviateAsyncClient) -> str | None:
-    """Return the collection behind the alias, None without an alias; whether it is there shows when it is read.
+    """Return the collection behind the alias, None without an alias; it may be lost.
 
     Raises UserError when its name is not ours.
     """
