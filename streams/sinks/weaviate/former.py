@@ -84,7 +84,9 @@ class FormerCollection:
                 client = self._connection.client
                 with translated("looking for the collection that is read"):
                     self._target = await own_target(client)
-                if self._target is None:
+                    # A collection that is lost too is made by its sink first.
+                    lost = self._target is None and await client.collections.exists(collection)
+                if lost:
                     await ensure_alias(client, collection)
                 self._looked_at = time.monotonic()
             return self._target

@@ -72,7 +72,7 @@ async def foreign_reason(client: weaviate.WeaviateAsyncClient, name: str) -> str
 def foreign_collection(name: str, reason: str) -> UserError:
     """Return the error of a collection that is in the place of ours."""
     return UserError(
-        f"Weaviate's collection {name} was not made by ticketstream ({reason}), which needs the name: "
+        f"Weaviate's collection {name} was not made by ticketstream ({reason}), but has its name: "
         f"keep what it holds elsewhere and delete it, {_ELSEWHERE}"
     )
 
@@ -81,7 +81,7 @@ def foreign_alias(target: str, reason: str) -> UserError:
     """Return the error of an alias ``Tickets`` that stands for a collection of somebody else's."""
     return UserError(
         f"Weaviate's alias {ALIAS} stands for the collection {target}, which was not made by ticketstream "
-        f"({reason}), which needs the alias: delete it (its collection stays), {_ELSEWHERE}"
+        f"({reason}), and readers need the alias: delete it (its collection stays), {_ELSEWHERE}"
     )
 
 
