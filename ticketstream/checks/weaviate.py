@@ -9,7 +9,7 @@ from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
 from streams.sinks.weaviate.ownership import WRITES_AGAIN, own_target, require_own
-from streams.sinks.weaviate.size import stored_size
+from streams.sinks.weaviate.size import require_size, stored_size
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.checks.finding import Finding
 
@@ -32,7 +32,10 @@ async def require_own_place(settings: Settings) -> None:
     """
     try:
         async with await connect(settings) as connection:
-            await require_own(connection.client, _collection(settings))
+            mine = _collection(settings)
+            await require_own(connection.client, mine)
+            if await connection.client.collections.exists(mine):
+                await require_size(connection, mine, settings.embedding_dimensions)
     except RetryableError:
         return
 

@@ -116,7 +116,7 @@ async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> 
         if is_left_by_weaviate(await client.collections.use(name).config.get()):
             await _make_anew(client, name)
         config = await client.collections.use(name).config.get()
-    if reason := foreign_because(config):
+    if reason := foreign_because(name, config):
         raise foreign_collection(name, reason)
 
 

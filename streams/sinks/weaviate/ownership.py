@@ -5,7 +5,6 @@ Ours is what has a name of ours *and* our schema. A collection of somebody else'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import weaviate
@@ -13,18 +12,19 @@ from weaviate.classes.config import DataType
 from weaviate.exceptions import UnexpectedStatusCodeError
 
 from schemas.errors import UserError
-from schemas.ids import ALIAS, is_own_name
+from schemas.ids import ALIAS, SCHEMA_VERSION, CollectionName, is_own_name
 from schemas.settings import PREFIX
 from streams.sinks.weaviate.failures import translated
 
 # Of every release.
-_PROPERTIES: Final[Mapping[str, DataType]] = {
+_PROPERTIES: Final = {
     "ticket_id": DataType.INT,
     "chunk_index": DataType.INT,
     "text": DataType.TEXT,
     "content_hash": DataType.TEXT,
     "visibility": DataType.TEXT,
 }
+_SINCE_2: Final = {"words": DataType.TEXT, "subject_words": DataType.TEXT}
 WRITES_AGAIN: Final = (
     "`ticketstream replay --from embedded` writes it again while workers run, without a call to Zendesk or "
     "the embedding provider"
@@ -34,16 +34,18 @@ _NAME: Final = "its name is none of ticketstream's"
 _ELSEWHERE: Final = f"or set {PREFIX}WEAVIATE__HTTP_URL and {PREFIX}WEAVIATE__GRPC_URL to another Weaviate"
 
 
-def foreign_because(config: Any) -> str:
+def foreign_because(name: str, config: Any) -> str:
     """Return what shows that a collection of a name of ours is not ours, ``""`` when nothing does."""
+    parts = CollectionName.of(name)
+    wanted = _PROPERTIES if parts is None or parts.schema < SCHEMA_VERSION else _PROPERTIES | _SINCE_2
     if not config.multi_tenancy_config.enabled:
         return "it has no tenants"
     kinds = {each.name: each.data_type for each in config.properties}
-    for name, kind in _PROPERTIES.items():
-        if name not in kinds:
-            return f"it has no property {name}"
-        if kinds[name] != kind:
-            return f"its property {name} is of the type {kinds[name].value}"
+    for own, kind in wanted.items():
+        if own not in kinds:
+            return f"it has no property {own}"
+        if kinds[own] != kind:
+            return f"its property {own} is of the type {kinds[own].value}"
     return ""
 
 
@@ -66,7 +68,7 @@ async def foreign_reason(client: weaviate.WeaviateAsyncClient, name: str) -> str
         if error.status_code == 404:
             return ""
         raise
-    return "" if is_left_by_weaviate(config) else foreign_because(config)
+    return "" if is_left_by_weaviate(config) else foreign_because(name, config)
 
 
 def foreign_collection(name: str, reason: str) -> UserError:
