@@ -32,7 +32,7 @@ from agents.tables import Tables
 from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
 from agents.writer import BatchedWriter
-from schemas.errors import RetryableError, SettingsError
+from schemas.errors import CredentialsError, RefusedError, RetryableError, SettingsError, UserError
 from schemas.ids import collection_name
 from schemas.settings import Settings
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
@@ -152,6 +152,7 @@ class Pipeline:
         )
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
+        self._collection = collection
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
         empty = await retrying(lambda: self._empty_accounts(collection), on_retry=_waits)
         self._batcher = EmbeddingBatcher(
@@ -329,7 +330,15 @@ class Pipeline:
         sink = self._sinks.get(collection)
         if sink is None:
             sink = WeaviateSink(self._weaviate, collection, dimensions)
-            await sink.setup()
+            try:
+                await sink.setup()
+            except CredentialsError:
+                raise
+            except UserError as error:
+                if collection == self._collection:
+                    raise
+                # A message names somebody else's collection: that is its own fault, and others go on.
+                raise RefusedError(str(error)) from error
             self._sinks[collection] = sink
         return sink
 

@@ -59,9 +59,8 @@ async def test_properties_are_what_the_clients_of_others_read(bench: Bench) -> N
     assert properties["tags"] == ["hardware", "fire"]
     assert properties["assignee"] == ""
     assert str(properties["created_at"]) == "2024-01-01 10:00:00+00:00"
-    assert set(properties) == {"ticket_id", "chunk_index", "visibility", "text", "content_hash"} | set(
-        TicketFacts.__struct_fields__
-    )
+    chunks = {"ticket_id", "chunk_index", "visibility", "text", "content_hash", "words", "subject_words"}
+    assert set(properties) == chunks | set(TicketFacts.__struct_fields__)
     vector = found.objects[0].vector["default"]
     assert vector == pytest.approx(vector_of("text").tolist())
 
@@ -191,8 +190,9 @@ async def test_failed_ticket_keeps_what_was_held(bench: Bench) -> None:
 
 
 async def test_collection_of_another_size_refuses_the_vectors(bench: Bench) -> None:
-    await bench.sink.write([bench.item(1, chunk(0, "a"))])
     wider = WeaviateSink(bench.connection, bench.collection, SIZE * 2)
+    await wider.setup()  # while nothing tells the size
+    await bench.sink.write([bench.item(1, chunk(0, "a"))])
     vector = np.ones(SIZE * 2, np.float32)
     (result,) = await wider.write([bench.item(2, chunk(0, "b", vector=vector))])
     assert isinstance(result.error, InvalidVectorError)
