@@ -167,9 +167,10 @@ async def _write(connection: WeaviateConnection, items: Sequence[SinkItem]) -> t
             for chunk in item.upserts:
                 words_of(chunk.text)
         seconds[1] += time.perf_counter() - started
-        for place, objects in enumerate(both):
+        # What comes second waits for what Weaviate still does for the first.
+        for place in (0, 1) if start % (2 * _TICKETS_A_TURN) else (1, 0):
             started = time.perf_counter()
-            reply = await connection.call("BatchObjects", requests.upsert(objects))
+            reply = await connection.call("BatchObjects", requests.upsert(both[place]))
             seconds[place] += time.perf_counter() - started
             assert not reply.errors, reply.errors[0].error
     return seconds[0], seconds[1]
