@@ -14,7 +14,7 @@ from agents.outcomes import Done, Incoming, own_key
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
-from schemas.ids import Visibility, chunk_id
+from schemas.ids import Visibility, chunk_id, same_vectors
 from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
 from schemas.replays import replay_headers, replay_of
 from schemas.state import IndexedTicket
@@ -39,7 +39,9 @@ class Batcher(Protocol):
 class StoredVectors(Protocol):
     """What embed asks of Weaviate."""
 
-    async def stored_vectors(self, account: str, ids: Sequence[UUID]) -> dict[UUID, tuple[str, Vector]]:
+    async def stored_vectors(
+        self, collection: str, account: str, ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[str, Vector]]:
         """Return content hash and vector of the objects that exist."""
 
 
@@ -162,7 +164,8 @@ class Embed:
         vectors = {content: self._recent[content] for content in contents if content in self._recent}
         self.from_recent += len(vectors)
         before: IndexedTicket | None = self._tables["indexed"].get(partition, key)
-        if before is None or before.collection != self._collection:
+        # Those of another collection serve too, where it is of the same model: one whose schema is older.
+        if before is None or not same_vectors(before.collection, self._collection):
             return vectors
         wanted = contents - vectors.keys()
         held: list[tuple[Visibility, list[str]]] = [("public", before.public), ("internal", before.internal)]
@@ -173,7 +176,7 @@ class Embed:
             if content in wanted
         ]
         if ids:
-            stored = await self._stored.stored_vectors(ticket.account, ids)
+            stored = await self._stored.stored_vectors(before.collection, ticket.account, ids)
             kept = {
                 content: vector
                 for content, vector in stored.values()

@@ -38,7 +38,7 @@ from agents.refused_logins import RefusedLogins
 from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
-from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
+from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
 from schemas.moves import is_moved
 from schemas.replays import replay_of
 from streams.limits.gate import Gate
@@ -233,6 +233,11 @@ class Engine:
             except CredentialsError as error:
                 # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
                 structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
+                self._metrics.retried.inc()
+                await self._refused.wait(message)
+            except UserError as error:
+                # Likewise: it is not the message that is wrong.
+                structlog.get_logger().error("waiting to be mended", stage=self.stage, error=error)
                 self._metrics.retried.inc()
                 await self._refused.wait(message)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from typing import Final, Literal, Protocol
@@ -15,7 +14,7 @@ from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
-from schemas.ids import Visibility, chunk_id, digest
+from schemas.ids import Visibility, chunk_id, digest, is_own_name, of_this_schema
 from schemas.messages import EmbeddedTicket, Outcome, Receipt, TicketFacts
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
@@ -27,8 +26,6 @@ from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
 _WRITTEN: Final = ("indexed", "removed")
-_COLLECTION = re.compile(r"Tickets_[A-Za-z0-9_]{1,200}")
-"""What schemas.ids.collection_name makes. Any other name is not ours to write to, or no name at all."""
 
 
 class Writer(Protocol):
@@ -89,8 +86,10 @@ class Index:
         begun = self._may_be_begun(message)
         ticket = decode(EmbeddedTicket, message.value, message.headers)
         key = own_key(message, ticket.account, ticket.ticket_id)
-        if not _COLLECTION.fullmatch(ticket.collection):
+        if not is_own_name(ticket.collection):
             raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
+        # Embedded for a collection of an older schema: what it holds fits into the one that is filled now.
+        ticket = replace(ticket, collection=of_this_schema(ticket.collection))
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)

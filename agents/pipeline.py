@@ -35,7 +35,7 @@ from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
 from agents.worker_state import StateTeller
 from agents.writer import BatchedWriter
-from schemas.errors import RetryableError, SettingsError
+from schemas.errors import CredentialsError, RefusedError, RetryableError, SettingsError, UserError
 from schemas.ids import collection_name
 from schemas.settings import Settings
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
@@ -161,6 +161,7 @@ class Pipeline:
         )
         self._sinks: dict[str, Sink] = {}
         collection = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
+        self._collection = collection
         await retrying(lambda: self._open_sink(collection, settings.embedding_dimensions), on_retry=_waits)
         empty = await retrying(lambda: self._empty_accounts(collection), on_retry=_waits)
         self._batcher = EmbeddingBatcher(
@@ -201,7 +202,7 @@ class Pipeline:
         embedding = embed.Embed(
             self._tables,
             self._batcher,
-            StoredVectors(self._weaviate, collection),
+            StoredVectors(self._weaviate),
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )
@@ -362,7 +363,15 @@ class Pipeline:
         sink = self._sinks.get(collection)
         if sink is None:
             sink = WeaviateSink(self._weaviate, collection, dimensions)
-            await sink.setup()
+            try:
+                await sink.setup()
+            except CredentialsError:
+                raise
+            except UserError as error:
+                if collection == self._collection:
+                    raise
+                # A message names somebody else's collection: that is its own fault, and others go on.
+                raise RefusedError(str(error)) from error
             self._sinks[collection] = sink
         return sink
 

@@ -19,7 +19,7 @@ from schemas.imports import ImportSpec
 from schemas.replays import ReplayFrom
 from schemas.settings import Settings
 from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import alias_target
+from streams.sinks.weaviate.ownership import alias_target
 from ticketstream.cli.import_run import Attempt
 from ticketstream.cli.replay_run import start_replay
 

@@ -17,6 +17,7 @@ from benchmarks import (
     replay,
     scale,
     scaling,
+    search,
     stage,
     throughput,
     tracing,
@@ -172,6 +173,16 @@ SUITE: Final = (
         tickets=4_000,
         quick=400,
         minutes=4,
+    ),
+    Benchmark(
+        name="search",
+        question="How well does a search answer, beside Weaviate's own words and fusion: ticket, passage, "
+        "and words in many scripts? What does it cost?",
+        run=search.run,
+        tickets=2_000,
+        quick=400,
+        minutes=2,
+        one_worker=True,
     ),
 )
 """In the order in which they run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, Self
 
 Visibility = Literal["public", "internal"]
 
@@ -38,14 +38,62 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+ALIAS: Final = "Tickets"
+"""The alias readers use, whatever collection is behind it."""
+SCHEMA_VERSION: Final = 2
+"""Of the properties that Weaviate holds of a chunk, and how it indexes them: raise it when either changes.
+The new collection is filled beside the old one with the vectors that are there. A name without it is of 1."""
+_OWN: Final = re.compile(r"Tickets_[A-Za-z0-9_]{1,220}")
+_COLLECTION: Final = re.compile(
+    r"(?P<stem>Tickets_[A-Za-z0-9_]{1,200})_(?P<dimensions>[0-9]{1,5})_c(?P<chunker>[0-9]{1,5})"
+    r"(?:_s(?P<schema>[0-9]{1,5}))?"
+)
+
+
+class CollectionName(NamedTuple):
+    """What the name of a collection says; ``stem`` is the beginning, which names the model."""
+
+    stem: str
+    dimensions: int
+    chunker: int
+    schema: int
+
+    @classmethod
+    def of(cls, name: str) -> Self | None:
+        """Return the parts of a name that ``collection_name`` made, None for any other."""
+        found = _COLLECTION.fullmatch(name)
+        if found is None:
+            return None
+        return cls(found["stem"], int(found["dimensions"]), int(found["chunker"]), int(found["schema"] or 1))
+
+    def __str__(self) -> str:
+        name = f"{self.stem}_{self.dimensions}_c{self.chunker}"
+        return name if self.schema == 1 else f"{name}_s{self.schema}"
+
+
 def collection_name(model: str, dimensions: int, chunker_version: int) -> str:
-    """Return the Weaviate collection of a model, its dimensions and a chunker version.
+    """Return the Weaviate collection of a model, its dimensions, a chunker version and this schema.
 
     Weaviate allows letters, digits and underscores, starting with a capital.
     """
     safe = re.sub(r"[^A-Za-z0-9]+", "_", model).strip("_")
-    return f"Tickets_{safe}_{dimensions}_c{chunker_version}"
+    return str(CollectionName(f"{ALIAS}_{safe}", dimensions, chunker_version, SCHEMA_VERSION))
 
 
-ALIAS: Final = "Tickets"
-"""The alias readers use, whatever collection is behind it."""
+def is_own_name(name: str) -> bool:
+    """Say whether a collection may be ours by its name: any other is never written to or deleted from."""
+    return bool(_OWN.fullmatch(name))
+
+
+def of_this_schema(name: str) -> str:
+    """Return the collection that takes what was was made for an older one, else the name."""
+    parts = CollectionName.of(name)
+    return name if parts is None else str(parts._replace(schema=max(parts.schema, SCHEMA_VERSION)))
+
+
+def same_vectors(one: str, other: str) -> bool:
+    """Say whether two collections hold vectors of one model and size: a text has the same in both."""
+    first, second = CollectionName.of(one), CollectionName.of(other)
+    if first is None or second is None:
+        return one == other
+    return first[:2] == second[:2]

@@ -3,16 +3,14 @@ compared with, whatever model the settings name by now."""
 
 from __future__ import annotations
 
-import re
 from typing import Final, Literal
 
 from schemas.errors import UserError
-from schemas.ids import ALIAS, collection_name
+from schemas.ids import ALIAS, CollectionName, collection_name
 from schemas.settings import PREFIX, Settings
 from streams.embeddings.gemini_models import GEMINI_MODELS
 from streams.embeddings.local import MODEL
 
-_NAME: Final = re.compile(r"(?P<stem>Tickets_.+)_(?P<dimensions>[0-9]+)_c(?P<chunker>[0-9]+)")
 _MODELS: Final[dict[str, Literal["local", "gemini"]]] = {
     MODEL: "local",
     **dict.fromkeys(GEMINI_MODELS, "gemini"),
@@ -24,10 +22,11 @@ def settings_behind(settings: Settings, collection: str) -> Settings:
 
     Raises UserError when no model of this release makes such vectors.
     """
-    found = _NAME.fullmatch(collection)
-    dimensions, chunker = (int(found["dimensions"]), int(found["chunker"])) if found else (0, 0)
+    found = CollectionName.of(collection)
+    dimensions, chunker = (found.dimensions, found.chunker) if found else (0, 0)
     for model in (settings.embedding_model, *_MODELS):
-        if collection_name(model, dimensions, chunker) == collection:
+        named = CollectionName.of(collection_name(model, dimensions, chunker))
+        if found and named and found[:-1] == named[:-1]:
             provider = _MODELS.get(model, settings.embedding_provider)
             own = {"provider": provider, "model": model, "dimensions": dimensions}
             return settings.model_copy(update={"embedding": settings.embedding.model_copy(update=own)})

@@ -71,6 +71,12 @@ def chunk_ticket(subject: str, passages: Sequence[Passage], *, max_bytes: int = 
     return chunks
 
 
+def own_text(subject: str, text: str) -> str:
+    """Return what a chunk of ``chunk_ticket`` says apart from its ticket's subject; empty when nothing."""
+    head = _line(subject, _SUBJECT_BYTES)
+    return text[len(head) :].lstrip() if text == head or text.startswith(head + _BREAK) else text
+
+
 def _chunk(visibility: Visibility, index: int, text: str) -> Chunk:
     return Chunk(visibility=visibility, chunk_index=index, text=text, content_hash=content_hash(text))
 

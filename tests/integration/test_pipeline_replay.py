@@ -20,7 +20,7 @@ from schemas.messages import Receipt
 from schemas.settings import PREFIX
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import alias_target
+from streams.sinks.weaviate.ownership import alias_target
 from streams.sinks.weaviate.search import Hit
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.records.searching import find
@@ -84,16 +84,22 @@ async def test_weaviate_lost_is_made_again_from_embedded(open_desk: OpenDesk) ->
     for ticket_id in changed:
         desk.zendesk.add_comment(ticket_id, "Before the loss")
     await arrived(desk, *changed)
-    before = (desk.comment_calls(), embedding_calls(desk))
 
-    # With the worker running, and once more with one that starts on an empty Weaviate.
-    await lose_weaviate(desk)
+    # Somebody deletes the collection while the worker runs; an import would skip all that was indexed once.
+    async with await connect(desk.settings) as connection:
+        await connection.client.collections.delete(str(await alias_target(connection.client)))
+    refused = await command(desk, "search", "before the loss")
+    assert refused.returncode == 1
+    assert "`ticketstream replay --from embedded`" in refused.stderr
+    before = (desk.comment_calls(), embedding_calls(desk))  # the question was embedded too
+    assert (await desk.whole_import()).skipped == TICKETS
     found = await replay(desk, "--from", "embedded")
     assert found["failed"] == 0
     assert found["indexed"] >= TICKETS
     assert found["api_calls"] == {"zendesk": 0, "embedding": 0}
     await assert_equal(desk)
 
+    # Once more all of Weaviate, for a worker that starts on an empty one.
     assert worker.terminate() == 0
     await lose_weaviate(desk)
     desk.worker()

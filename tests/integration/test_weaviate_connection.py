@@ -30,7 +30,7 @@ async def test_alias_is_made_once_and_never_moved(locked_weaviate: WeaviateServe
         first = WeaviateSink(connection, "Tickets_a_16_c1", SIZE)
         second = WeaviateSink(connection, "Tickets_b_16_c1", SIZE)
         search = Search(connection)
-        with pytest.raises(UserError, match="nothing has been imported for account acme yet"):
+        with pytest.raises(UserError, match="nothing of account acme"):
             await search.search("acme", "words", vector_of("words"), limit=3)
         assert await first.setup()
         assert not await second.setup()
@@ -84,7 +84,7 @@ async def test_weaviate_away_and_back(locked_weaviate: WeaviateServer) -> None:
         with pytest.raises(UnavailableError):
             await Search(connection).search("acme", "a", vector_of("a"), limit=1)
         with pytest.raises(UnavailableError):
-            await StoredVectors(connection, "Tickets_w_16_c1").stored_vectors("acme", [uuid.uuid4()])
+            await StoredVectors(connection).stored_vectors("Tickets_w_16_c1", "acme", [uuid.uuid4()])
         with pytest.raises(UnavailableError, match="TICKETSTREAM_WEAVIATE__HTTP_URL"):
             await connect(locked_weaviate.settings)
         assert time.monotonic() - started < 10

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
-from weaviate.classes.config import Configure
-from weaviate_bench import FACTS, Bench, bench, chunk, vector_of
+from weaviate_bench import FACTS, SIZE, Bench, bench, chunk, vector_of
 from weaviate_fixture import weaviate_settings
 
+from benchmarks.retrieval import former
 from schemas.errors import UserError
 from schemas.messages import TicketFacts
-from streams.sinks.weaviate.collection import properties
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.objects import batch_objects
+from streams.sinks.weaviate.ownership import foreign_reason
+from streams.sinks.weaviate.search import Search
 
 __all__ = ["bench", "weaviate_settings"]
 
@@ -105,17 +109,51 @@ async def test_a_merged_ticket_is_shown_under_its_target(bench: Bench) -> None:
     assert (3, 2, "Middle") in await found("numbat", every_chunk=True)
 
 
-async def test_a_collection_of_an_earlier_release_is_searched_without_what_it_lacks(bench: Bench) -> None:
-    earlier = [each for each in properties() if each.name != "merged_into"]
-    await bench.connection.client.collections.create(
-        bench.collection,
-        properties=earlier,
-        vector_config=Configure.Vectors.self_provided(),
-        multi_tenancy_config=Configure.multi_tenancy(enabled=True, auto_tenant_creation=True),
-    )
-    await bench.sink.write([bench.item(1, chunk(0, "the parcel never came"))])
-    (hit,) = await bench.find.search(bench.account, "parcel", vector_of("parcel"), limit=3)
-    assert (hit.ticket_id, hit.merged_into, hit.target) == (1, None, None)
+async def test_words_of_every_script_win(bench: Bench) -> None:
+    having = {
+        "काम": "नया फ़ोन काम नहीं करता",
+        "返金": "まだ返金されていません",
+        "คืนเงิน": "ขอคืนเงินด้วย",
+        "환불": "환불을 받고",
+    }
+    lacking = ["क म क म नाम कम", "金曜日に返事をします", "เมื่อคืนฝนตก งานเดิน", "교환이 불가능합니다", "काला"]
+    texts = [*having.values(), *lacking]
+    await bench.sink.write([bench.item(number, chunk(0, text)) for number, text in enumerate(texts)])
+    for number, word in enumerate(having):
+        hits = await bench.find.search(bench.account, word, vector_of(lacking[number]), limit=5)
+        assert hits[0].ticket_id == number, word
+
+
+async def test_a_note_that_only_has_the_subject_is_no_answer(bench: Bench) -> None:
+    facts = replace(FACTS, subject="Billed twice")
+    note = chunk(0, "Billed twice\n\nPrice list was not loaded.", "internal")
+    customer = chunk(0, "Billed twice\n\nWe were charged twice for the same order.")
+    await bench.sink.write([bench.item(1, customer, note, facts=facts), bench.item(2, chunk(0, "Else"))])
+    for public_only in (False, True):
+        hits = await bench.find.search(
+            bench.account, "I paid twice", vector_of(note.text), limit=2, public_only=public_only
+        )
+        assert (hits[0].ticket_id, hits[0].text) == (1, customer.text)
+        assert all(hit.visibility == "public" for hit in hits)
+
+
+async def test_a_collection_of_the_first_schema_is_searched_and_gives_its_vectors(bench: Bench) -> None:
+    name = f"{bench.collection}_16_c1"
+    await former.make_collection(bench.connection.client, name)
+    try:
+        assert await foreign_reason(bench.connection.client, name) == ""
+        made = batch_objects(name, SIZE, bench.item(1, chunk(0, "error E4711"), chunk(1, "else")))
+        reply = await bench.connection.call("BatchObjects", requests.upsert(former.without_words(made)))
+        assert not reply.errors
+        found = await Search(bench.connection, name).search(
+            bench.account, "e4711", vector_of("else"), limit=1
+        )
+        assert [hit.text for hit in found] == ["error E4711"]
+        ids = [bench.id_of(1, "public", 0)]
+        ((_, vector),) = (await bench.vectors.stored_vectors(name, bench.account, ids)).values()
+        assert np.allclose(vector, vector_of("error E4711"))
+    finally:
+        await bench.connection.client.collections.delete(name)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +168,7 @@ async def test_a_question_is_never_a_query(bench: Bench, text: str) -> None:
 
 async def test_search_says_what_is_missing(bench: Bench) -> None:
     await bench.sink.setup()
-    with pytest.raises(UserError, match="nothing has been imported for account"):
+    with pytest.raises(UserError, match=r"nothing of account .*replay --from embedded"):
         await bench.find.search(bench.account, "words", vector_of("words"), limit=3)
     with pytest.raises(UserError, match="tenant"):
         await bench.find.search("no/account", "words", vector_of("words"), limit=3)

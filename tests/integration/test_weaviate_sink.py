@@ -59,9 +59,8 @@ async def test_properties_are_what_the_clients_of_others_read(bench: Bench) -> N
     assert properties["tags"] == ["hardware", "fire"]
     assert properties["assignee"] == ""
     assert str(properties["created_at"]) == "2024-01-01 10:00:00+00:00"
-    assert set(properties) == {"ticket_id", "chunk_index", "visibility", "text", "content_hash"} | set(
-        TicketFacts.__struct_fields__
-    )
+    chunks = {"ticket_id", "chunk_index", "visibility", "text", "content_hash", "words", "subject_words"}
+    assert set(properties) == chunks | set(TicketFacts.__struct_fields__)
     vector = found.objects[0].vector["default"]
     assert vector == pytest.approx(vector_of("text").tolist())
 
@@ -87,7 +86,7 @@ async def test_writing_twice_is_writing_once(bench: Bench) -> None:
 async def test_overwrite_replaces_text_and_vector(bench: Bench) -> None:
     await bench.sink.write([bench.item(1, chunk(0, "old"))])
     await bench.sink.write([bench.item(1, chunk(0, "new"))])
-    found = await bench.vectors.stored_vectors(bench.account, [bench.id_of(1, "public", 0)])
+    found = await bench.vectors.stored_vectors(bench.collection, bench.account, [bench.id_of(1, "public", 0)])
     ((content, vector),) = found.values()
     assert content == content_hash("new")
     assert np.array_equal(vector, vector_of("new"))
@@ -145,7 +144,7 @@ async def test_nothing_to_write_into_an_account_without_anything(bench: Bench) -
     assert await bench.sink.write([bench.item(1, stale=[bench.id_of(1, "public", 0)])]) == [SinkResult()]
     assert await bench.held() == {}
     assert await bench.contents.count_objects(bench.account) == 0
-    assert await bench.vectors.stored_vectors(bench.account, [uuid.uuid4()]) == {}
+    assert await bench.vectors.stored_vectors(bench.collection, bench.account, [uuid.uuid4()]) == {}
 
 
 async def test_accounts_do_not_see_each_other(bench: Bench) -> None:
@@ -191,8 +190,9 @@ async def test_failed_ticket_keeps_what_was_held(bench: Bench) -> None:
 
 
 async def test_collection_of_another_size_refuses_the_vectors(bench: Bench) -> None:
-    await bench.sink.write([bench.item(1, chunk(0, "a"))])
     wider = WeaviateSink(bench.connection, bench.collection, SIZE * 2)
+    await wider.setup()  # while nothing tells the size
+    await bench.sink.write([bench.item(1, chunk(0, "a"))])
     vector = np.ones(SIZE * 2, np.float32)
     (result,) = await wider.write([bench.item(2, chunk(0, "b", vector=vector))])
     assert isinstance(result.error, InvalidVectorError)
@@ -252,7 +252,7 @@ async def test_stored_vectors_come_back_in_any_number(bench: Bench) -> None:
     batch = [bench.item(number, chunk(0, f"t {number}")) for number in range(450)]
     await bench.sink.write(batch)
     ids = [bench.id_of(number, "public", 0) for number in range(460)]
-    found = await bench.vectors.stored_vectors(bench.account, ids)
+    found = await bench.vectors.stored_vectors(bench.collection, bench.account, ids)
     assert set(found) == set(ids[:450])
     for number in (0, 449):
         content, vector = found[ids[number]]

@@ -19,10 +19,15 @@ OTHER = "Tickets_test_another"
 def former(monkeypatch: pytest.MonkeyPatch, bench: Bench, target: str | None) -> FormerCollection:
     """Return what looks after the former collection, with the alias pointing where the test says."""
 
-    async def alias_target(client: object) -> str | None:
+    async def own_target(client: object) -> str | None:
         return target
 
-    monkeypatch.setattr(former_module, "alias_target", alias_target)
+    async def ensure_alias(client: object, name: str) -> bool:
+        assert target is None
+        return True
+
+    monkeypatch.setattr(former_module, "own_target", own_target)
+    monkeypatch.setattr(former_module, "ensure_alias", ensure_alias)
     return FormerCollection(bench.connection)
 
 

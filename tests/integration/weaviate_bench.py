@@ -60,7 +60,7 @@ class Bench:
         self.account = f"acct-{uuid.uuid4().hex[:8]}"
         self.sink = WeaviateSink(connection, self.collection, SIZE)
         self.contents = Contents(connection, self.collection)
-        self.vectors = StoredVectors(connection, self.collection)
+        self.vectors = StoredVectors(connection)
         self.find = Search(connection, self.collection)
 
     def item(

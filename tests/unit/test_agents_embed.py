@@ -20,7 +20,7 @@ from schemas.vectors import Vector, decode_vector
 from streams.embeddings.batcher import Embedded
 from tests.agents_fixtures import ORIGIN, FakeTables, a_message, an_enriched
 
-COLLECTION = "Tickets_test_4_c1"
+COLLECTION = "Tickets_test_4_c1_s2"
 
 
 def vector_of(text: str) -> Vector:
@@ -45,9 +45,13 @@ class FakeStore:
     def __init__(self) -> None:
         self.objects: dict[UUID, tuple[str, Vector]] = {}
         self.asked: list[list[UUID]] = []
+        self.collections: list[str] = []
 
-    async def stored_vectors(self, account: str, ids: Sequence[UUID]) -> dict[UUID, tuple[str, Vector]]:
+    async def stored_vectors(
+        self, collection: str, account: str, ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[str, Vector]]:
         self.asked.append(list(ids))
+        self.collections.append(collection)
         return {one: self.objects[one] for one in ids if one in self.objects}
 
 
@@ -165,6 +169,19 @@ async def test_vectors_of_another_collection_are_not_taken() -> None:
     await desk.stage.handle(a_message(an_enriched(6, passages=[NOTE])))
     assert desk.store.asked == []
     assert len(desk.batcher.texts) == 2
+
+
+async def test_vectors_of_the_same_model_move_to_a_collection_of_another_schema() -> None:
+    desk = Desk()
+    first = await desk.stage.handle(a_message(an_enriched(passages=[*LONG, NOTE])))
+    await desk.indexed(first, collection="Tickets_test_4_c1")
+    desk.fresh()
+    desk.batcher.texts.clear()
+    again = await desk.stage.handle(a_message(an_enriched(passages=[*LONG, NOTE])))
+    assert desk.store.collections == ["Tickets_test_4_c1"]
+    assert desk.batcher.texts == []
+    assert embedded(again).chunks == embedded(first).chunks
+    assert embedded(again).collection == COLLECTION
 
 
 @pytest.mark.parametrize("what", ["gone", "another text", "another size"])

@@ -21,7 +21,7 @@ from agents.producer import Record
 from agents.progress import ProgressLedger, progress_key
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.codec import headers_of
-from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError
+from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError, UserError
 from schemas.messages import DeadLetter, Origin
 from schemas.moves import moved_headers
 from schemas.retried import Retry, retry_of, with_retry
@@ -311,8 +311,11 @@ async def test_what_can_succeed_later_is_tried_until_it_does(desks: Callable[...
     assert desk.producer.on(DEAD_LETTERS) == []
 
 
-async def test_refused_credentials_wait_for_a_person_and_lose_nothing(desks: Callable[..., Desk]) -> None:
-    errors = [CredentialsError("login refused")] * 5
+@pytest.mark.parametrize("error", [CredentialsError("login refused"), UserError("a foreign collection")])
+async def test_what_a_person_has_to_mend_is_waited_for_and_loses_nothing(
+    desks: Callable[..., Desk], error: UserError
+) -> None:
+    errors = [error] * 5
 
     async def handler(message: Incoming) -> Done:
         if errors:

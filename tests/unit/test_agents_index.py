@@ -62,7 +62,7 @@ def origin(offset: int) -> Origin:
 async def test_a_ticket_is_written_remembered_and_told() -> None:
     desk = Desk()
     done = await desk.settled(an_embedded(public=["a", "b"], internal=["c"], import_id="i1"), partition=3)
-    assert desk.writer.calls == [("Tickets_test_4_c1", 4, "live")]
+    assert desk.writer.calls == [("Tickets_test_4_c1_s2", 4, "live")]
     (item,) = desk.writer.items
     assert [(u.visibility, u.chunk_index, u.text) for u in item.upserts] == [
         ("public", 0, "a"),
@@ -122,7 +122,7 @@ async def test_in_a_new_collection_nothing_is_known_of_a_ticket() -> None:
     desk = Desk()
     await desk.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
     await desk.settled(an_embedded(5, public=["a"], origin=origin(1), collection="Tickets_new_4_c1"))
-    assert [call[0] for call in desk.writer.calls] == ["Tickets_test_4_c1", "Tickets_new_4_c1"]
+    assert [call[0] for call in desk.writer.calls] == ["Tickets_test_4_c1_s2", "Tickets_new_4_c1_s2"]
     assert desk.writer.items[-1].stale_ids is None
 
 
@@ -226,6 +226,23 @@ async def test_a_collection_that_is_not_ours_is_refused(name: str) -> None:
     with pytest.raises(PermanentError, match="is no collection of ticketstream's"):
         await desk.settled(an_embedded(public=["a"], collection=name))
     assert desk.writer.items == []
+
+
+@pytest.mark.parametrize(
+    ("named", "written"),
+    [
+        ("Tickets_test_4_c1", "Tickets_test_4_c1_s2"),
+        ("Tickets_test_4_c1_s2", "Tickets_test_4_c1_s2"),
+        ("Tickets_test_4_c1_s9", "Tickets_test_4_c1_s9"),
+        ("Tickets_test", "Tickets_test"),
+    ],
+)
+async def test_what_was_embedded_for_an_older_schema_goes_into_the_present_one(
+    named: str, written: str
+) -> None:
+    desk = Desk()
+    await desk.settled(an_embedded(5, public=["a"], origin=origin(1), collection=named))
+    assert [call[0] for call in desk.writer.calls] == [written]
 
 
 async def test_in_an_account_that_was_empty_an_unknown_ticket_has_left_nothing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.ids import Visibility, content_hash
 from schemas.messages import Passage
-from streams.transforms.chunking import MAX_BYTES, MIN_BYTES, MODEL_TOKENS, Chunk, chunk_ticket
+from streams.transforms.chunking import MAX_BYTES, MIN_BYTES, MODEL_TOKENS, Chunk, chunk_ticket, own_text
 
 VISIBILITIES: tuple[Visibility, ...] = ("public", "internal")
 WORDS = st.text(alphabet="abcdeäöü漢字🙂.", min_size=1, max_size=12)
@@ -159,3 +159,17 @@ def test_new_comments_change_only_the_last_chunk(before: list[Passage], added: l
         if old_texts and old_texts != ["Subject"]:  # A subject alone gives way to the first text.
             assert new_texts[: len(old_texts) - 1] == old_texts[:-1]
             assert new_texts[len(old_texts) - 1].startswith(old_texts[-1])
+
+
+@given(st.text(max_size=400), PASSAGES)
+def test_a_chunk_without_its_subject_is_what_it_would_be_without_one(
+    subject: str, passages: list[Passage]
+) -> None:
+    short = [each for each in passages if len(each.text) < 100]
+    bare = {(each.visibility, each.chunk_index): each.text for each in chunk_ticket("", short)}
+    chunks = chunk_ticket(subject, short)
+    if len(chunks) == len(bare):
+        for chunk in chunks:
+            assert own_text(subject, chunk.text) == bare[chunk.visibility, chunk.chunk_index]
+    elif not bare:
+        assert [own_text(subject, chunk.text) for chunk in chunks] == [""]

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import chunk_id, collection_name, content_hash, dead_letter_id, digest, ticket_key
+from schemas.ids import (
+    SCHEMA_VERSION,
+    CollectionName,
+    chunk_id,
+    collection_name,
+    content_hash,
+    dead_letter_id,
+    digest,
+    of_this_schema,
+    same_vectors,
+    ticket_key,
+)
 from tests.agents_fixtures import QUICK
 
 
@@ -62,9 +73,9 @@ def test_any_text_can_be_hashed() -> None:
 @pytest.mark.parametrize(
     ("model", "dimensions", "name"),
     [
-        ("gemini-embedding-001", 768, "Tickets_gemini_embedding_001_768_c1"),
-        ("wordllama", 256, "Tickets_wordllama_256_c1"),
-        ("models/über.model:2", 64, "Tickets_models_ber_model_2_64_c1"),
+        ("gemini-embedding-001", 768, "Tickets_gemini_embedding_001_768_c1_s2"),
+        ("wordllama", 256, "Tickets_wordllama_256_c1_s2"),
+        ("models/über.model:2", 64, "Tickets_models_ber_model_2_64_c1_s2"),
     ],
 )
 def test_a_collection_is_named_for_model_size_and_chunker(model: str, dimensions: int, name: str) -> None:
@@ -75,6 +86,20 @@ def test_a_collection_is_named_for_model_size_and_chunker(model: str, dimensions
 @given(st.text(max_size=20), st.integers(1, 4000), st.integers(1, 99))
 def test_a_collection_name_is_one_weaviate_takes(model: str, dimensions: int, chunker: int) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z0-9_]*", collection_name(model, dimensions, chunker))
+
+
+@QUICK
+@given(st.text(min_size=1, max_size=20), st.integers(1, 4000), st.integers(1, 99))
+def test_a_collection_name_tells_what_it_was_made_of(model: str, dimensions: int, chunker: int) -> None:
+    name = collection_name(f"m{model}", dimensions, chunker)
+    parts = CollectionName.of(name)
+    assert parts is not None
+    assert str(parts) == name
+    assert parts[1:] == (dimensions, chunker, SCHEMA_VERSION)
+    older = str(parts._replace(schema=1))
+    assert same_vectors(name, older)
+    assert of_this_schema(older) == name
+    assert not same_vectors(name, str(parts._replace(dimensions=dimensions + 1)))
 
 
 def test_model_size_and_chunker_each_make_another_collection() -> None:

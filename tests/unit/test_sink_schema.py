@@ -12,21 +12,21 @@ from streams.sinks.weaviate.reading import PROPERTIES
 
 INTEGERS = {"ticket_id", "chunk_index", "merged_into"}
 DATES = {"created_at", "updated_at"}
-NOT_FILTERED = {"chunk_index", "text", "content_hash", "subject"}
+SEARCHED = {"words", "subject_words"}
+NOT_FILTERED = {"chunk_index", "text", "content_hash", "subject", *SEARCHED}
 
 
 def test_properties_of_the_contract() -> None:
     found = {each.name: each for each in properties()}
     chunk = {"ticket_id", "chunk_index", "text", "content_hash", "visibility"}
-    assert set(found) == chunk | set(TicketFacts.__struct_fields__) == set(PROPERTIES)
+    assert set(found) - SEARCHED == chunk | set(TicketFacts.__struct_fields__) == set(PROPERTIES)
     for name, each in found.items():
         kind = DataType.INT if name in INTEGERS else DataType.DATE if name in DATES else DataType.TEXT
         assert each.dataType == (DataType.TEXT_ARRAY if name == "tags" else kind)
         assert each.indexFilterable == (name not in NOT_FILTERED)
         if kind == DataType.TEXT:
-            searched = name in {"text", "subject"}
-            assert each.indexSearchable == searched
-            assert each.tokenization == (Tokenization.WORD if searched else Tokenization.FIELD)
+            assert each.indexSearchable == (name in SEARCHED)
+            assert each.tokenization == (Tokenization.LOWERCASE if name in SEARCHED else Tokenization.FIELD)
 
 
 @pytest.mark.parametrize("account", ["acme", "Acme-2", "a_b", "a" * 64])

@@ -22,6 +22,7 @@ def worker(
     from agents.topics import ensure_topics
     from schemas.settings import load_settings
     from streams.embeddings.build import build_provider
+    from ticketstream.checks.weaviate import require_own_place
     from ticketstream.cli.output import note
     from ticketstream.workers.pool import WorkerPool
 
@@ -30,6 +31,7 @@ def worker(
     build_provider(settings)
     _ = settings.weaviate_http_url, settings.weaviate_grpc_url
     asyncio.run(ensure_topics(settings))
+    asyncio.run(require_own_place(settings))
     pool = WorkerPool(workers, note=note)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: pool.ask_to_stop())

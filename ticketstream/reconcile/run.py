@@ -19,9 +19,9 @@ from schemas.settings import PREFIX, Settings
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import held_target
 from streams.sources.zendesk.client import ZendeskClient
 from streams.transforms.chunking import CHUNKER_VERSION
 from ticketstream.reconcile.account import AccountReader
@@ -98,10 +98,10 @@ def incremental_share(settings: Settings) -> float:
 
 
 async def _collection(settings: Settings, connection: WeaviateConnection, *, fix: bool) -> str:
-    """Return the collection readers read; raises UserError when the workers would mend another one."""
+    """Return the collection readers read; raises UserError when it is lost, or when workers mend another."""
     mine = collection_name(settings.embedding_model, settings.embedding_dimensions, CHUNKER_VERSION)
     with translated("looking for the collection"):
-        target = await alias_target(connection.client)
+        target = await held_target(connection.client)
     if fix and target not in (None, mine):
         raise UserError(
             f"{ALIAS} stands for {target}, but by the settings the workers write to {mine}, where nobody "

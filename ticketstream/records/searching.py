@@ -17,8 +17,8 @@ from streams.embeddings.build import build_provider
 from streams.embeddings.provider import EmbeddingProvider
 from streams.retries import RetryPolicy, retrying
 from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import named_target
 from streams.sinks.weaviate.search import Hit, Search
 
 _QUERY_CHARACTERS: Final = 4_000
@@ -72,7 +72,7 @@ class Searcher:
         # The collection itself, not its alias: should that be switched meanwhile, the question would have
         # the vector of another model.
         with translated("looking for the collection"):
-            collection = await alias_target(connection.client) or ALIAS
+            collection = await named_target(connection.client) or ALIAS
         vector = await self._vector(collection, text[:_QUERY_CHARACTERS])
         return await Search(connection, collection).search(
             account, text, vector, limit=limit, status=status, tag=tag, public_only=public_only

@@ -12,9 +12,9 @@ import structlog
 from schemas.errors import RateLimitedError, TicketstreamError
 from schemas.ids import ALIAS
 from schemas.settings import Settings
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import held_target
 from ticketstream.checks.login import login_document
 from ticketstream.checks.zendesk import LoginCheck
 from ticketstream.records.searching import Searcher
@@ -87,7 +87,7 @@ class Services:
         try:
             connection = await self._searcher.connection()
             with translated("looking for the collection"):
-                collection = await alias_target(connection.client) or ALIAS
+                collection = await held_target(connection.client) or ALIAS
             self.chunks = await Contents(connection, collection).count_objects(self._settings.account)
         except BaseException:
             self.chunks = None

@@ -9,15 +9,34 @@ import weaviate
 from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
 from weaviate.exceptions import UnexpectedStatusCodeError
 
-from schemas.errors import RefusedError, UserError
-from schemas.ids import ALIAS
+from schemas.errors import RefusedError
+from schemas.ids import ALIAS, SCHEMA_VERSION, CollectionName
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import (
+    foreign_because,
+    foreign_collection,
+    is_left_by_weaviate,
+    own_target,
+)
 
 # Source: Weaviate's answer to a tenant it refuses.
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-SEARCHED: Final = ("text", "subject")
-"""Properties that keyword search reads."""
+_WORDS: Final = ("words", "subject_words")
+_WORDS_OF_OLD: Final = ("text", "subject")
+
+
+def searched_in(collection: str) -> tuple[str, str]:
+    """Return the properties that keyword search reads in a collection: of the text, and of the subject."""
+    return _WORDS if is_of_this_schema(collection) else _WORDS_OF_OLD
+
+
+def is_of_this_schema(collection: str) -> bool:
+    """Say whether a collection, or the alias, has all the properties that are written now."""
+    parts = CollectionName.of(collection)
+    return parts is None or parts.schema >= SCHEMA_VERSION
+
+
 FILTERED: Final = (
     *("visibility", "status", "priority", "requester", "assignee", "organization", "group"),
     *("ticket_id", "merged_into", "tags", "created_at", "updated_at"),
@@ -40,10 +59,12 @@ def properties() -> list[Property]:
     return [
         _number("ticket_id"),
         _number("chunk_index"),
-        _searched("text"),
+        _exact("text"),
+        _searched("words"),
         _exact("content_hash"),
         _exact("visibility"),
-        _searched("subject"),
+        _exact("subject"),
+        _searched("subject_words"),
         _exact("status"),
         _exact("priority"),
         _exact("tags", DataType.TEXT_ARRAY),
@@ -66,10 +87,11 @@ def _date(name: str) -> Property:
 
 
 def _searched(name: str) -> Property:
+    # What streams.transforms.words makes of a text: words with blanks between.
     return Property(
         name=name,
         data_type=DataType.TEXT,
-        tokenization=Tokenization.WORD,
+        tokenization=Tokenization.LOWERCASE,
         index_searchable=True,
         index_filterable=False,
     )
@@ -88,7 +110,7 @@ def _exact(name: str, kind: DataType = DataType.TEXT) -> Property:
 async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> None:
     """Make the collection unless it exists; several workers may do so at once.
 
-    Raises UserError when a collection of that name has no tenants, so is not ours.
+    Raises UserError when a collection of that name is not ours.
     """
     with translated(f"making the collection {name}"):
         if not await client.collections.exists(name):
@@ -97,13 +119,25 @@ async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> 
             except UnexpectedStatusCodeError:
                 if not await client.collections.exists(name):  # otherwise another worker was faster
                     raise
+        if is_left_by_weaviate(await client.collections.use(name).config.get()):
+            await _make_anew(client, name)
         config = await client.collections.use(name).config.get()
-    # Weaviate makes a collection of its own accord when something is written to a name it does not know.
-    if not config.multi_tenancy_config.enabled:
-        raise UserError(
-            f"Weaviate's collection {name} was not made by ticketstream (it has no tenants): "
-            "delete it, and it is made anew"
-        )
+    if reason := foreign_because(name, config):
+        raise foreign_collection(name, reason)
+
+
+async def _make_anew(client: weaviate.WeaviateAsyncClient, name: str) -> None:
+    """Make a collection in place of the empty one that Weaviate has made of a write to one just deleted."""
+    objects = client.collections.use(name)
+    held = (await objects.aggregate.over_all(total_count=True)).total_count
+    # Looked at once more right before: another worker may have made it anew meanwhile.
+    if not held and is_left_by_weaviate(await objects.config.get()):
+        await client.collections.delete(name)
+    try:
+        await _create(client, name)
+    except UnexpectedStatusCodeError:
+        if not await client.collections.exists(name):  # otherwise another worker was faster
+            raise
 
 
 async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:
@@ -132,24 +166,23 @@ async def _create(client: weaviate.WeaviateAsyncClient, name: str) -> None:
 async def ensure_alias(client: weaviate.WeaviateAsyncClient, name: str) -> bool:
     """Point the alias at the collection unless there is an alias; return whether it points there.
 
-    An alias that exists is never moved: readers switch to a new collection when it is complete.
+    An alias that exists is never moved, for readers switch to a new collection when it is complete; only one
+    whose collection is lost is. Raises UserError when a collection that is not ours is in the alias's place,
+    or behind it.
     """
     with translated(f"making the alias {ALIAS}"):
-        target = await alias_target(client)
+        target = await own_target(client)
         if target is None:
             try:
                 await client.alias.create(alias_name=ALIAS, target_collection=name)
             except UnexpectedStatusCodeError:
-                if await alias_target(client) is None:  # otherwise another worker was faster
+                if await own_target(client) is None:  # otherwise another worker was faster
                     raise
-            target = await alias_target(client)
+            target = await own_target(client)
+        elif target != name and not await client.collections.exists(target):
+            await client.alias.update(alias_name=ALIAS, new_target_collection=name)
+            target = await own_target(client)
     return target == name
-
-
-async def alias_target(client: weaviate.WeaviateAsyncClient) -> str | None:
-    """Return the collection readers read, None when nothing was ever set up."""
-    alias = await client.alias.get(alias_name=ALIAS)
-    return alias.collection if alias else None
 
 
 async def move_alias(client: weaviate.WeaviateAsyncClient, name: str) -> None:

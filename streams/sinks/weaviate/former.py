@@ -13,8 +13,9 @@ from schemas.ids import Visibility
 from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
-from streams.sinks.weaviate.collection import alias_target, tenant_of
+from streams.sinks.weaviate.collection import ensure_alias, tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant, translated
+from streams.sinks.weaviate.ownership import own_target
 from streams.sinks.weaviate.reading import object_id
 
 _LISTED: Final = 5_000
@@ -38,9 +39,10 @@ class FormerCollection:
         """Delete the chunks whose text the ticket no longer has, all of them for a removed one.
 
         ``collection`` is the one the ticket is written to: where readers read it too, nothing happens.
-        Returns the number of deleted objects. Raises UnavailableError and CredentialsError.
+        Returns the number of deleted objects. Raises UnavailableError, CredentialsError, and UserError when
+        something that is not ours is in the place of ``Tickets``.
         """
-        target = await self._read_by_readers()
+        target = await self._read_by_readers(collection)
         if target is None or target == collection:
             return 0
         kept = set() if item.removed else {(each.visibility, each.content_hash) for each in item.upserts}
@@ -75,11 +77,17 @@ class FormerCollection:
                 gone.append(object_id(result))
         return gone, len(results)
 
-    async def _read_by_readers(self) -> str | None:
+    async def _read_by_readers(self, collection: str) -> str | None:
+        """Return what is behind the alias, which is made anew where somebody has deleted it."""
         async with self._looking:
             if time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+                client = self._connection.client
                 with translated("looking for the collection that is read"):
-                    self._target = await alias_target(self._connection.client)
+                    self._target = await own_target(client)
+                    # A collection that is lost too is made by its sink first.
+                    lost = self._target is None and await client.collections.exists(collection)
+                if lost:
+                    await ensure_alias(client, collection)
                 self._looked_at = time.monotonic()
             return self._target
 

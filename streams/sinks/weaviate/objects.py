@@ -15,6 +15,8 @@ from schemas.messages import TicketFacts
 from schemas.vectors import Vector
 from streams.sinks.base import ObjectWrite, SinkItem
 from streams.sinks.weaviate.collection import tenant_of
+from streams.transforms.chunking import own_text
+from streams.transforms.words import words_of
 
 _LARGEST_INTEGER: Final = 2**53
 """Weaviate's batch protocol carries numbers as doubles, exact up to here."""
@@ -70,6 +72,7 @@ def _object(
     fields = made.properties.non_ref_properties.fields
     fields["chunk_index"].number_value = write.chunk_index
     fields["text"].string_value = write.text
+    fields["words"].string_value = " ".join(words_of(own_text(item.facts.subject, write.text)))
     fields["content_hash"].string_value = write.content_hash
     fields["visibility"].string_value = write.visibility
     return made
@@ -89,6 +92,7 @@ def _facts(ticket_id: int, facts: TicketFacts) -> batch_pb2.BatchObject.Properti
     dates = {"created_at": facts.created_at, "updated_at": facts.updated_at}
     fields = {name: Value(string_value=text) for name, text in texts.items()}
     fields |= {name: Value(string_value=date) for name, date in dates.items() if date}
+    fields["subject_words"] = Value(string_value=" ".join(words_of(facts.subject)))
     fields["ticket_id"] = Value(number_value=ticket_id)
     if facts.merged_into:
         fields["merged_into"] = Value(number_value=facts.merged_into)

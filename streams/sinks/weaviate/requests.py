@@ -71,32 +71,38 @@ def page(
     return request
 
 
-def hybrid(
+def near(
+    collection: str,
+    tenant: str,
+    filters: Sequence[base_pb2.Filters],
+    vector: Vector,
+    *,
+    limit: int,
+    properties: Sequence[str],
+) -> search_get_pb2.SearchRequest:
+    """Return the request for what is nearest to a vector, with distances."""
+    request = _searching(collection, tenant, filters, limit, properties)
+    request.metadata.distance = True
+    request.near_vector.CopyFrom(
+        base_search_pb2.NearVector(vector_bytes=vector.astype("<f4", copy=False).tobytes())
+    )
+    return request
+
+
+def keywords(
     collection: str,
     tenant: str,
     filters: Sequence[base_pb2.Filters],
     text: str,
-    vector: Vector,
     *,
     searched: Sequence[str],
-    alpha: float,
     limit: int,
+    properties: Sequence[str],
 ) -> search_get_pb2.SearchRequest:
-    """Return the request for what is nearest to text and vector; ``alpha`` is the vector's share, 0 to 1."""
-    request = _reading(collection, tenant, limit, None)
+    """Return the request for what has words of a text, with BM25 scores."""
+    request = _searching(collection, tenant, filters, limit, properties)
     request.metadata.score = True
-    if filters:
-        request.filters.operator = base_pb2.Filters.OPERATOR_AND
-        request.filters.filters.extend(filters)
-    request.hybrid_search.CopyFrom(
-        base_search_pb2.Hybrid(
-            query=text,
-            properties=searched,
-            alpha=alpha,
-            fusion_type=base_search_pb2.Hybrid.FUSION_TYPE_RELATIVE_SCORE,
-            vector_bytes=vector.astype("<f4", copy=False).tobytes(),
-        )
-    )
+    request.bm25_search.CopyFrom(base_search_pb2.BM25(query=text, properties=searched))
     return request
 
 
@@ -130,6 +136,11 @@ def of_ticket_without(ticket_id: int, ids: Iterable[UUID]) -> base_pb2.Filters:
     filters = [of_tickets([ticket_id])]
     if others.value_text_array.values:
         filters.append(others)
+    return all_of(filters)
+
+
+def all_of(filters: Sequence[base_pb2.Filters]) -> base_pb2.Filters:
+    """Let through what each of the filters lets through."""
     return base_pb2.Filters(operator=base_pb2.Filters.OPERATOR_AND, filters=filters)
 
 
@@ -153,6 +164,19 @@ def _by_id(operator: base_pb2.Filters.Operator, ids: Iterable[UUID]) -> base_pb2
         target=base_pb2.FilterTarget(property="_id"),
         value_text_array=base_pb2.TextArray(values=[str(each) for each in ids]),
     )
+
+
+def _searching(
+    collection: str,
+    tenant: str,
+    filters: Sequence[base_pb2.Filters],
+    limit: int,
+    properties: Sequence[str],
+) -> search_get_pb2.SearchRequest:
+    request = _reading(collection, tenant, limit, properties)
+    if filters:
+        request.filters.CopyFrom(all_of(filters))
+    return request
 
 
 def _reading(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import grpc  # type: ignore[import-untyped]
@@ -17,7 +17,7 @@ from schemas.settings import PREFIX
 from schemas.vectors import Vector
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
-from streams.sinks.weaviate.collection import SEARCHED, alias_target, tenant_of
+from streams.sinks.weaviate.collection import is_of_this_schema, searched_in, tenant_of
 from streams.sinks.weaviate.failures import (
     as_error,
     is_missing_collection,
@@ -25,16 +25,28 @@ from streams.sinks.weaviate.failures import (
     translated,
 )
 from streams.sinks.weaviate.merged import Chains, Shown
-from streams.sinks.weaviate.reading import StoredChunk, shown, stored_chunk, stored_vector
-from streams.sinks.weaviate.together import slices
+from streams.sinks.weaviate.ownership import WRITES_AGAIN, alias_target
+from streams.sinks.weaviate.ranking import SCALE, ranked
+from streams.sinks.weaviate.reading import (
+    PROPERTIES,
+    StoredChunk,
+    object_id,
+    shown,
+    stored_chunk,
+    stored_vector,
+)
+from streams.sinks.weaviate.together import all_of, both, slices
 from streams.transforms.text import clean_text
+from streams.transforms.words import words_asked
 
 LARGEST_LIMIT: Final = 1_000
-_MEANING: Final = 0.5
-"""The share of meaning in a score; the rest is words. With more, a text that has the very error code
-asked for can lose against one that is merely alike."""
 _CHUNKS_A_TICKET: Final = 4
 _MOST_CHUNKS: Final = 4_000
+_IDS_A_CALL: Final = 1_000
+# Asked for the best 40, Weaviate 1.35 takes the best 40 of each property, and a text among those of one loses
+# the score it has by the other (seen); with many more it hardly matters.
+_LOOKED_AT: Final = 10
+_LEAST_LOOKED_AT: Final = 1_000
 _QUERY_CHARACTERS: Final = 8_000
 _NAMING: Final = ("ticket_id", "subject", "status", "merged_into")
 _TICKETS_A_LOOK: Final = 100
@@ -72,6 +84,12 @@ class Hit(msgspec.Struct, kw_only=True, frozen=True):
     target: Target | None = None
 
 
+class _Place(NamedTuple):
+    collection: str
+    tenant: str
+    filters: Sequence[base_pb2.Filters]
+
+
 class Search:
     """Searches behind the alias ``Tickets``, unless a collection is named."""
 
@@ -106,28 +124,17 @@ class Search:
             tenant = tenant_of(account)
         except RefusedError as error:
             raise UserError(str(error)) from error
-        filters = _filters(status, tag, public_only)
-        chunks = limit if every_chunk else min(limit * _CHUNKS_A_TICKET, _MOST_CHUNKS)
+        place = _Place(self._collection, tenant, _filters(status, tag, public_only))
         await self._check_size(tenant, vector)
+        chunks = max(SCALE, min(limit * _CHUNKS_A_TICKET, _MOST_CHUNKS))
         chains = Chains(partial(self._tickets, account, tenant, public_only))
         while True:
-            request = requests.hybrid(
-                self._collection,
-                tenant,
-                filters,
-                words,
-                vector,
-                searched=SEARCHED,
-                alpha=_MEANING,
-                limit=chunks,
-            )
-            reply = await self._call(tenant, request)
-            found = [(stored_chunk(result), result.metadata.score) for result in reply.results]
+            found, is_all = await self._ranked(place, words, vector, chunks)
             await chains.follow({chunk.facts.merged_into for chunk, _ in found if chunk.facts.merged_into})
             hits = [_hit(chunk, score, chains) for chunk, score in found]
             if not every_chunk:
                 hits = _best_of_each_ticket(hits)
-            if len(hits) >= limit or len(found) < chunks or chunks == _MOST_CHUNKS:
+            if len(hits) >= limit or is_all or chunks == _MOST_CHUNKS:
                 return hits[:limit]
             chunks = min(chunks * _CHUNKS_A_TICKET, _MOST_CHUNKS)
 
@@ -146,6 +153,55 @@ class Search:
                 one = shown(result)
                 found[one.ticket_id] = one
         return found
+
+    async def _ranked(
+        self, place: _Place, text: str, vector: Vector, limit: int
+    ) -> tuple[list[tuple[StoredChunk, float]], bool]:
+        """Return chunks with their scores, best first, and whether there are no more."""
+        asked = words_asked(text)
+        near, by_words = await both(
+            self._near(place, vector, limit), self._by_words(place, text, asked, limit)
+        )
+        ids = dict.fromkeys(key for key, _ in [*near, *by_words[:limit]])
+        chunks = await self._chunks(place, list(ids))
+        found = ranked(chunks, by_words, near, asked, is_word=len(text.split()) == 1)
+        return [(each.chunk, each.score) for each in found], max(len(near), len(by_words)) < limit
+
+    async def _near(self, place: _Place, vector: Vector, limit: int) -> list[tuple[UUID, float]]:
+        request = requests.near(*place, vector, limit=limit, properties=())
+        reply = await self._call(place.tenant, request)
+        return [(object_id(each), 1.0 - each.metadata.distance) for each in reply.results]
+
+    async def _by_words(
+        self, place: _Place, text: str, asked: list[str], limit: int
+    ) -> list[tuple[UUID, float]]:
+        if not asked:
+            return []
+        searched = searched_in(place.collection)
+        # A collection of the first schema cuts words by itself.
+        words = text if "text" in searched else " ".join(asked)
+        looked = min(max(limit * _LOOKED_AT, _LEAST_LOOKED_AT), _MOST_CHUNKS)
+        request = requests.keywords(*place, words, searched=searched, limit=looked, properties=())
+        reply = await self._call(place.tenant, request)
+        return [(object_id(each), each.metadata.score) for each in reply.results]
+
+    async def _chunks(self, place: _Place, ids: list[UUID]) -> list[StoredChunk]:
+        """Return those of the chunks that are still there and that the filters let through."""
+        replies = await all_of(
+            self._call(
+                place.tenant,
+                requests.select(
+                    place.collection,
+                    place.tenant,
+                    requests.all_of([requests.with_ids(part), *place.filters]),
+                    limit=len(part),
+                    # One of an earlier schema refuses to be asked for what it lacks.
+                    properties=PROPERTIES if is_of_this_schema(place.collection) else None,
+                ),
+            )
+            for part in slices(ids, _IDS_A_CALL)
+        )
+        return [stored_chunk(result) for reply in replies for result in reply.results]
 
     async def _check_size(self, tenant: str, vector: Vector) -> None:
         # A compressed index answers a vector of another size with nonsense, not with an error.
@@ -168,7 +224,8 @@ class Search:
         except grpc.aio.AioRpcError as error:
             if is_missing_tenant(error) or is_missing_collection(error):
                 raise UserError(
-                    f"nothing has been imported for account {tenant} yet: run `ticketstream import`"
+                    f"Weaviate holds nothing of account {tenant}: run `ticketstream import`; if it was "
+                    f"imported before, {WRITES_AGAIN}"
                 ) from error
             raise as_error(error, "searching") from error
 

@@ -14,6 +14,7 @@ from streams.sinks.weaviate.client import WeaviateConnection
 from streams.sinks.weaviate.collection import ensure_alias, ensure_collection
 from streams.sinks.weaviate.leftovers import Leftovers
 from streams.sinks.weaviate.objects import batch_objects, object_id
+from streams.sinks.weaviate.size import require_size
 from streams.sinks.weaviate.together import both
 from streams.sinks.weaviate.upserts import Upserts
 
@@ -38,9 +39,10 @@ class WeaviateSink:
         """Make the collection and the alias ``Tickets`` where missing; never moves an alias.
 
         Returns whether readers read this collection. Raises RetryableError, CredentialsError, and
-        UserError when a collection of the name is not ours.
+        UserError when a collection that is not ours is in the place of this one or of the alias.
         """
         await ensure_collection(self._connection.client, self._collection)
+        await require_size(self._connection, self._collection, self._dimensions)
         is_read = await ensure_alias(self._connection.client, self._collection)
         self._is_set_up = True
         return is_read

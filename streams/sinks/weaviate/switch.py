@@ -8,24 +8,29 @@ from typing import Final
 from schemas.errors import RefusedError
 from schemas.ids import ALIAS
 from streams.sinks.weaviate.client import WeaviateConnection
-from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.failures import translated
+from streams.sinks.weaviate.ownership import foreign_collection, foreign_reason, own_target
 
 _LOOKS: Final = 5
 _PAUSE_SECONDS: Final = 1.0
 
 
 async def read_instead(connection: WeaviateConnection, collection: str) -> str:
-    """Return the collection that readers read instead of the given one; ``""`` when they read that."""
+    """Return the collection that readers read instead of the given one; ``""`` when they read that.
+
+    Raises UserError when something that is not ours is in the place of ``Tickets``.
+    """
     with translated(f"looking for the collection behind {ALIAS}"):
-        target = await alias_target(connection.client)
+        target = await own_target(connection.client)
     return "" if target is None or target == collection else target
 
 
 async def delete_collection(connection: WeaviateConnection, name: str) -> None:
-    """Delete a collection with all it holds."""
+    """Delete a collection with all it holds. Raises UserError when it is not ours."""
     with translated(f"deleting {name}"):
+        if reason := await foreign_reason(connection.client, name):
+            raise foreign_collection(name, reason)
         await connection.client.collections.delete(name)
 
 

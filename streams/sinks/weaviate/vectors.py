@@ -20,34 +20,39 @@ _IDS_A_CALL: Final = 200
 
 
 class StoredVectors:
-    """The vectors of one collection."""
+    """The vectors of any collection."""
 
-    def __init__(self, connection: WeaviateConnection, collection: str) -> None:
+    def __init__(self, connection: WeaviateConnection) -> None:
         self._connection = connection
-        self._collection = collection
 
-    async def stored_vectors(self, account: str, ids: Sequence[UUID]) -> dict[UUID, tuple[str, Vector]]:
-        """Return content hash and float32 vector of those of the objects that exist.
+    async def stored_vectors(
+        self, collection: str, account: str, ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[str, Vector]]:
+        """Return content hash and float32 vector of those of the objects that exist in a collection.
 
         Raises UnavailableError, CredentialsError, and RefusedError when the account cannot be a tenant.
         """
         tenant = tenant_of(account)
         found: dict[UUID, tuple[str, Vector]] = {}
-        for answer in await all_of(self._fetch(tenant, part) for part in slices(ids, _IDS_A_CALL)):
+        for answer in await all_of(
+            self._fetch(collection, tenant, part) for part in slices(ids, _IDS_A_CALL)
+        ):
             found |= answer
         return found
 
-    async def _fetch(self, tenant: str, ids: Sequence[UUID]) -> dict[UUID, tuple[str, Vector]]:
+    async def _fetch(
+        self, collection: str, tenant: str, ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[str, Vector]]:
         wanted = requests.with_ids(ids)
         request = requests.select(
-            self._collection, tenant, wanted, limit=len(ids), properties=["content_hash"], vector=True
+            collection, tenant, wanted, limit=len(ids), properties=["content_hash"], vector=True
         )
         try:
             reply: Any = await self._connection.call("Search", request, QUERY_SECONDS)
         except grpc.aio.AioRpcError as error:
             if is_missing_tenant(error) or is_missing_collection(error):
                 return {}
-            raise as_error(error, f"reading vectors of {self._collection}") from error
+            raise as_error(error, f"reading vectors of {collection}") from error
         found: dict[UUID, tuple[str, Vector]] = {}
         for result in reply.results:
             vector = stored_vector(result)

@@ -1,0 +1,1 @@
+"""How well a search answers: labelled questions over the sample account, and words in many scripts."""
