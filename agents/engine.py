@@ -32,6 +32,7 @@ from agents.producer import ENOUGH, Producer, Record
 from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
+from schemas.codec import is_part
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError
 from schemas.moves import is_moved
 from schemas.replays import replay_of
@@ -49,6 +50,8 @@ Locks = defaultdict[int, asyncio.Lock]
 _RELEASE_AT_ONCE = 500
 _GATHER_SECONDS = 0.03
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
+_HELD_BYTES = 64 * 1024 * 1024
+"""So much an engine holds at most, and one message more."""
 
 
 class Ledger(Protocol):
@@ -107,6 +110,7 @@ class Engine:
         self._held_limit = held
         metrics.held_limit.inc(held)
         self._held = 0
+        self._held_bytes = 0
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -140,14 +144,19 @@ class Engine:
         oldest = lane.oldest if lane is not None else None
         return oldest is None or oldest.message.offset >= message.offset
 
+    def _is_full(self) -> bool:
+        return self._held >= self._held_limit or self._held_bytes >= _HELD_BYTES
+
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
         raw = event.message
         if raw.generation_id != self._app.consumer_generation_id:
             return  # from before a rebalance: it comes again, here or elsewhere
-        while self._held >= self._held_limit:
+        if is_part(raw.headers.items() if isinstance(raw.headers, dict) else raw.headers):
+            raw.value = None  # who needs it reads it, when its closing mark comes
+        while self._is_full():
             async with self._changed:
-                await self._changed.wait_for(lambda: self._held < self._held_limit)
+                await self._changed.wait_for(lambda: not self._is_full())
         if raw.generation_id != self._app.consumer_generation_id:
             return
         headers = (
@@ -164,6 +173,7 @@ class Engine:
         slot = Slot(event, message)
         self.arrived[place] = raw.offset
         self._held += 1
+        self._held_bytes += slot.size
         self._metrics.held.inc()
         before = lane.add(slot)
         slot.task = asyncio.create_task(self._work(lane, slot, before))
@@ -187,6 +197,8 @@ class Engine:
     async def _outcome(self, message: Incoming) -> Done:
         if is_moved(message.value, message.headers):
             return Done("skipped", reason="moved")
+        if is_part(message.headers):
+            return Done("skipped", reason="part")
         unforeseen = 0
         while True:
             try:
@@ -240,11 +252,12 @@ class Engine:
             self.released[place] = prefix[-1].message.offset + 1
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(prefix))
-            await self._let_go(len(prefix))
+            await self._let_go(prefix)
 
     async def _settled(self, prefix: list[Slot], partition: int) -> None:
         async with self._locks[partition]:
             _skip_unwanted(prefix)
+            _complete(prefix)
             await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
 
     async def _settle(self, prefix: list[Slot], partition: int) -> None:
@@ -284,9 +297,10 @@ class Engine:
                 self._metrics.skipped(done.reason or "repeat")
         self._metrics.sent.inc(sent)
 
-    async def _let_go(self, count: int) -> None:
-        self._held -= count
-        self._metrics.held.dec(count)
+    async def _let_go(self, slots: Sequence[Slot]) -> None:
+        self._held -= len(slots)
+        self._held_bytes -= sum(slot.size for slot in slots)
+        self._metrics.held.dec(len(slots))
         async with self._changed:
             self._changed.notify_all()
 
@@ -300,10 +314,10 @@ class Engine:
         """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
         tasks = list(self._releasers.values())
         self._releasers.clear()
-        held = 0
+        held: list[Slot] = []
         for lane in self._lanes.values():
             for slot in lane.abandon():
-                held += 1
+                held.append(slot)
                 if slot.task is not None:
                     tasks.append(slot.task)
         self._lanes.clear()
@@ -351,6 +365,15 @@ def _skip_unwanted(prefix: list[Slot]) -> None:
                 import_id=done.import_id,
                 calls=done.calls,
             )
+
+
+def _complete(prefix: list[Slot]) -> None:
+    """Add what can only be told now that everything before has been released."""
+    for slot in prefix:
+        done = slot.done
+        if done is not None and done.at_last is not None:
+            records, marks = done.at_last()
+            done.records, done.marks, done.at_last = done.records + records, done.marks + marks, None
 
 
 def _whose(message: Incoming) -> tuple[str, str]:

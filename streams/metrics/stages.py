@@ -9,7 +9,7 @@ from streams.metrics.make import SIZES, Maker
 
 STAGES: Final = ("enrich", "embed", "index")
 """In the order of the way of a ticket."""
-SKIPPED: Final = ("duplicate", "stale", "unchanged", "repeat", "gone", "no_account", "held", "moved")
+SKIPPED: Final = ("duplicate", "stale", "unchanged", "repeat", "gone", "no_account", "held", "part", "moved")
 ERRORS: Final = (
     "DecodeError",
     "UnknownSchemaError",
