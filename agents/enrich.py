@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Protocol
 
 from agents.backlog import Backlog
-from agents.held_comments import Held
-from agents.hints import Hints, RowReader, looked_meanwhile
+from agents.gathering import Gathered
+from agents.held_comments import Held, HeldPages
+from agents.hints import Hints, RowReader, Whole, looked_meanwhile
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.parts import PartStore
 from agents.passing import pass_on, target_of
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of, is_named
-from schemas.errors import RefusedError
+from schemas.codec import decode, decode_value, encode, headers_of, is_named
+from schemas.errors import CredentialsError, RefusedError, RetryableError
 from schemas.ids import digest
-from schemas.messages import CommentEvents, CommentsOver, EnrichedTicket, Origin, TicketChange, TicketHint
+from schemas.messages import CommentEvents, CommentsOver, CommentsPart, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
@@ -25,7 +27,12 @@ from schemas.versions import Standing, standing
 from schemas.zendesk import Comment
 from streams.limits import Lane
 from streams.sources.zendesk.comments import Comments
-from streams.transforms.enrich import description_as_comment, enriched_ticket, is_removed
+from streams.transforms.enrich import (
+    description_as_comment,
+    enriched_ticket,
+    is_removed,
+    passages_of,
+)
 from streams.transforms.names import Names
 
 STAGE = "enrich"
@@ -34,8 +41,8 @@ STAGE = "enrich"
 class ZendeskReader(RowReader, Protocol):
     """What enrich asks of Zendesk."""
 
-    async def comments(self, ticket_id: int, lane: Lane) -> Comments:
-        """Return all comments of a ticket, with their authors and the number of calls made."""
+    def comment_pages(self, ticket_id: int, lane: Lane) -> AsyncIterator[Comments]:
+        """Yield all comments of a ticket page by page, each with the number of calls made."""
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group, and the number of calls made."""
@@ -48,15 +55,22 @@ class Enrich:
     replayed change is fetched again, even if it is known, unless a newer one is. Comments that an import
     has read in bulk are taken from the table ``comments`` (see agents.held_comments).
 
+    A large ticket is sent on while its comments are read, a part at a time, which ``store`` keeps account of
+    (see agents.parts).
+
     ``zendesk`` is None where no account is connected: then only changes that bring their own
     comments, or whose description is all there is, can be enriched.
     """
 
-    def __init__(self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog) -> None:
+    def __init__(
+        self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog, store: PartStore
+    ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
-        self._hints = Hints(tables, zendesk, self._enrich)
+        self._store = store
+        self._sets = store.sets[ENRICHED]
+        self._hints = Hints(tables, zendesk, self._enrich, self._sets)
         self._held = Held(tables)
 
     def watch(
@@ -82,7 +96,7 @@ class Enrich:
         change = decode(TicketChange, message.value, message.headers)
         key = own_key(message, change.account, change.ticket_id)
         origin = Origin(message.topic, message.partition, message.offset)
-        fingerprint = digest(encode((change.ticket, change.comments)))
+        fingerprint = digest(encode((change.ticket, change.comments or _digests(change))))
         replay = replay_of(message.headers)
         ahead = change.comment_count is not None and not replay
         held = self._held.of(message.partition, key, change) if ahead else None
@@ -99,7 +113,7 @@ class Enrich:
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
             await self._backlog.opened()
-        enriched = await self._enrich(change, origin, lane, held)
+        enriched, gathered = await self._enrich(change, message, lane, held)
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
@@ -109,7 +123,7 @@ class Enrich:
             return newer or not looked_meanwhile(seen, now)
 
         headers = headers_of(enriched) + replay_headers(replay)
-        return done(
+        outcome = done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
             marks=[
@@ -119,36 +133,72 @@ class Enrich:
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,
         )
+        return self._sets.settle(outcome, message.partition, key, gathered.writer)
 
     async def _enrich(
-        self, change: TicketChange, origin: Origin, lane: Lane, held: list[Comment] | None = None
-    ) -> EnrichedTicket:
-        comments: list[Comment] = []
+        self, change: TicketChange, message: Incoming, lane: Lane, held: HeldPages | None = None
+    ) -> Whole:
+        key = own_key(message, change.account, change.ticket_id)
+        gathered = Gathered(self._sets, message.partition, key, change.account, change.ticket_id)
         removed = is_removed(change.ticket)
         calls = 0
         names = Names()
-        if not removed:
-            if change.comments is not None:
-                comments = change.comments
-            elif held is not None:
-                comments = held
-            elif self._zendesk is None:
-                comments = description_as_comment(change.ticket)
-            else:
+        try:
+            if not removed:
                 try:
-                    fetched = await self._zendesk.comments(change.ticket_id, lane)
-                    comments, calls = fetched.comments, fetched.calls
+                    async for page in self._pages(change, message, lane, held):
+                        names, more = await self._names(change, page.comments, lane)
+                        calls += page.calls + more
+                        await gathered.add(passages_of(page.comments, names))
                 except RefusedError as error:
                     # Deleted since the export wrote the row; the export will say so in its time,
                     # and nobody may read the ticket until then.
                     if error.status != 404:
                         raise
-                    removed, calls = True, 1
-            if not removed and self._zendesk is not None:
-                names, more = await self._zendesk.names(change, comments, lane)
-                calls += more
-            elif not removed:
-                names = Names(users={user.id: user.name for user in change.users or ()})
-        return enriched_ticket(
-            change, comments, names, origin=origin, now=time.time(), removed=removed, calls=calls
-        )
+                    removed, calls = True, calls + 1
+                    await gathered.undo()
+            origin = Origin(message.topic, message.partition, message.offset)
+            ticket = enriched_ticket(
+                change, [], names, origin=origin, now=time.time(), removed=removed, calls=calls
+            )
+            if not ticket.removed:
+                ticket = await gathered.into(ticket)
+            return Whole(ticket, gathered)
+        except (RetryableError, CredentialsError):
+            gathered.close()
+            raise
+        except Exception:
+            await gathered.undo()
+            raise
+        except BaseException:
+            gathered.close()
+            raise
+
+    async def _pages(
+        self, change: TicketChange, message: Incoming, lane: Lane, held: HeldPages | None
+    ) -> AsyncIterator[Comments]:
+        """Yield a ticket's comments, page by page, at least one page."""
+        if change.comments is not None:
+            yield Comments(change.comments, [], 0)
+        elif change.parts is not None:
+            key = own_key(message, change.account, change.ticket_id)
+            async for value in self._store.read(message.topic, message.partition, key, change.parts):
+                yield Comments(decode_value(CommentsPart, value).comments, [], 0)
+        elif held is not None:
+            for comments in held():
+                yield Comments(comments, [], 0)
+        elif self._zendesk is None:
+            yield Comments(description_as_comment(change.ticket), [], 0)
+        else:
+            async for page in self._zendesk.comment_pages(change.ticket_id, lane):
+                yield page
+
+    async def _names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
+        if self._zendesk is None:
+            return Names(users={user.id: user.name for user in change.users or ()}), 0
+        return await self._zendesk.names(change, comments, lane)
+
+
+def _digests(change: TicketChange) -> list[str] | None:
+    """Return what tells the comments of one large ticket from those of another; None for none in parts."""
+    return None if change.parts is None else [ref.digest for ref in change.parts.refs]

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.part_reader import PartsMissingError
+from agents.parts import PartStore
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import decode, decode_value, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, digest
-from schemas.messages import EmbeddedTicket, Outcome, Receipt
+from schemas.messages import EmbeddedChunk, EmbeddedPart, EmbeddedTicket, Outcome, Receipt
+from schemas.parts import Parts
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
-from schemas.topics import INDEXED
+from schemas.topics import EMBEDDED, INDEXED
 from schemas.vectors import decode_vector
 from schemas.versions import Standing, standing
 from streams.limits import Lane
@@ -27,6 +31,9 @@ from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
 _WRITTEN: Final = ("indexed", "removed")
+_VISIBILITIES: Final[tuple[Visibility, Visibility]] = ("public", "internal")
+_AT_ONCE: Final = 100
+"""Chunks of a large ticket that are written together."""
 _COLLECTION = re.compile(r"Tickets_[A-Za-z0-9_]{1,200}")
 """What schemas.ids.collection_name makes. Any other name is not ours to write to, or no name at all."""
 
@@ -41,8 +48,14 @@ class Writer(Protocol):
 class Former(Protocol):
     """What index asks of the collection that is read while another is being filled."""
 
-    async def clean(self, collection: str, item: SinkItem) -> int:
-        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects."""
+    async def is_another(self, collection: str) -> bool:
+        """Say whether readers read another collection than this."""
+
+    async def clean(self, collection: str, item: SinkItem, kept: set[tuple[Visibility, str]]) -> int:
+        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects.
+
+        ``kept`` are visibility and content hash of all that the ticket has.
+        """
 
 
 class Index:
@@ -50,6 +63,9 @@ class Index:
 
     A replayed ticket is written even if the table knows it, as Weaviate may have lost it, but never over
     a newer version.
+
+    The parts of a large ticket are read from their topic (``store``) when the ticket itself comes, and are
+    written before anything is deleted.
 
     ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
     is the collection readers read, where that is another. ``begun_span`` is how many messages of a partition
@@ -60,11 +76,13 @@ class Index:
         self,
         tables: Tables,
         writer: Writer,
+        store: PartStore,
         empty_accounts: frozenset[str] = frozenset(),
         former: Former | None = None,
         begun_span: int = 0,
     ) -> None:
         self._former = former
+        self._store = store
         self._tables = tables
         self._writer = writer
         self._empty_accounts = empty_accounts
@@ -111,12 +129,60 @@ class Index:
             item = replace(item, begun=True)
         lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
         # The state that is replayed lost nothing since it was written there.
-        if self._former is not None and not (replay and (before is None or before.version == ticket.version)):
-            await self._former.clean(ticket.collection, item)
+        cleans = not (replay and (before is None or before.version == ticket.version))
+        try:
+            if cleans:
+                await self._clean_former(message, key, ticket, item)
+            result = await self._write_parts(message, key, ticket, item, lane)
+        except PartsMissingError:
+            if ticket.parts is None or self._store.is_noted(EMBEDDED, message.partition, key, ticket.parts):
+                raise
+            return self._done(message, ticket, "stale", None, SinkResult())
+        result = _sum(result, await self._write(ticket, item, lane))
+        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+
+    async def _write(self, ticket: EmbeddedTicket, item: SinkItem, lane: Lane) -> SinkResult:
         result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
         if result.error is not None:
             raise result.error
-        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+        return result
+
+    async def _write_parts(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem, lane: Lane
+    ) -> SinkResult:
+        """Write what a large ticket's parts hold, a few chunks at a time: others' come in between.
+
+        What the ticket has no more is still there afterwards.
+        """
+        result = SinkResult()
+        if ticket.parts is None or ticket.many is None:
+            return result
+        counts: Counter[Visibility] = Counter()
+        async for part in self._parts(message, key, ticket.parts):
+            counts.update(chunk.visibility for chunk in part.chunks)
+            writes = _writes(part.chunks, ticket.dimensions)
+            for start in range(0, len(writes), _AT_ONCE):
+                some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
+                result = _sum(result, await self._write(ticket, some, lane))
+        if (counts["public"], counts["internal"]) != (ticket.many.public, ticket.many.internal):
+            raise PermanentError(f"the parts of ticket {ticket.ticket_id} are not the chunks it should have")
+        return result
+
+    async def _parts(self, message: Incoming, key: bytes, parts: Parts) -> AsyncIterator[EmbeddedPart]:
+        async for value in self._store.read(EMBEDDED, message.partition, key, parts):
+            yield decode_value(EmbeddedPart, value)
+
+    async def _clean_former(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem
+    ) -> None:
+        if self._former is None or not await self._former.is_another(ticket.collection):
+            return
+        chunks = ticket.chunks
+        kept = {(chunk.visibility, chunk.content_hash) for chunk in chunks}
+        if ticket.parts is not None:
+            async for part in self._parts(message, key, ticket.parts):
+                kept.update((chunk.visibility, chunk.content_hash) for chunk in part.chunks)
+        await self._former.clean(ticket.collection, item, kept)
 
     def _done(
         self,
@@ -137,7 +203,7 @@ class Index:
             changed_at=ticket.changed_at,
             indexed_at=now,
             origin=ticket.origin,
-            chunks=len(ticket.chunks),
+            chunks=len(ticket.chunks) if ticket.many is None else ticket.many.public + ticket.many.internal,
             vectors_written=result.vectors_written,
             objects_deleted=result.objects_deleted,
             import_id=import_id,
@@ -188,6 +254,8 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
 
     public, internal = hashes("public"), hashes("internal")
     content = encode((ticket.collection, ticket.dimensions, ticket.removed, ticket.facts, public, internal))
+    if ticket.many is not None:
+        content += encode(ticket.many)
     return IndexedTicket(
         version=ticket.version,
         digest=digest(content),
@@ -197,18 +265,19 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         public=public,
         internal=internal,
         removed=ticket.removed,
+        many=ticket.many,
     )
 
 
 def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
+    counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
     stale: list[UUID] | None = None
     if before is not None and before.collection == ticket.collection:
-        had: list[tuple[Visibility, int]] = [("public", i) for i in range(len(before.public))]
-        had += [("internal", i) for i in range(len(before.internal))]
         stale = [
             chunk_id(ticket.account, ticket.ticket_id, visibility, index)
-            for visibility, index in had
+            for visibility in _VISIBILITIES
+            for index in range(0 if counts is None else counts[visibility], before.count(visibility))
             if (visibility, index) not in kept
         ]
     elif before is None and ticket.account in empty_accounts:
@@ -217,16 +286,28 @@ def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: 
         account=ticket.account,
         ticket_id=ticket.ticket_id,
         facts=ticket.facts,
-        upserts=[
-            ObjectWrite(
-                visibility=chunk.visibility,
-                chunk_index=chunk.chunk_index,
-                text=chunk.text,
-                content_hash=chunk.content_hash,
-                vector=decode_vector(chunk.vector, ticket.dimensions),
-            )
-            for chunk in ticket.chunks
-        ],
+        upserts=_writes(ticket.chunks, ticket.dimensions),
         stale_ids=stale,
         removed=ticket.removed,
+        counts=counts,
+    )
+
+
+def _writes(chunks: Iterable[EmbeddedChunk], dimensions: int) -> list[ObjectWrite]:
+    return [
+        ObjectWrite(
+            visibility=chunk.visibility,
+            chunk_index=chunk.chunk_index,
+            text=chunk.text,
+            content_hash=chunk.content_hash,
+            vector=decode_vector(chunk.vector, dimensions),
+        )
+        for chunk in chunks
+    ]
+
+
+def _sum(one: SinkResult, other: SinkResult) -> SinkResult:
+    return SinkResult(
+        vectors_written=one.vectors_written + other.vectors_written,
+        objects_deleted=one.objects_deleted + other.objects_deleted,
     )

@@ -33,8 +33,8 @@ class PartReader:
     ) -> AsyncIterator[bytes]:
         """Yield the values of a ticket's parts from number ``start`` on.
 
-        They are looked for where they were sent; and, as a ticket moves when partitions are added, by their keys
-        in ``partition``, where the closing mark lies now. Waits for a Kafka that is away. Raises
+        They are looked for where they were sent; and, as a ticket moves when partitions are added, by their
+        keys in ``partition``, where the closing mark lies now. Waits for a Kafka that is away. Raises
         PartsMissingError.
         """
         place, refs = TopicPartition(topic, parts.partition), list(parts.refs)
@@ -80,9 +80,7 @@ async def _found(
     reader: SpanReader, place: TopicPartition, key: bytes, parts: Parts, start: int
 ) -> list[PartRef]:
     """Return where the parts lie, by their keys; those before ``start`` are not looked for."""
-    wanted = {
-        part_message_key(key, parts.set, number): number for number in range(start, len(parts.refs))
-    }
+    wanted = {part_message_key(key, parts.set, number): number for number in range(start, len(parts.refs))}
     found: dict[int, PartRef] = {}
     spans = await reader.spans([place.topic], [place.partition])
     async for batch in reader.read(spans):

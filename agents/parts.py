@@ -9,7 +9,7 @@ the rest. Nothing else is read from the table, so that losing a race costs room 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -17,11 +17,13 @@ from msgspec.structs import replace
 
 from agents.outcomes import Done, Mark
 from agents.producer import Record
-from agents.tables import Tables
+from agents.tables import StateTable, Tables
 from schemas.codec import encode, headers_of, schema_header
 from schemas.ids import digest
+from schemas.messages import EmbeddedPart, EnrichedPart
 from schemas.parts import PartRef, Parts
 from schemas.state import PartSet, part_message_key, set_key, sets_prefix
+from schemas.topics import EMBEDDED, ENRICHED
 from streams.retries import retrying
 
 TABLE: Final = "parts"
@@ -36,20 +38,55 @@ class Sends(Protocol):
         """Send all; return the last offset written for each topic and partition."""
 
 
+class ReadsParts(Protocol):
+    """What reads parts back from their topic (see agents.part_reader)."""
+
+    def read(
+        self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
+    ) -> AsyncIterator[bytes]:
+        """Yield the values of a ticket's parts from number ``start`` on; raises PartsMissingError."""
+
+
+class PartStore:
+    """The parts of all topics, for a worker's stages."""
+
+    def __init__(self, tables: Tables, producer: Sends, reader: ReadsParts) -> None:
+        self._table = tables[TABLE]
+        self._producer = producer
+        self._reader = reader
+        self.sets = {
+            ENRICHED: PartSets(ENRICHED, EnrichedPart, self._table, producer),
+            EMBEDDED: PartSets(EMBEDDED, EmbeddedPart, self._table, producer),
+        }
+
+    def revoked(self) -> None:
+        """Note that nobody works on any set any more."""
+        for sets in self.sets.values():
+            sets.revoked()
+
+    def is_noted(self, topic: str, partition: int, key: bytes, parts: Parts) -> bool:
+        """Say whether nothing has taken the place of a ticket's parts yet."""
+        return self._table.get(partition, set_key(key, topic, parts.set)) is not None
+
+    def read(
+        self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
+    ) -> AsyncIterator[bytes]:
+        """Yield the values of a ticket's parts from number ``start`` on; raises PartsMissingError."""
+        return self._reader.read(topic, partition, key, parts, start)
+
+
 class PartSets:
     """The sets of parts of one type, ``kind``, on one topic, in a worker's partitions."""
 
-    def __init__(self, topic: str, kind: type[Any], tables: Tables, producer: Sends) -> None:
+    def __init__(self, topic: str, kind: type[Any], table: StateTable[PartSet], producer: Sends) -> None:
         self.topic = topic
         self._kind = kind
-        self._table = tables[TABLE]
+        self._table = table
         self._producer = producer
         self._open: set[str] = set()
 
-    def begin(
-        self, partition: int, key: bytes, entry: PartSet | None = None, name: str = ""
-    ) -> PartWriter:
-        """Return what sends a set of parts for a ticket; ``entry`` and ``name`` are those of one that goes on."""
+    def begin(self, partition: int, key: bytes, entry: PartSet | None = None, name: str = "") -> PartWriter:
+        """Return what sends a ticket's parts; ``entry`` and ``name`` are those of a set that goes on."""
         writer = PartWriter(self, partition, key, entry, name or uuid.uuid4().hex[:16])
         self._open.add(writer.name)
         return writer
@@ -57,6 +94,10 @@ class PartSets:
     def close(self, name: str) -> None:
         """Note that nobody works on a set any more, or waits for its release."""
         self._open.discard(name)
+
+    def is_open(self, name: str) -> bool:
+        """Say whether somebody works on a set, or waits for its release."""
+        return name in self._open
 
     def revoked(self) -> None:
         """Note that nobody works on any."""
@@ -71,7 +112,7 @@ class PartSets:
         }
 
     def settle(self, done: Done, partition: int, key: bytes, writer: PartWriter | None) -> Done:
-        """Have the ticket's other sets deleted once a closing mark is released; or this one, if it never is."""
+        """Have the ticket's other sets deleted once a closing mark is released; or its own, if it is not."""
         done.at_last = partial(self._released, partition, key, "" if writer is None else writer.name)
         if writer is not None:
             done.otherwise = [*done.otherwise, *writer.gone()]
@@ -126,9 +167,7 @@ class PartSets:
 class PartWriter:
     """Sends the parts of one set, one after another."""
 
-    def __init__(
-        self, sets: PartSets, partition: int, key: bytes, entry: PartSet | None, name: str
-    ) -> None:
+    def __init__(self, sets: PartSets, partition: int, key: bytes, entry: PartSet | None, name: str) -> None:
         self.partition = partition
         self.key = key
         self.name = name

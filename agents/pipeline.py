@@ -21,7 +21,9 @@ from agents.live import LiveSource, polling_pause
 from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
+from agents.part_reader import PartReader
 from agents.partitions import account_partition
+from agents.parts import PartStore
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
@@ -118,6 +120,7 @@ class Pipeline:
         self._metrics = self._measuring.metrics
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
+        self._parts = PartStore(self._tables, self._producer, PartReader(settings.bootstrap_servers))
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
         self._spending = self._daily_caps()
         self._backlog = Backlog(self._producer, _BACKLOG, _BACKLOG_LIVE, self._embedding_paused)
@@ -174,7 +177,7 @@ class Pipeline:
         )
         people = People(self._zendesk) if self._zendesk else None
         reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
-        stage = enrich.Enrich(self._tables, reader, self._backlog)
+        stage = enrich.Enrich(self._tables, reader, self._backlog, self._parts)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
@@ -186,6 +189,7 @@ class Pipeline:
             self._tables,
             self._batcher,
             StoredVectors(self._weaviate, collection),
+            store=self._parts,
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )
@@ -194,7 +198,7 @@ class Pipeline:
             embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
         )
         former = FormerCollection(self._weaviate)
-        self._indexing = index.Index(self._tables, self._writer, empty, former, begun_span=HELD)
+        self._indexing = index.Index(self._tables, self._writer, self._parts, empty, former, begun_span=HELD)
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
         self.index = self._engine(index.STAGE, self._indexing.handle)
@@ -382,6 +386,7 @@ class Pipeline:
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
+        self._parts.revoked()
         if self._spending is not None:
             self._spending.revoked()
         await self._end_effects()

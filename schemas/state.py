@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.imports import ImportRecord
 from schemas.ids import Visibility
+from schemas.imports import ImportRecord
 from schemas.messages import Origin, StageCounts
 from schemas.parts import ManyChunks, PartRef
 from schemas.zendesk import Comment

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from schemas.messages import TicketChange
 from schemas.zendesk import Comment
 from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.comments import Comments, fetch_comments
+from streams.sources.zendesk.comments import Comments, comment_pages, fetch_comments
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.tickets import Row, TicketRows
 from streams.transforms.enrich import people_of
@@ -33,6 +33,12 @@ class TicketReader:
         found = await fetch_comments(self._client, ticket_id, lane)
         self._people.remember(found.users)
         return found
+
+    async def comment_pages(self, ticket_id: int, lane: Lane) -> AsyncIterator[Comments]:
+        """Yield all comments of a ticket, page by page; raises what ``comments`` raises."""
+        async for page in comment_pages(self._client, ticket_id, lane):
+            self._people.remember(page.users)
+            yield page
 
     async def names(self, change: TicketChange, comments: Sequence[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group of a ticket, and the calls made."""
