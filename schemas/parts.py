@@ -42,7 +42,7 @@ class Parts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ManyChunks(msgspec.Struct, frozen=True):
-    """How many chunks a large ticket has, and a sum (16 hex digits) that changes when any of their texts does."""
+    """How many chunks a large ticket has, and a sum (16 hex digits) that changes with any of their texts."""
 
     public: int
     internal: int

@@ -65,8 +65,9 @@ def build(options: Options) -> FrontDoor:
         webhooks.tell(event)
 
     reading = Reading(account, history, options.export_delay)
-    writing = Writing(account, Changes(account, tell))
-    steering = Steering(account, limits, faults, statistics, webhooks)
+    changes = Changes(account, tell)
+    writing = Writing(account, changes)
+    steering = Steering(account, changes, limits, faults, statistics, webhooks)
     app = Starlette(
         routes=[*reading.routes(), *writing.routes(), *steering.routes()],
         exception_handlers={ApiError: refuse, 404: unknown},

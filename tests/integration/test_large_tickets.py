@@ -1,0 +1,76 @@
+"""The largest tickets: whole in the index, in parts on the topics, and nobody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from comparison import arrived, assert_equal
+from conftest import OpenDesk
+from harness import Desk
+
+from schemas.codec import is_part
+from schemas.topics import EMBEDDED, ENRICHED
+from streams.sinks.weaviate import requests
+from streams.sinks.weaviate.client import connect
+from ticketstream.records.reader import TopicReader
+
+TICKETS = 60
+
+
+def open_tickets(desk: Desk) -> Iterator[int]:
+    for truth in desk.zendesk.truth():
+        if not truth["removed"] and truth["ticket"]["status"] != "closed":
+            yield truth["id"]
+
+
+async def parts_on(desk: Desk, topic: str) -> int:
+    """Return how many parts a topic still holds, once it is compacted."""
+    kept: dict[bytes, bool] = {}
+    async with TopicReader(desk.settings.bootstrap_servers, [topic]) as reader:
+        async for raw in reader.to_end():
+            if is_part(raw.headers):
+                kept[raw.key] = raw.value is not None
+    return sum(kept.values())
+
+
+async def forget(desk: Desk, ticket_id: int) -> int:
+    """Take a ticket's chunks out of Weaviate; returns how many there were."""
+    async with await connect(desk.settings) as connection:
+        deletion = requests.delete("Tickets", desk.account, requests.of_tickets([ticket_id]))
+        return len((await connection.call("BatchDelete", deletion)).objects)
+
+
+async def receipt_of(desk: Desk, ticket_id: int) -> Any:
+    return [each for each in await desk.receipts() if each.ticket_id == ticket_id][-1]
+
+
+async def test_a_ticket_of_5000_comments_is_indexed_whole_while_others_go_on(open_desk: OpenDesk) -> None:
+    desk = open_desk(TICKETS)
+    desk.worker()
+    assert (await desk.whole_import()).status == "completed"
+    large, *others = (ticket_id for ticket_id, _ in zip(open_tickets(desk), range(9), strict=False))
+    desk.zendesk.lengthen(large, 5_000, 900)
+    for number, ticket_id in enumerate(others):
+        desk.zendesk.add_comment(ticket_id, f"Meanwhile {number}")
+    await arrived(desk, *others)
+    await arrived(desk, large)
+    assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) >= (5, 4)
+    whole = await receipt_of(desk, large)
+    assert whole.chunks > 3_000
+
+    assert await forget(desk, large) == whole.chunks
+    ended = await asyncio.to_thread(
+        desk.command, "replay", "--from", "embedded", "--ticket", str(large), "--json"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["api_calls"] == {"zendesk": 0, "embedding": 0}
+    await arrived(desk, large)
+
+    desk.zendesk.lengthen(large, 3)
+    await arrived(desk, large)
+    assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) == (0, 0)
+    await assert_equal(desk)
+    assert await desk.dead_letters() == []
