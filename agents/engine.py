@@ -1,10 +1,14 @@
-"""The engine of a stage: many messages at once, effects and acknowledgements in order.
+"""The engine of a stage: many messages at once, and a crash loses none.
 
-For each partition, in offset order and in this order:
+For each message, in this order:
 
 1. the records of a stage are sent, and the broker has acknowledged them (or the sink has written);
 2. the tables are written, changelogs acknowledged;
-3. the offsets are acknowledged.
+3. the offset is acknowledged, when those of all messages before it in the partition are.
+
+1 and 2 go in offset order as well, but for messages that would wait too long for one before them, which is
+slow or tried again: they pass it. The messages of one key never pass each other. After a crash they come once
+more, and are known by their entries in the tables.
 
 Faust by itself would commit past unfinished work; acknowledging only the finished prefix of a
 partition keeps its commit exact. What can succeed later is retried until it does; what never can
@@ -28,7 +32,9 @@ from agents.dead_letters import failed
 from agents.handling import Handling
 from agents.lanes import Lane, Slot
 from agents.outcomes import Done, Incoming, Mark
+from agents.places import Place
 from agents.producer import ENOUGH, Producer, Record
+from agents.refused_logins import RefusedLogins
 from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
@@ -49,6 +55,8 @@ Locks = defaultdict[int, asyncio.Lock]
 """A lock for each partition; engines that write the same tables share theirs."""
 _RELEASE_AT_ONCE = 500
 _GATHER_SECONDS = 0.03
+_PATIENCE_SECONDS = 0.5
+"""So long what has finished waits for a message before it; in order, it shares its calls to Kafka."""
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
 _HELD_BYTES = 64 * 1024 * 1024
 """So much an engine holds at most, and one message more."""
@@ -74,7 +82,8 @@ class Engine:
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
     ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
-    messages may be between arrival and acknowledgement (both for the whole worker). ``locks`` is given to
+    messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
+    for the acknowledgement of one before them (all for the whole worker). ``locks`` is given to
     engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
     earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
@@ -93,6 +102,7 @@ class Engine:
         metrics: StageMetrics,
         working: int | Gate,
         held: int,
+        ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -111,12 +121,15 @@ class Engine:
         metrics.held_limit.inc(held)
         self._held = 0
         self._held_bytes = 0
+        self._ahead_limit = ahead
+        self._ahead = 0
         self._changed = asyncio.Condition()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._may_overtake = may_overtake
         self._entry = entry
         self._retry = retry
+        self._refused = RefusedLogins(retry.sleep)
         self._tracing = tracing
         self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
@@ -127,8 +140,13 @@ class Engine:
 
     @property
     def held(self) -> int:
-        """Messages between arrival and acknowledgement."""
+        """Messages between arrival and the end of their effects."""
         return self._held
+
+    @property
+    def _is_full(self) -> bool:
+        held = self._held + max(0, self._ahead - self._ahead_limit)
+        return held >= self._held_limit or self._held_bytes >= _HELD_BYTES
 
     def oldest(self) -> dict[tuple[str, int], float]:
         """Return when the oldest held message of each topic and partition was put there (Unix seconds)."""
@@ -144,9 +162,6 @@ class Engine:
         oldest = lane.oldest if lane is not None else None
         return oldest is None or oldest.message.offset >= message.offset
 
-    def _is_full(self) -> bool:
-        return self._held >= self._held_limit or self._held_bytes >= _HELD_BYTES
-
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
         raw = event.message
@@ -154,9 +169,9 @@ class Engine:
             return  # from before a rebalance: it comes again, here or elsewhere
         if is_part(raw.headers.items() if isinstance(raw.headers, dict) else raw.headers):
             raw.value = None  # who needs it reads it, when its closing mark comes
-        while self._is_full():
+        while self._is_full:
             async with self._changed:
-                await self._changed.wait_for(lambda: not self._is_full())
+                await self._changed.wait_for(lambda: not self._is_full)
         if raw.generation_id != self._app.consumer_generation_id:
             return
         headers = (
@@ -180,19 +195,26 @@ class Engine:
 
     async def _work(self, lane: Lane, slot: Slot, before: Slot | None) -> None:
         if before is not None and not self._may_overtake(slot.message):
-            await before.released.wait()
-        async with self._working:
-            started = time.perf_counter()
-            with Handling(self.stage, slot.message, self._tracing) as handling:
-                done = as_retried(slot.message, await self._outcome(handling.message))
-                handling.ended(done)
-                self._log.debug("handled", verdict=done.verdict, reason=done.reason)
-            self._metrics.seconds.observe(time.perf_counter() - started)
+            await before.settled.wait()
+        async with Place(self._working):
+            done = await self._handled(slot.message)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.
             await retrying(partial(self._producer.send, done.records), self._retry, on_retry=self._on_retry)
             done.records = []
         lane.finish(slot, done)
+
+    async def _handled(self, message: Incoming) -> Done:
+        started = time.perf_counter()
+        with Handling(self.stage, message, self._tracing) as handling:
+            try:
+                done = as_retried(message, await self._outcome(handling.message))
+            finally:
+                self._refused.over(handling.message)
+            handling.ended(done)
+            self._log.debug("handled", verdict=done.verdict, reason=done.reason)
+        self._metrics.seconds.observe(time.perf_counter() - started)
+        return done
 
     async def _outcome(self, message: Incoming) -> Done:
         if is_moved(message.value, message.headers):
@@ -216,7 +238,7 @@ class Engine:
                 # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
                 structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
                 self._metrics.retried.inc()
-                await self._retry.sleep(30)
+                await self._refused.wait(message)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # a panic in a Rust library is no Exception
@@ -232,53 +254,65 @@ class Engine:
                 await self._retry.sleep(unforeseen)
 
     async def _release(self, lane: Lane, place: tuple[str, int]) -> None:
-        partition = place[1]
         while True:
-            prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
-            if len(prefix) < ENOUGH and len(lane) > len(prefix):
+            slots = await lane.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
+            if slots[0] is lane.oldest and len(slots) < ENOUGH and len(lane) > len(slots):
                 # More is on its way: what finishes in a moment shares its calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
-                prefix = await lane.finished_prefix(_RELEASE_AT_ONCE)
+                slots = lane.prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()
-            if self._entry is not None and (sending := sum(map(_sends, prefix))):
+            if self._entry is not None and (sending := sum(map(_sends, slots))):
                 async with self._entry(sending) as allowed:
-                    prefix = _up_to(prefix, allowed)
-                    await self._settled(prefix, partition)
+                    slots = _up_to(slots, allowed)
+                    leading = await self._settled(lane, slots, place)
             else:
-                await self._settled(prefix, partition)
-            for slot in prefix:
+                leading = await self._settled(lane, slots, place)
+            for slot in leading:
                 slot.event.ack()
-            lane.release(prefix)
-            self.released[place] = prefix[-1].message.offset + 1
+            lane.acknowledged(leading)
+            if leading:
+                self.released[place] = leading[-1].message.offset + 1
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
-            self._metrics.batch_messages.observe(len(prefix))
-            await self._let_go(prefix)
+            self._metrics.batch_messages.observe(len(slots))
+            self._ahead += len(slots) - len(leading)
+            if not leading:
+                for slot in slots:
+                    slot.let_go()
+            await self._let_go(len(slots), sum(slot.size for slot in slots))
 
-    async def _settled(self, prefix: list[Slot], partition: int) -> None:
+    async def _settled(self, lane: Lane, slots: list[Slot], place: tuple[str, int]) -> list[Slot]:
+        """Have the effects of these messages; returns the oldest ones, which may be acknowledged now."""
+        partition = place[1]
+        leading = lane.leading(slots)
         async with self._locks[partition]:
-            _skip_unwanted(prefix)
-            _complete(prefix)
-            await retrying(partial(self._settle, prefix, partition), self._retry, on_retry=self._on_retry)
+            _skip_unwanted(slots)
+            _complete(slots)
+            await retrying(
+                partial(self._settle, slots, leading, partition), self._retry, on_retry=self._on_retry
+            )
+        lane.settle(slots)
+        return leading
 
-    async def _settle(self, prefix: list[Slot], partition: int) -> None:
+    async def _settle(self, slots: list[Slot], leading: list[Slot], partition: int) -> None:
         records: list[Record] = []
         marks: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
-        for slot in prefix:
+        for slot in slots:
             done = slot.done
             if done is None:
-                raise RuntimeError("a message without an outcome cannot be released")
+                raise RuntimeError("a message without an outcome cannot be settled")
             records += done.records
             for mark in done.marks:
                 marks[mark.table].append((mark.key, mark.entry))
         if records:
             await self._producer.send(records)
-        released = [(slot.message, slot.done) for slot in prefix if slot.done is not None]
-        for mark in self._ledger.count(self.stage, partition, released):
+        # The counts know the last offset they hold: they are made in order, with the acknowledgement.
+        counted = [(slot.message, slot.done) for slot in leading if slot.done is not None]
+        for mark in self._ledger.count(self.stage, partition, counted):
             marks[mark.table].append((mark.key, mark.entry))
         await asyncio.gather(
             *(self._tables[table].put(partition, entries) for table, entries in marks.items())
         )
-        self._count(prefix)
+        self._count(slots)
 
     def _count(self, prefix: list[Slot]) -> None:
         now = time.time()
@@ -297,10 +331,10 @@ class Engine:
                 self._metrics.skipped(done.reason or "repeat")
         self._metrics.sent.inc(sent)
 
-    async def _let_go(self, slots: Sequence[Slot]) -> None:
-        self._held -= len(slots)
-        self._held_bytes -= sum(slot.size for slot in slots)
-        self._metrics.held.dec(len(slots))
+    async def _let_go(self, count: int, size: int) -> None:
+        self._held -= count
+        self._held_bytes -= size
+        self._metrics.held.dec(count)
         async with self._changed:
             self._changed.notify_all()
 
@@ -314,19 +348,18 @@ class Engine:
         """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
         tasks = list(self._releasers.values())
         self._releasers.clear()
-        held: list[Slot] = []
+        held = 0
         for lane in self._lanes.values():
-            for slot in lane.abandon():
-                held.append(slot)
-                if slot.task is not None:
-                    tasks.append(slot.task)
+            held += lane.unsettled
+            tasks += [slot.task for slot in lane.abandon() if slot.task is not None]
         self._lanes.clear()
+        self._ahead = 0
         self.released.clear()
         self.arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._let_go(held)
+        await self._let_go(held, self._held_bytes)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until all that was taken in is acknowledged, at most so long; returns whether it is."""
@@ -367,9 +400,9 @@ def _skip_unwanted(prefix: list[Slot]) -> None:
             )
 
 
-def _complete(prefix: list[Slot]) -> None:
-    """Add what can only be told now that everything before has been released."""
-    for slot in prefix:
+def _complete(slots: list[Slot]) -> None:
+    """Add what can only be told now that they are about to be sent."""
+    for slot in slots:
         done = slot.done
         if done is not None and done.at_last is not None:
             records, marks = done.at_last()

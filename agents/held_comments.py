@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.places import place_given_up
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
@@ -117,8 +118,10 @@ class Held:
         Tickets that were sent before the word still get theirs.
         """
         word = decode(CommentsOver, message.value, message.headers)
-        while not self.is_next(message):
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        # What it waits for may need its place.
+        async with place_given_up():
+            while not self.is_next(message):
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
 
         def left_over(key: bytes, entry: HeldComments) -> bool:

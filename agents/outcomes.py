@@ -70,6 +70,6 @@ class Done:
     overtakes: bool = False
     """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
     at_last: Callable[[], tuple[list[Record], list[Mark]]] | None = None
-    """Asked once, when all before it are released: what is to be sent and noted together with its own."""
+    """Asked once, right before it is sent: what else is to be sent and noted then."""
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""

@@ -30,6 +30,7 @@ class Gate:
         self._clock = clock
         self._inside = 0
         self._queue: deque[asyncio.Future[None]] = deque()
+        self._returning: deque[asyncio.Future[None]] = deque()
 
     @property
     def size(self) -> int:
@@ -41,18 +42,30 @@ class Gate:
         self._size.refused()
 
     async def __aenter__(self) -> Self:
-        if self._inside < self.size and not self._queue:
+        await self._enter(self._queue)
+        return self
+
+    def step_out(self) -> None:
+        """Leave for a while, to wait for something: others may be inside meanwhile."""
+        self._leave()
+
+    async def step_in(self) -> None:
+        """Come back after ``step_out``, before all who have not been inside yet."""
+        await self._enter(self._returning)
+
+    async def _enter(self, queue: deque[asyncio.Future[None]]) -> None:
+        waiting = self._returning if queue is self._returning else self._returning or self._queue
+        if self._inside < self.size and not waiting:
             self._inside += 1
-            return self
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        queue.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave()  # it was let in at the same moment
             raise
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -64,8 +77,9 @@ class Gate:
 
     def _leave(self) -> None:
         self._inside -= 1
-        while self._queue and (self._inside < self.size or self._queue[0].done()):
-            turn = self._queue.popleft()
-            if not turn.done():
-                self._inside += 1
-                turn.set_result(None)
+        for queue in (self._returning, self._queue):
+            while queue and (self._inside < self.size or queue[0].done()):
+                turn = queue.popleft()
+                if not turn.done():
+                    self._inside += 1
+                    turn.set_result(None)

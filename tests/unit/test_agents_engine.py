@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from agents.engine import Engine
 from agents.outcomes import Done, Incoming, Mark
+from agents.places import place_given_up
 from agents.producer import Record
 from agents.progress import ProgressLedger, progress_key
 from agents.topics import MAX_MESSAGE_BYTES
@@ -26,6 +27,8 @@ from schemas.moves import moved_headers
 from schemas.retried import Retry, retry_of, with_retry
 from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
+from streams.limits.adaptive import Adaptive
+from streams.limits.gate import Gate
 from streams.metrics import Metrics
 from streams.retries import RetryPolicy
 from tests.agents_fixtures import QUICK, FakeEvent, FakeProducer, FakeTables, a_change, logs, settle, until
@@ -319,12 +322,118 @@ async def test_refused_credentials_wait_for_a_person_and_lose_nothing(desks: Cal
     desk = desks(handler)
     await desk.engine.put(desk.event(0))
     await until(lambda: desk.acks() == [0])
-    assert desk.pauses == [30] * 5
+    assert desk.pauses == [5] * 5
     assert [record.value for record in desk.producer.sent] == [b"0"]
 
 
 class Panic(BaseException):
     """What a library in Rust raises when it panics is no Exception."""
+
+
+async def test_of_those_whose_login_is_refused_one_tries_and_the_others_go_on_with_it(
+    desks: Callable[..., Desk],
+) -> None:
+    tries: list[int] = []
+    mended = False
+
+    async def handler(message: Incoming) -> Done:
+        tries.append(message.offset)
+        if not mended:
+            raise CredentialsError("login refused")
+        return sent(message.offset)
+
+    desk = desks(handler)
+    for offset in range(20):
+        await desk.engine.put(desk.event(offset))
+    await until(lambda: len(tries) > 60)
+    assert len(set(tries[20:])) == 1
+    mended = True
+    await until(lambda: desk.acks() == list(range(20)))
+
+
+async def test_behind_a_message_that_is_tried_again_others_have_their_effect(
+    desks: Callable[..., Desk],
+) -> None:
+    desk = desks(held=5)
+    desk.engine = desk.make(held=5, ahead=20)
+    for offset in range(5):
+        await desk.engine.put(desk.event(offset))
+    for offset in (1, 2, 3, 4):
+        desk.open(offset)
+    await until(lambda: [record.value for record in desk.producer.sent] == [b"1", b"2", b"3", b"4"])
+    await until(lambda: desk.engine.held == 1)  # there is room for more, though nothing is acknowledged
+    assert desk.acks() == []
+    assert desk.count("stage_sent_total") == 4
+    for offset in range(5, 9):
+        await desk.engine.put(desk.event(offset))
+        desk.open(offset)
+    await until(lambda: desk.engine.held == 1)
+    # All that may be acknowledged later is small.
+    late = [slot for slot in desk.engine._lanes[CHANGES, 0]._slots if slot.settled.is_set()]
+    assert [slot.message.value for slot in late] == [None] * 8
+    assert desk.acks() == []
+    desk.open(0)
+    await until(lambda: desk.acks() == list(range(9)))
+    assert [record.value for record in desk.producer.sent][-1] == b"0"
+    assert desk.engine.released == {(CHANGES, 0): 9}
+
+
+async def test_what_waits_only_for_its_acknowledgement_is_bounded(desks: Callable[..., Desk]) -> None:
+    desk = desks()
+    desk.engine = desk.make(held=4, ahead=3)
+    putting = asyncio.create_task(_put_all(desk, 20))
+    for offset in range(1, 20):
+        desk.open(offset)
+    await until(lambda: len(desk.started) == 1 + 3 + 3)
+    await asyncio.sleep(0.6)
+    assert len(desk.started) == 7 and not putting.done()
+    desk.open(0)
+    await putting
+    await until(lambda: desk.acks() == list(range(20)))
+
+
+async def _put_all(desk: Desk, count: int) -> None:
+    for offset in range(count):
+        await desk.engine.put(desk.event(offset))
+
+
+async def test_a_ticket_s_later_message_waits_while_its_earlier_one_is_tried_again(
+    desks: Callable[..., Desk],
+) -> None:
+    desk = desks()
+    await desk.engine.put(desk.event(0, key=b"acme:1"))
+    await desk.engine.put(desk.event(1, key=b"acme:2"))
+    await desk.engine.put(desk.event(2, key=b"acme:1"))
+    await desk.engine.put(desk.event(3, key=b"acme:2"))
+    for offset in (1, 2, 3):
+        desk.open(offset)
+    await until(lambda: [record.value for record in desk.producer.sent] == [b"1", b"3"])
+    assert desk.started == [0, 1, 3]
+    desk.open(0)
+    await until(lambda: desk.acks() == [0, 1, 2, 3])
+    assert [record.value for record in desk.producer.sent] == [b"1", b"3", b"0", b"2"]
+
+
+async def test_what_waits_between_two_tries_takes_no_place_from_others(desks: Callable[..., Desk]) -> None:
+    size = Adaptive(1, least=1, most=1)
+    woken = asyncio.Event()
+    tries: list[int] = []
+
+    async def handler(message: Incoming) -> Done:
+        tries.append(message.offset)
+        if message.offset == 0 and not woken.is_set():
+            async with place_given_up():
+                await woken.wait()
+        return sent(message.offset)
+
+    desk = desks(handler)
+    desk.engine = desk.make(working=Gate(size, waiting=lambda: None))  # type: ignore[arg-type]
+    for offset in range(5):
+        await desk.engine.put(desk.event(offset))
+    await until(lambda: len(desk.producer.sent) == 4)
+    woken.set()
+    await until(lambda: desk.acks() == list(range(5)))
+    assert tries == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, Panic])

@@ -12,13 +12,17 @@ from schemas.errors import (
     CredentialsError,
     RateLimitedError,
     RefusedError,
-    SettingsError,
     TicketstreamError,
     UnavailableError,
     quoting,
 )
 from schemas.settings import PREFIX
 
+HTML: Final = "text/html"
+CHECK_ADDRESS: Final = (
+    "the account is being moved or maintained, or it is not there; if this does not pass, check "
+    f"{PREFIX}ZENDESK__SUBDOMAIN and {PREFIX}ZENDESK__BASE_URL"
+)
 LONGEST_PAUSE: Final = 3600.0
 """Seconds; no header makes us wait longer before asking again."""
 
@@ -100,7 +104,9 @@ def error_of(
 ) -> TicketstreamError | None:
     """Return the error that a status stands for, None for a success.
 
-    ``what`` names the call in the error; ``login_variables`` the settings that hold the login.
+    ``what`` names the call in the error; ``login_variables`` the settings that hold the login. A 403 is
+    RefusedError here: whether the login or only this one thing is refused, the client has to ask. Redirects
+    can pass, and are no reason to give anything up.
     """
     if 200 <= status < 300:
         return None
@@ -116,16 +122,16 @@ def _error(status: int, heading: Heading, said: str, login_variables: str) -> Ti
         return UnavailableError(said, heading.retry_after)
     if status == 401:
         return CredentialsError(f"{said}: the login is not accepted; check {login_variables}")
-    if status == 403:
-        return CredentialsError(
-            f"{said}: the login may not do this; {login_variables} must belong to an administrator "
-            "(the incremental export is for administrators only)"
-        )
-    if 300 <= status < 400:
-        return SettingsError(
-            f"{said}: no such account; check {PREFIX}ZENDESK__SUBDOMAIN and {PREFIX}ZENDESK__BASE_URL"
-        )
+    if 300 <= status < 400 or (status == 404 and heading.content_type == HTML):
+        # An account that is being moved redirects for a while, one that does not exist for ever. A page in
+        # place of the API's own 404 says nothing of a ticket: taken for one, the ticket would be removed.
+        return UnavailableError(f"{said}: {CHECK_ADDRESS}", heading.retry_after)
     return RefusedError(said, status)
+
+
+def page_instead(status: int, what: str) -> str:
+    """Return the words for an HTML page where JSON was asked for: maintenance, or a wrong address."""
+    return f"Zendesk answered {status} to {what}, but with an HTML page: {CHECK_ADDRESS}"
 
 
 def _excerpt(body: bytes) -> str:

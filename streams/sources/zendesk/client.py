@@ -11,12 +11,29 @@ from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
 import httpx
 import msgspec
 
-from schemas.errors import RateLimitedError, RefusedError, RetryableError, UnavailableError, quoting
+from schemas.errors import (
+    CredentialsError,
+    RateLimitedError,
+    RefusedError,
+    RetryableError,
+    UnavailableError,
+    quoting,
+)
 from streams.limits import Lane, QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
-from streams.sources.zendesk.answers import AnswerTooLargeError, Heading, error_of, read_heading
+from streams.sources.zendesk.answers import (
+    HTML,
+    AnswerTooLargeError,
+    Heading,
+    error_of,
+    page_instead,
+    read_heading,
+)
 from streams.sources.zendesk.auth import Login
+from streams.sources.zendesk.check import whoami
+from streams.sources.zendesk.standing import LoginStanding
 from streams.sources.zendesk.transport import PooledTransport
+from streams.sources.zendesk.troubles import Case, Troubles
 
 T = TypeVar("T")
 
@@ -34,7 +51,15 @@ MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
 
-_STRANGE_ANSWERS: Final = 5
+_FORBIDDEN: Final = 403
+
+
+class ExportRefusedError(CredentialsError):
+    """The login is good, but not an administrator's."""
+
+
+class StrangeAnswerError(UnavailableError):
+    """A success that cannot be read. It may pass; if it never does, the fault is of what was asked for."""
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -50,7 +75,7 @@ class ZendeskClient:
     ``general`` is the account's request limit, ``incremental`` that of ``/incremental/*``; a call of
     the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
     attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
-    ``calls`` counts all attempts.
+    ``calls`` counts all attempts. ``troubles`` tells what has kept failing, and whether the login is refused.
     """
 
     def __init__(
@@ -68,6 +93,8 @@ class ZendeskClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.calls = 0
+        self.troubles = Troubles()
+        self._standing = LoginStanding(self._ask_who)
         self.general = general
         self.incremental = incremental
         self._base = base_url.rstrip("/")
@@ -112,38 +139,95 @@ class ZendeskClient:
         A callable path is asked for once, when the first attempt may go out: what is still to be
         gathered for the call can be gathered while it waits for its turn.
 
-        Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, time-outs,
-        connection errors, cut-off answers; a success that is not the JSON expected at most 5 times.
-        Raises CredentialsError (401, 403), SettingsError (a redirect: no such account), RefusedError
-        (404 and other 4xx, a strange answer), AnswerTooLargeError (over 64 MiB), and the last
-        RetryableError when a bounded policy gives up.
+        Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, redirects,
+        time-outs, connection errors, cut-off answers, and successes that are a page or not the JSON expected.
+        What keeps failing while other calls to the endpoint succeed is refused in the end (see
+        streams.sources.zendesk.troubles). A 403 has ``/users/me`` asked whether the login is good.
+
+        Raises CredentialsError (401, a 403 for a login that is refused, a 403 of the export, which is for
+        administrators only), RefusedError (404 and other 4xx, 403 for this one thing, what keeps failing),
+        AnswerTooLargeError (over 64 MiB), and the last RetryableError when a bounded policy gives up.
         """
         target = ""
-        calls = strange = 0
+        calls = 0
+        case: Case | None = None
 
-        async def attempt() -> T:
-            nonlocal target, calls, strange
+        async def once() -> T:
+            nonlocal target, calls
             if endpoint in INCREMENTAL:
                 await self.incremental.acquire(lane=lane)
             await self.general.acquire(lane=lane)
             target = target or (path if isinstance(path, str) else path())
             calls += 1
-            heading, body = await self._exchange(target, endpoint)
+            try:
+                heading, body = await self._exchange(target, endpoint)
+            except RefusedError as error:
+                if error.status != _FORBIDDEN:
+                    raise
+                await self._ask_whether_login(endpoint, error)
+                raise
             try:
                 return decoder.decode(body)
             except UNREADABLE as error:
-                strange += 1
-                kind = "an HTML page" if heading.content_type == "text/html" else f"no such JSON ({error})"
-                message = f"Zendesk answered 200 to {_name(target)}, but with {kind}"
-                if strange >= _STRANGE_ANSWERS:
-                    raise quoting(RefusedError(f"{message}, {strange} times", 200), str(error)) from None
-                raise quoting(UnavailableError(message), str(error)) from None
+                if heading.content_type == HTML:
+                    raise UnavailableError(page_instead(200, _name(target))) from None
+                message = f"Zendesk answered 200 to {_name(target)}, but with no such JSON ({error})"
+                raise quoting(StrangeAnswerError(message), str(error)) from None
+
+        async def attempt() -> T:
+            nonlocal case
+            try:
+                value = await once()
+            except RateLimitedError:
+                raise
+            except UnavailableError as error:
+                case = case or self.troubles.case(endpoint)
+                self.troubles.failed(endpoint, str(error))
+                case.failed(strange=isinstance(error, StrangeAnswerError))
+                if case.is_its_own:
+                    words = f"{error}; {case.tries} times, while others of its kind were answered"
+                    raise quoting(RefusedError(words, 200), error.quoted) from None
+                raise
+            except CredentialsError as error:
+                self._note_refused(endpoint, error)
+                raise
+            self.troubles.went_well(endpoint)
+            return value
 
         def told(error: RetryableError, failed: int, wait: float) -> None:
             if self._on_retry is not None:
                 self._on_retry(endpoint, error, failed, wait)
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
+
+    async def _ask_who(self) -> None:
+        await whoami(self)
+
+    async def _ask_whether_login(self, endpoint: Endpoint, error: RefusedError) -> None:
+        """Return when only this one thing is refused; raises CredentialsError when the login is."""
+        if endpoint == "me":
+            raise CredentialsError(
+                f"{error}: the login may do nothing; check {self.login_variables}, and whether its user is "
+                "suspended"
+            ) from error
+        try:
+            await self._standing.check()
+        except RefusedError as refused:  # an address that answers, but knows no /users/me
+            raise UnavailableError(
+                f"{error}, and whether the login is good cannot be told: {refused}"
+            ) from None
+        if endpoint == "export":
+            raise ExportRefusedError(
+                f"{error}: the login may not read the export; {self.login_variables} must belong to an "
+                "administrator (the incremental export is for administrators only)"
+            ) from error
+
+    def _note_refused(self, endpoint: Endpoint, error: CredentialsError) -> None:
+        if isinstance(error, ExportRefusedError):
+            self.troubles.export_refused(str(error))
+            return
+        self._standing.refused()
+        self.troubles.login_refused(str(error))
 
     async def _exchange(self, target: str, endpoint: Endpoint) -> tuple[Heading, bytes]:
         """Send one request; returns head and body of a success, and raises the error of anything else."""

@@ -1,0 +1,86 @@
+"""The place a message holds among those that are worked on at once, and gives up while it only waits.
+
+What is tried again waits for seconds between its tries; held meanwhile, its place would be taken from
+messages that nothing ails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Final, Self
+
+from streams.limits.gate import Gate
+
+_CURRENT: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
+
+
+class Place:
+    """A message's place behind a gate, or one of so many (a semaphore); ``async with place``."""
+
+    __slots__ = ("_door", "_held", "_open", "_resting")
+
+    def __init__(self, door: Gate | asyncio.Semaphore) -> None:
+        self._door = door
+        self._open = self._held = False
+        self._resting = 0
+
+    async def __aenter__(self) -> Self:
+        await self._door.__aenter__()
+        self._open = self._held = True
+        _CURRENT.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        if self._held:
+            self._held = False
+            await self._door.__aexit__(kind, error, trace)
+
+    @asynccontextmanager
+    async def given_up(self) -> AsyncIterator[None]:
+        """Let others have the place meanwhile; it is taken again before those have theirs who have not begun.
+
+        What several tasks of a message wait for at once gives its place up once.
+        """
+        door = self._door
+        if not self._open or not isinstance(door, Gate):
+            yield  # as many places as messages, or the message is done
+            return
+        self._resting += 1
+        if self._held:
+            self._held = False
+            door.step_out()
+        try:
+            yield
+        finally:
+            self._resting -= 1
+        # Not reached by whoever is cancelled: that one works no more.
+        if self._open and not self._resting and not self._held:
+            await door.step_in()
+            if self._held or self._resting or not self._open:
+                door.step_out()
+            else:
+                self._held = True
+
+
+@asynccontextmanager
+async def place_given_up() -> AsyncIterator[None]:
+    """Let others have the place of the message at hand meanwhile."""
+    place = _CURRENT.get()
+    if place is None:
+        yield
+        return
+    async with place.given_up():
+        yield
+
+
+async def rest(seconds: float) -> None:
+    """Sleep; the message at hand gives up its place meanwhile."""
+    async with place_given_up():
+        await asyncio.sleep(seconds)

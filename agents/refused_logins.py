@@ -1,0 +1,47 @@
+"""Messages whose login was refused wait together until a person has mended it.
+
+One of them tries again every few seconds, so that not hundreds knock at Zendesk; the others go on as soon as
+it got through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from agents.places import place_given_up
+
+AGAIN_SECONDS: Final = 5.0
+_OTHERS_SECONDS: Final = 60.0
+"""Then they try for themselves: the one may be held up by something else."""
+
+
+class RefusedLogins:
+    """``sleep`` waits so many seconds."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._sleep = sleep
+        self._trying: object | None = None
+        self._through = asyncio.Event()
+
+    async def wait(self, message: object) -> None:
+        """Wait until it is worth while to try again with a message."""
+        if self._trying is None:
+            self._trying = message
+        if self._trying is message:
+            await self._sleep(AGAIN_SECONDS)
+            return
+        through = self._through
+        async with place_given_up():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_OTHERS_SECONDS):
+                    await through.wait()
+
+    def over(self, message: object) -> None:
+        """Note that a message waits no more, whatever became of it."""
+        if self._trying is message:
+            self._trying = None
+            self._through.set()
+            self._through = asyncio.Event()

@@ -1,0 +1,112 @@
+"""What Zendesk keeps refusing or failing to answer, by kind of call: why nothing goes on, for people.
+
+Also who is to blame for a call that fails again and again: the service, when all calls of its kind fail, or
+the one thing it asks for, when the others succeed meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+TroubleKind = Literal["login", "export", "answers"]
+"""The login is refused; it may not read the export; a kind of call gets no answer it can use."""
+
+STRANGE_TRIES: Final = 6
+"""Tries at an answer that cannot be read, before the thing asked for is set aside: about 25 s."""
+FAILING_SECONDS: Final = 600.0
+"""How long one thing may fail with what passes by itself as a rule, while all others of its kind succeed."""
+_SAID_AFTER_SECONDS: Final = 15.0
+"""What passes in less is nothing to tell people of."""
+
+
+class Trouble(NamedTuple):
+    """Why calls do not go on, and since when (Unix seconds)."""
+
+    kind: TroubleKind
+    since: float
+    reason: str
+
+
+class Troubles:
+    """What is wrong now; a success of a kind ends its trouble, and any success that of the login."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._login: Trouble | None = None
+        self._export: Trouble | None = None
+        self._failing: dict[str, Trouble] = {}
+        self._well: Counter[str] = Counter()
+        self._badly: Counter[str] = Counter()
+
+    def went_well(self, endpoint: str) -> None:
+        """Note a usable answer."""
+        self._well[endpoint] += 1
+        if endpoint != "me":  # which answers nobody, too
+            self._login = None
+        if self._failing:
+            self._failing.pop(endpoint, None)
+        if endpoint == "export":
+            self._export = None
+
+    def failed(self, endpoint: str, reason: str) -> None:
+        """Note that a call got no usable answer, which may pass by itself."""
+        self._badly[endpoint] += 1
+        since = self._failing[endpoint].since if endpoint in self._failing else self._clock()
+        self._failing[endpoint] = Trouble("answers", since, reason)
+
+    def login_refused(self, reason: str) -> None:
+        """Note that the login is refused."""
+        since = self._login.since if self._login is not None else self._clock()
+        self._login = Trouble("login", since, reason)
+
+    def export_refused(self, reason: str) -> None:
+        """Note that the login may not read the export."""
+        since = self._export.since if self._export is not None else self._clock()
+        self._export = Trouble("export", since, reason)
+
+    def now(self) -> list[Trouble]:
+        """Return what is wrong, the worst first."""
+        said = self._clock() - _SAID_AFTER_SECONDS
+        failing = [trouble for trouble in self._failing.values() if trouble.since <= said]
+        found = [trouble for trouble in (self._login, self._export) if trouble is not None]
+        return found + sorted(failing, key=lambda trouble: trouble.since)[:1]
+
+    def case(self, endpoint: str) -> Case:
+        """Begin to count the tries at one thing; called before its first failure is noted."""
+        return Case(self, endpoint, self._clock, self._well[endpoint], self._badly[endpoint])
+
+    def others(self, endpoint: str, well: int, badly: int) -> tuple[int, int]:
+        """Return the successes and failures of a kind since there were so many."""
+        return self._well[endpoint] - well, self._badly[endpoint] - badly
+
+
+class Case:
+    """One call that fails again and again."""
+
+    def __init__(
+        self, troubles: Troubles, endpoint: str, clock: Callable[[], float], well: int, badly: int
+    ) -> None:
+        self._troubles = troubles
+        self._endpoint = endpoint
+        self._clock = clock
+        self._began = clock()
+        self._counts = well, badly
+        self.tries = 0
+        self._strange = 0
+
+    def failed(self, *, strange: bool) -> None:
+        """Count a try; ``strange``: Zendesk answered with a success that cannot be read."""
+        self.tries += 1
+        self._strange += strange
+
+    @property
+    def is_its_own(self) -> bool:
+        """Whether the fault is of the thing asked for: it has had its chances, and most others succeed."""
+        long = self._clock() - self._began >= FAILING_SECONDS
+        if self._strange < STRANGE_TRIES and not long:
+            return False
+        well, badly = self._troubles.others(self._endpoint, *self._counts)
+        return well > 0 and well >= badly - self.tries
