@@ -135,6 +135,8 @@ class Engine:
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
+        self.passed: dict[tuple[str, int], int] = {}
+        """For each topic and partition, how many messages behind that one have had their effects already."""
         self.arrived: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset of the last message taken in."""
 
@@ -275,6 +277,7 @@ class Engine:
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(slots))
             self._ahead += len(slots) - len(leading)
+            self.passed[place] = self.passed.get(place, 0) + len(slots) - len(leading)
             if not leading:
                 for slot in slots:
                     slot.let_go()
@@ -355,6 +358,7 @@ class Engine:
         self._lanes.clear()
         self._ahead = 0
         self.released.clear()
+        self.passed.clear()
         self.arrived.clear()
         for task in tasks:
             task.cancel()

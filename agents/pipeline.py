@@ -67,6 +67,11 @@ _EMBEDDING: Final = 4
 _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 """Zendesk's statuses (0: no answer) that ask for fewer calls at once."""
 HELD: Final = 400
+_AHEAD: Final = 5_000
+"""So many tickets may be done that are not acknowledged, because one before them in their partition is tried
+again: a kilobyte or two each. After a crash they come once more, and cost a look into a table."""
+_AHEAD_OF_INDEX: Final = 1_000
+"""The same for index. Fewer: what a worker may have begun is written twice by the one that takes it over."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -180,9 +185,16 @@ class Pipeline:
         stage = enrich.Enrich(self._tables, reader, self._backlog, self._parts)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
-        self.enrich_live = self._engine(enrich.STAGE, enriching, working=self._gates["live"], locks=locks)
+        self.enrich_live = self._engine(
+            enrich.STAGE, enriching, working=self._gates["live"], ahead=_AHEAD, locks=locks
+        )
         self.enrich_backfill = self._engine(
-            enrich.STAGE, enriching, working=self._gates["backfill"], locks=locks, entry=self._backlog.entry
+            enrich.STAGE,
+            enriching,
+            working=self._gates["backfill"],
+            ahead=_AHEAD,
+            locks=locks,
+            entry=self._backlog.entry,
         )
         stage.watch(self.enrich_live.arrived, self.enrich_backfill.is_next)
         embedding = embed.Embed(
@@ -195,15 +207,22 @@ class Pipeline:
         )
         held = HELD if self._spending is None else _HELD_IN_A_PAUSE
         self.embed = self._engine(
-            embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
+            embed.STAGE,
+            embedding.handle,
+            working=held,
+            held=held,
+            ahead=_AHEAD,
+            may_overtake=embedding.may_overtake,
         )
         former = FormerCollection(self._weaviate)
-        self._indexing = index.Index(self._tables, self._writer, self._parts, empty, former, begun_span=HELD)
+        self._indexing = index.Index(
+            self._tables, self._writer, self._parts, empty, former, begun_span=HELD + _AHEAD_OF_INDEX
+        )
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
-        self.index = self._engine(index.STAGE, self._indexing.handle)
-        self._backlog.watch(ENRICHED, self.embed.released)
-        self._backlog.watch(EMBEDDED, self.index.released)
+        self.index = self._engine(index.STAGE, self._indexing.handle, ahead=_AHEAD_OF_INDEX)
+        self._backlog.watch(ENRICHED, self.embed.released, self.embed.passed)
+        self._backlog.watch(EMBEDDED, self.index.released, self.index.passed)
         runner = ImportRunner(
             self._zendesk,
             self._producer,
@@ -344,6 +363,7 @@ class Pipeline:
         *,
         working: int | Gate = HELD,
         held: int = HELD,
+        ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -358,6 +378,7 @@ class Pipeline:
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
+            ahead=ahead,
             locks=locks,
             may_overtake=may_overtake,
             entry=entry,
