@@ -19,7 +19,6 @@ from schemas.codec import decode, decode_value, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
 from schemas.ids import Visibility, chunk_id, content_hash
 from schemas.messages import EmbeddedPart, EmbeddedTicket, EnrichedPart, EnrichedTicket, Receipt, TicketChange
-from schemas.parts import EMBEDDED_PART_BYTES, PART_BYTES
 from schemas.state import IndexedTicket, set_key, sets_prefix
 from schemas.topics import EMBEDDED, ENRICHED
 from schemas.vectors import Vector
@@ -36,7 +35,16 @@ from ticketstream.sample.zendesk.thread import text_of
 KEY = b"acme:1"
 COLLECTION = "Tickets_test_256_c1"
 DIMENSIONS = 256
+PART_BYTES, EMBEDDED_PART_BYTES = 100 * 1024, 300 * 1024
+"""A tenth of what they are, for tickets of a tenth of the size."""
 NAMES = Names(users={7: "Ann"})
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.gathering.PART_BYTES", PART_BYTES)
+    monkeypatch.setattr("agents.gathering._CHARACTERS", PART_BYTES // 8)
+    monkeypatch.setattr("agents.made.EMBEDDED_PART_BYTES", EMBEDDED_PART_BYTES)
 
 
 def comments_of(count: int, characters: int = 9_000, *, first: int = 0) -> list[Comment]:
@@ -53,7 +61,7 @@ def comments_of(count: int, characters: int = 9_000, *, first: int = 0) -> list[
 
 
 class Zendesk:
-    """Gives a ticket's comments a hundred a page; ``fails`` is raised in place of page number ``page``."""
+    """Gives a ticket's comments ten a page; ``fails`` is raised in place of page number ``page``."""
 
     def __init__(self) -> None:
         self.comments: list[Comment] = []
@@ -61,10 +69,10 @@ class Zendesk:
         self.fails: BaseException | None = None
 
     async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        for number, start in enumerate(range(0, len(self.comments), 100)):
+        for number, start in enumerate(range(0, len(self.comments), 10)):
             if self.fails is not None and number == self.page:
                 raise self.fails
-            yield Comments(self.comments[start : start + 100], [], 1)
+            yield Comments(self.comments[start : start + 10], [], 1)
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         return NAMES, 0
@@ -213,7 +221,7 @@ def chunks_of(comments: list[Comment]) -> list[Chunk]:
 
 async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -> None:
     world = World()
-    comments = comments_of(450)
+    comments = comments_of(45)
     receipt = await world.change(comments)
     assert world.holds(comments)
     assert (receipt.outcome, receipt.chunks) == ("indexed", len(chunks_of(comments)))
@@ -240,26 +248,26 @@ async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -
 
 async def test_one_comment_more_embeds_no_text_again() -> None:
     world = World()
-    await world.change(comments_of(450))
+    await world.change(comments_of(45))
     before = len(world.batcher.texts)
     world.start()
-    receipt = await world.change(comments_of(451))
-    assert world.holds(comments_of(451))
+    receipt = await world.change(comments_of(46))
+    assert world.holds(comments_of(46))
     assert receipt.chunks > before
     assert len(world.batcher.texts) - before <= 10
     # So it is with what moves all that follows.
     world.start()
     before = len(world.batcher.texts)
-    await world.change(comments_of(450, first=1))
-    assert world.holds(comments_of(450, first=1))
-    assert len(world.batcher.texts) - before <= 450
+    await world.change(comments_of(45, first=1))
+    assert world.holds(comments_of(45, first=1))
+    assert len(world.batcher.texts) - before <= 45
 
 
 async def test_what_is_no_longer_there_goes_from_weaviate_topics_and_tables() -> None:
     world = World()
-    await world.change(comments_of(450))
-    await world.change(comments_of(300))
-    assert world.holds(comments_of(300))
+    await world.change(comments_of(45))
+    await world.change(comments_of(30))
+    assert world.holds(comments_of(30))
     assert world.sets() == 2
     for topic in (ENRICHED, EMBEDDED):
         message = world.last_on(topic)
@@ -268,9 +276,9 @@ async def test_what_is_no_longer_there_goes_from_weaviate_topics_and_tables() ->
         assert len(world.parts(topic)) == len(parts.refs)
     receipt = await world.change(comments_of(3))
     assert world.holds(comments_of(3))
-    assert receipt.objects_deleted > 1_000
+    assert receipt.objects_deleted > 100
     assert (world.parts(ENRICHED), world.parts(EMBEDDED), world.sets()) == ([], [], 0)
-    await world.change(comments_of(450))
+    await world.change(comments_of(45))
     message = world.next_change(ticket=a_change(1).ticket.__class__(1, "", "", status="deleted"))
     await world.settle(message, await world.enrich.handle(message))
     assert world.parts(ENRICHED) == []
@@ -278,9 +286,9 @@ async def test_what_is_no_longer_there_goes_from_weaviate_topics_and_tables() ->
 
 async def test_parts_of_the_state_before_stay_until_the_new_one_is_closed() -> None:
     world = World()
-    await world.change(comments_of(300))
+    await world.change(comments_of(30))
     before = world.parts(ENRICHED)
-    world.zendesk.comments = comments_of(300, first=50)
+    world.zendesk.comments = comments_of(30, first=5)
     message = world.next_change()
     done = await world.enrich.handle(message)
     assert set(before) < set(world.parts(ENRICHED))
@@ -290,7 +298,7 @@ async def test_parts_of_the_state_before_stay_until_the_new_one_is_closed() -> N
 
 async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes_again() -> None:
     world = World()
-    world.zendesk.comments = comments_of(450)
+    world.zendesk.comments = comments_of(45)
     world.zendesk.page, world.zendesk.fails = 3, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         await world.enrich.handle(world.next_change())
@@ -299,8 +307,8 @@ async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes
     world.start()
     world.zendesk.fails = None
     world.version -= 1
-    await world.change(comments_of(450))
-    assert world.holds(comments_of(450))
+    await world.change(comments_of(45))
+    assert world.holds(comments_of(45))
     assert world.sets() == 2
     kept = {one.key for one in world.producer.on(ENRICHED) if is_part(one.headers)}
     assert len(kept) > len(world.parts(ENRICHED))
@@ -309,7 +317,7 @@ async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes
 @pytest.mark.parametrize("status", [403, 404])
 async def test_a_ticket_refused_amid_its_comments_leaves_no_parts(status: int) -> None:
     world = World()
-    world.zendesk.comments = comments_of(450)
+    world.zendesk.comments = comments_of(45)
     world.zendesk.page, world.zendesk.fails = 3, RefusedError("no", status)
     message = world.next_change()
     if status == 404:
@@ -323,10 +331,10 @@ async def test_a_ticket_refused_amid_its_comments_leaves_no_parts(status: int) -
 
 async def test_a_state_that_is_passed_while_it_is_read_takes_its_parts_back() -> None:
     world = World()
-    world.zendesk.comments = comments_of(300)
+    world.zendesk.comments = comments_of(30)
     older, newer = world.next_change(), world.next_change()
     done = await world.enrich.handle(older)
-    world.zendesk.comments = comments_of(320)
+    world.zendesk.comments = comments_of(32)
     await world.settle(newer, await world.enrich.handle(newer))
     kept = world.parts(ENRICHED)
     assert (await world.settle(older, done)).reason == "stale"
@@ -337,10 +345,10 @@ async def test_a_state_that_is_passed_while_it_is_read_takes_its_parts_back() ->
 
 async def test_a_worker_that_takes_over_embeds_only_what_is_left() -> None:
     world = World()
-    world.zendesk.comments = comments_of(450)
+    world.zendesk.comments = comments_of(45)
     message = world.next_change()
     await world.settle(message, await world.enrich.handle(message))
-    world.batcher.fails_at = 20
+    world.batcher.fails_at = 3
     message = world.last_on(ENRICHED)
     with pytest.raises(UnavailableError):
         await world.embed.handle(message)
@@ -349,22 +357,22 @@ async def test_a_worker_that_takes_over_embeds_only_what_is_left() -> None:
     for start in (lambda: None, world.start):
         start()
         done = await world.embed.handle(message)
-        assert len(world.batcher.texts) - len(set(world.batcher.texts)) <= 1_000
+        assert len(world.batcher.texts) - len(set(world.batcher.texts)) <= 100
         embedded = decode(EmbeddedTicket, done.records[0].value, done.records[0].headers)
         assert embedded.texts_embedded <= len(world.batcher.texts)
     await world.settle(message, done)
     message = world.last_on(EMBEDDED)
     await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(450))
-    assert len(world.batcher.texts) < 1.4 * len(chunks_of(comments_of(450)))
+    assert world.holds(comments_of(45))
+    assert len(world.batcher.texts) < 1.4 * len(chunks_of(comments_of(45)))
 
 
 async def test_a_text_that_is_refused_makes_a_dead_letter_of_the_ticket_and_leaves_no_parts() -> None:
     world = World()
-    world.zendesk.comments = comments_of(300)
+    world.zendesk.comments = comments_of(30)
     message = world.next_change()
     await world.settle(message, await world.enrich.handle(message))
-    world.batcher.fails_at, world.batcher.error = 12, RefusedError("a text is refused")
+    world.batcher.fails_at, world.batcher.error = 3, RefusedError("a text is refused")
     with pytest.raises(RefusedError):
         await world.embed.handle(world.last_on(ENRICHED))
     assert world.parts(EMBEDDED) == []
@@ -373,13 +381,13 @@ async def test_a_text_that_is_refused_makes_a_dead_letter_of_the_ticket_and_leav
     await world.settle(message, await world.embed.handle(message))
     message = world.last_on(EMBEDDED)
     await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(300))
+    assert world.holds(comments_of(30))
 
 
 @pytest.mark.parametrize("topic", [ENRICHED, EMBEDDED])
 async def test_lost_parts_are_a_dead_letter_and_those_replaced_are_stale(topic: str) -> None:
     world = World()
-    await world.change(comments_of(300))
+    await world.change(comments_of(30))
     message = world.last_on(topic)
     stage: Any = world.embed if topic == ENRICHED else world.index
     kind: Any = EnrichedTicket if topic == ENRICHED else EmbeddedTicket
@@ -397,7 +405,7 @@ async def test_lost_parts_are_a_dead_letter_and_those_replaced_are_stale(topic: 
 
 async def test_an_older_state_never_takes_the_place_of_a_newer_one() -> None:
     world = World()
-    await world.change(comments_of(300))
+    await world.change(comments_of(30))
     older = world.last_on(EMBEDDED)
     await world.change(comments_of(3))
     objects = dict(world.weaviate.objects)
@@ -408,20 +416,20 @@ async def test_an_older_state_never_takes_the_place_of_a_newer_one() -> None:
 
 async def test_a_replayed_large_ticket_is_written_again_and_what_is_beyond_goes() -> None:
     world = World()
-    await world.change(comments_of(300))
-    some = list(world.weaviate.objects)[:500]
+    await world.change(comments_of(30))
+    some = list(world.weaviate.objects)[:50]
     for identity in some:
         del world.weaviate.objects[identity]
     world.weaviate.objects[chunk_id("acme", 1, "public", 9_000)] = ("left over", vector_of("left over"))
     message = world.last_on(EMBEDDED)
     message = message._replace(headers=[*message.headers, ("replay", b"r1")])
     await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(300))
+    assert world.holds(comments_of(30))
 
 
 async def test_parts_that_do_not_make_up_the_ticket_delete_nothing() -> None:
     world = World()
-    await world.change(comments_of(300))
+    await world.change(comments_of(30))
     message = world.last_on(EMBEDDED)
     ticket = decode(EmbeddedTicket, message.value, message.headers)
     assert ticket.parts is not None
@@ -435,7 +443,7 @@ async def test_parts_that_do_not_make_up_the_ticket_delete_nothing() -> None:
     await world.tables["indexed"].put(0, [(KEY, None)])
     with pytest.raises(PermanentError, match="are not the chunks"):
         await world.index.handle(short)
-    assert world.holds(comments_of(300))
+    assert world.holds(comments_of(30))
     assert world.tables["indexed"].get(0, KEY) is None
 
 
