@@ -169,8 +169,6 @@ class Engine:
         raw = event.message
         if raw.generation_id != self._app.consumer_generation_id:
             return  # from before a rebalance: it comes again, here or elsewhere
-        if is_part(raw.headers.items() if isinstance(raw.headers, dict) else raw.headers):
-            raw.value = None  # who needs it reads it, when its closing mark comes
         while self._is_full:
             async with self._changed:
                 await self._changed.wait_for(lambda: not self._is_full)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,21 +16,39 @@ from agents.enrich import Enrich
 from agents.index import Index
 from agents.outcomes import Done, Incoming
 from agents.part_reader import PartsMissingError
-from schemas.codec import decode, decode_value, is_part
+from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
 from schemas.ids import Visibility, chunk_id, content_hash
-from schemas.messages import EmbeddedPart, EmbeddedTicket, EnrichedPart, EnrichedTicket, Receipt, TicketChange
+from schemas.messages import (
+    EmbeddedPart,
+    EmbeddedTicket,
+    EnrichedPart,
+    EnrichedTicket,
+    Receipt,
+    TicketChange,
+    TicketHint,
+)
 from schemas.state import IndexedTicket, set_key, sets_prefix
-from schemas.topics import EMBEDDED, ENRICHED
+from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
 from schemas.zendesk import Comment
 from streams.embeddings.batcher import Embedded
 from streams.sinks.base import SinkItem, SinkResult
 from streams.sources.zendesk.comments import Comments
+from streams.sources.zendesk.tickets import Row
 from streams.transforms.chunking import Chunk, chunk_ticket
 from streams.transforms.enrich import passages_of
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeParts, FakeProducer, FakeTables, a_change, a_message, a_part_store
+from tests.agents_fixtures import (
+    FakeParts,
+    FakeProducer,
+    FakeTables,
+    a_change,
+    a_message,
+    a_part_store,
+    a_ticket,
+)
+from ticketstream.records.large_changes import in_parts, send_parts
 from ticketstream.sample.zendesk.thread import text_of
 
 KEY = b"acme:1"
@@ -73,6 +92,10 @@ class Zendesk:
             if self.fails is not None and number == self.page:
                 raise self.fails
             yield Comments(self.comments[start : start + 10], [], 1)
+
+    async def row(self, ticket_id: int, lane: str, sending: Callable[[], None]) -> Row:
+        sending()
+        return Row(msgspec.Raw(encode(a_ticket())), 1)
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         return NAMES, 0
@@ -467,3 +490,35 @@ async def test_one_comment_larger_than_a_part_is_shared_out() -> None:
     assert "".join(one.text for one in said if one.comment_id == 7) == str(comments[-1].plain_body).strip()
     chunks = [one for value in world.parts(EMBEDDED) for one in decode_value(EmbeddedPart, value).chunks]
     assert len(chunks) == len(world.weaviate.objects)
+
+
+async def test_comments_that_came_ahead_of_their_ticket_are_read_from_its_topic() -> None:
+    world = World()
+    comments = comments_of(45)
+    large = in_parts(a_change(1, comments=comments, source="file"))
+    assert len(large.parts) == 1
+    record = await send_parts(large, world.producer.send, 1)  # type: ignore[arg-type]
+    message = Incoming(BACKFILL, 0, 9, record.key, record.value, record.headers)
+    await world.settle(message, await world.enrich.handle(message))
+    enriched = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
+    assert enriched.parts is not None
+    said = [one for each in world.parts(ENRICHED) for one in decode_value(EnrichedPart, each).passages]
+    assert said == passages_of(comments, NAMES)
+    # The same file once more changes nothing, wherever its parts lie now.
+    record = await send_parts(large, world.producer.send, 1)  # type: ignore[arg-type]
+    message = Incoming(BACKFILL, 0, 10, record.key, record.value, record.headers)
+    assert (await world.enrich.handle(message)).reason == "duplicate"
+
+
+async def test_a_hint_that_finds_a_large_ticket_as_it_was_takes_its_parts_back() -> None:
+    world = World()
+    world.zendesk.comments = comments_of(30)
+    for offset, verdict in ((1, "sent"), (2, "skipped"), (3, "skipped")):
+        hint = TicketHint(account="acme", ticket_id=1, hinted_at=1.0)
+        message = Incoming(CHANGES, 0, offset, KEY, encode(hint), headers_of(hint))
+        done = await world.settle(message, await world.enrich.handle(message))
+        assert done.verdict == verdict
+        enriched = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
+        assert enriched.parts is not None
+        assert len(world.parts(ENRICHED)) == len(enriched.parts.refs)
+        assert world.sets() == 1
