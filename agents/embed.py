@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
@@ -35,6 +36,7 @@ _RECENT_BYTES = 4 * 1024 * 1024
 _OVERTAKING_TICKETS = 10_000
 _AT_ONCE = 128
 """Chunks of a ticket whose vectors are asked for together."""
+_AT_ONCE_LIVE = 48
 _SLICES = 2
 """So many times: the second fills the call that the first leaves half empty."""
 _TAIL_SECONDS = 0.5
@@ -190,11 +192,12 @@ class Embed:
                 await self._embed(chunks, known, made, lane)
                 return
             parts = self._store.read(ENRICHED, message.partition, key, ticket.parts, made.read)
-            async for value in parts:
-                passages = decode_value(EnrichedPart, value).passages
-                await self._embed(made.chunker.add(passages), known, made, lane)
-                await made.part_done()
-            await self._embed(made.chunker.end(), known, made, lane)
+            async with self._store.turn(ENRICHED), aclosing(parts):
+                async for value in parts:
+                    passages = decode_value(EnrichedPart, value).passages
+                    await self._embed(made.chunker.add(passages), known, made, lane)
+                    await made.part_done()
+                await self._embed(made.chunker.end(), known, made, lane)
         finally:
             self.from_recent += known.from_recent
             self.from_stored += known.from_stored
@@ -202,11 +205,13 @@ class Embed:
     async def _embed(self, chunks: list[Chunk], known: Known, made: Made, lane: Lane) -> None:
         """Add chunks with their vectors, some at a time: a large ticket's texts leave room for others'."""
         waiting: deque[tuple[Sequence[Chunk], asyncio.Task[dict[str, Vector]]]] = deque()
-        left = deque(slices(chunks, _AT_ONCE))
+        # Whoever waits behind a large live change waits for a call of its texts, not for many.
+        humble = lane == "live" and made.is_large
+        left = deque(slices(chunks, _AT_ONCE_LIVE if humble else _AT_ONCE))
         many = len(left) > 1
         try:
             while left or waiting:
-                while left and len(waiting) < _SLICES:
+                while left and len(waiting) < (1 if humble else _SLICES):
                     some = left.popleft()
                     waiting.append((some, asyncio.create_task(self._vectors(some, known, made, lane))))
                 some, task = waiting[0]

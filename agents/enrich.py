@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from schemas.ids import digest
 from schemas.messages import CommentEvents, CommentsOver, CommentsPart, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
-from schemas.topics import CHANGES, ENRICHED
+from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.versions import Standing, standing
 from schemas.zendesk import Comment
 from streams.limits import Lane
@@ -145,11 +146,17 @@ class Enrich:
         names = Names()
         try:
             if not removed:
+                pages = self._pages(change, message, lane, held)
                 try:
-                    async for page in self._pages(change, message, lane, held):
-                        names, more = await self._names(change, page.comments, lane)
-                        calls += page.calls + more
-                        await gathered.add(passages_of(page.comments, names))
+                    async with AsyncExitStack() as turn:
+                        await turn.enter_async_context(aclosing(pages))
+                        async for page in pages:
+                            names, more = await self._names(change, page.comments, lane)
+                            calls += page.calls + more
+                            was_small = gathered.writer is None
+                            await gathered.add(passages_of(page.comments, names))
+                            if was_small and gathered.writer is not None:
+                                await turn.enter_async_context(self._store.turn(BACKFILL))
                 except RefusedError as error:
                     # Deleted since the export wrote the row; the export will say so in its time,
                     # and nobody may read the ticket until then.
@@ -176,7 +183,7 @@ class Enrich:
 
     async def _pages(
         self, change: TicketChange, message: Incoming, lane: Lane, held: HeldPages | None
-    ) -> AsyncIterator[Comments]:
+    ) -> AsyncGenerator[Comments, None]:
         """Yield a ticket's comments, page by page, at least one page."""
         if change.comments is not None:
             yield Comments(change.comments, [], 0)

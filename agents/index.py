@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
@@ -20,7 +21,6 @@ from schemas.codec import decode, decode_value, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, digest
 from schemas.messages import EmbeddedChunk, EmbeddedPart, EmbeddedTicket, Outcome, Receipt
-from schemas.parts import Parts
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
 from schemas.topics import EMBEDDED, INDEXED
@@ -158,30 +158,31 @@ class Index:
         if ticket.parts is None or ticket.many is None:
             return result
         counts: Counter[Visibility] = Counter()
-        async for part in self._parts(message, key, ticket.parts):
-            counts.update(chunk.visibility for chunk in part.chunks)
-            writes = _writes(part.chunks, ticket.dimensions)
-            for start in range(0, len(writes), _AT_ONCE):
-                some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
-                result = _sum(result, await self._write(ticket, some, lane))
+        parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+        async with self._store.turn(EMBEDDED), aclosing(parts):
+            async for value in parts:
+                chunks = decode_value(EmbeddedPart, value).chunks
+                counts.update(chunk.visibility for chunk in chunks)
+                writes = _writes(chunks, ticket.dimensions)
+                for start in range(0, len(writes), _AT_ONCE):
+                    some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
+                    result = _sum(result, await self._write(ticket, some, lane))
         if (counts["public"], counts["internal"]) != (ticket.many.public, ticket.many.internal):
             raise PermanentError(f"the parts of ticket {ticket.ticket_id} are not the chunks it should have")
         return result
-
-    async def _parts(self, message: Incoming, key: bytes, parts: Parts) -> AsyncIterator[EmbeddedPart]:
-        async for value in self._store.read(EMBEDDED, message.partition, key, parts):
-            yield decode_value(EmbeddedPart, value)
 
     async def _clean_former(
         self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem
     ) -> None:
         if self._former is None or not await self._former.is_another(ticket.collection):
             return
-        chunks = ticket.chunks
-        kept = {(chunk.visibility, chunk.content_hash) for chunk in chunks}
+        kept = {(chunk.visibility, chunk.content_hash) for chunk in ticket.chunks}
         if ticket.parts is not None:
-            async for part in self._parts(message, key, ticket.parts):
-                kept.update((chunk.visibility, chunk.content_hash) for chunk in part.chunks)
+            parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+            async with aclosing(parts):
+                async for value in parts:
+                    chunks = decode_value(EmbeddedPart, value).chunks
+                    kept.update((chunk.visibility, chunk.content_hash) for chunk in chunks)
         await self._former.clean(ticket.collection, item, kept)
 
     def _done(

@@ -53,6 +53,11 @@ class Made:
         self.texts = before.texts
         self.calls = before.calls
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the ticket itself came in parts."""
+        return self._ticket.parts is not None
+
     async def add(self, chunks: Iterable[Chunk], vectors: Mapping[str, Vector]) -> None:
         """Take in chunks; sends a part when there are more than one can hold."""
         for chunk in chunks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Final
 
 import structlog
@@ -30,7 +30,7 @@ class PartReader:
 
     async def read(
         self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the values of a ticket's parts from number ``start`` on.
 
         They are looked for where they were sent; and, as a ticket moves when partitions are added, by their

@@ -8,8 +8,10 @@ the rest. Nothing else is read from the table, so that losing a race costs room 
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -23,10 +25,12 @@ from schemas.ids import digest
 from schemas.messages import EmbeddedPart, EnrichedPart
 from schemas.parts import PartRef, Parts
 from schemas.state import PartSet, part_message_key, set_key, sets_prefix
-from schemas.topics import EMBEDDED, ENRICHED
+from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from streams.retries import retrying
 
 TABLE: Final = "parts"
+_AT_ONCE: Final = 4
+"""Large tickets that a stage works on at once: each takes some megabytes of a worker's memory."""
 _NOTED_AHEAD: Final = 32
 """So many parts are noted at once."""
 
@@ -43,7 +47,7 @@ class ReadsParts(Protocol):
 
     def read(
         self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the values of a ticket's parts from number ``start`` on; raises PartsMissingError."""
 
 
@@ -54,10 +58,15 @@ class PartStore:
         self._table = tables[TABLE]
         self._producer = producer
         self._reader = reader
+        self._turns = {topic: asyncio.Semaphore(_AT_ONCE) for topic in (BACKFILL, ENRICHED, EMBEDDED)}
         self.sets = {
             ENRICHED: PartSets(ENRICHED, EnrichedPart, self._table, producer),
             EMBEDDED: PartSets(EMBEDDED, EmbeddedPart, self._table, producer),
         }
+
+    def turn(self, topic: str) -> asyncio.Semaphore:
+        """Return what a stage that works on a large ticket of a topic holds meanwhile: few do so at once."""
+        return self._turns[topic]
 
     def revoked(self) -> None:
         """Note that nobody works on any set any more."""
@@ -68,11 +77,13 @@ class PartStore:
         """Say whether nothing has taken the place of a ticket's parts yet."""
         return self._table.get(partition, set_key(key, topic, parts.set)) is not None
 
-    def read(
+    async def read(
         self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the values of a ticket's parts from number ``start`` on; raises PartsMissingError."""
-        return self._reader.read(topic, partition, key, parts, start)
+        async with aclosing(self._reader.read(topic, partition, key, parts, start)) as values:
+            async for value in values:
+                yield value
 
 
 class PartSets:

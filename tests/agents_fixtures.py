@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -197,7 +197,7 @@ class FakeParts:
 
     async def read(
         self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         values = {digest(one.value or b""): one.value for one in self._producer.on(topic)}
         for ref in parts.refs[start:]:
             value = None if ref.digest in self.lost else values.get(ref.digest)
