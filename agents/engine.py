@@ -129,6 +129,7 @@ class Engine:
         self._may_overtake = may_overtake
         self._entry = entry
         self._retry = retry
+        self._resting: set[Place] = set()
         self._refused = RefusedLogins(retry.sleep)
         self._tracing = tracing
         self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
@@ -144,6 +145,11 @@ class Engine:
     def held(self) -> int:
         """Messages between arrival and the end of their effects."""
         return self._held
+
+    @property
+    def at_work(self) -> int:
+        """Those of them that do not merely wait for their next try."""
+        return self._held - len(self._resting)
 
     @property
     def _is_full(self) -> bool:
@@ -196,7 +202,7 @@ class Engine:
     async def _work(self, lane: Lane, slot: Slot, before: Slot | None) -> None:
         if before is not None and not self._may_overtake(slot.message):
             await before.settled.wait()
-        async with Place(self._working):
+        async with Place(self._working, self._resting):
             done = await self._handled(slot.message)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.

@@ -17,10 +17,11 @@ from agents.held_comments import over_records
 from agents.imports import Save
 from agents.producer import Producer, Record
 from agents.rebuild import Rebuild
+from agents.refused_logins import until_accepted
 from agents.replay import ReplayFeed, waits
 from agents.sourced import sourced
 from agents.watermarks import Watermarks
-from schemas.errors import RefusedError, UserError
+from schemas.errors import CredentialsError, RefusedError, UserError
 from schemas.imports import ImportRecord, let_go
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk import RawExportPage
@@ -75,7 +76,8 @@ class ImportRunner:
     async def run(self, record: ImportRecord, save: Save) -> None:
         """Bring an import to its end; ``save`` writes the record to its table.
 
-        What a person must mend ends the import as ``failed`` with its error; it can be resumed.
+        While Zendesk refuses the login the import waits. What else a person must mend ends it as ``failed``
+        with its error; it can be resumed.
         """
         try:
             if record.spec.file:
@@ -125,15 +127,10 @@ class ImportRunner:
         while not record.source_ended:
             await _room(record)
             began = time.time()
-            page = await export_page(
-                self._client,
-                start_time=None if record.cursor else record.spec.since,
-                cursor=record.cursor or None,
-                include=WITH_NAMES if self._bulk is not None and record.comments != "single" else "",
-                lane="backfill",
-            )
+            # A login that is refused is mended by a person, and then all goes on where it stood.
+            page = await until_accepted(partial(self._page, self._client, record), partial(_waits, record))
             record.source_calls += 1
-            await self._comments_ahead(record, page, save)
+            await until_accepted(partial(self._comments_ahead, record, page, save), partial(_waits, record))
             records, unreadable = page_records(
                 page.tickets,
                 account=record.account,
@@ -151,6 +148,15 @@ class ImportRunner:
             record.source_ended = page.end_of_stream
             self._on_page(len(records) - unreadable, unreadable)
             await save()
+
+    async def _page(self, client: ZendeskClient, record: ImportRecord) -> RawExportPage:
+        return await export_page(
+            client,
+            start_time=None if record.cursor else record.spec.since,
+            cursor=record.cursor or None,
+            include=WITH_NAMES if self._bulk is not None and record.comments != "single" else "",
+            lane="backfill",
+        )
 
     async def _comments_ahead(self, record: ImportRecord, page: RawExportPage, save: Save) -> None:
         """Send the comments of a page's tickets, if they are read in bulk."""
@@ -180,6 +186,10 @@ class ImportRunner:
             # to its ticket's new partition, so that it is on the first once more.
             for topic in (BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
                 await watermarks.wait_for(topic)
+
+
+def _waits(record: ImportRecord, error: CredentialsError) -> None:
+    structlog.get_logger().error("an import waits", import_id=record.id, account=record.account, error=error)
 
 
 async def _counts_arrived(record: ImportRecord) -> None:

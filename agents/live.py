@@ -30,6 +30,8 @@ from streams.sources.zendesk.export import export_page
 if TYPE_CHECKING:
     from streams.tracing import Tracing
 
+_AGAIN_SECONDS = 10.0
+"""Between two tries with a login that is refused: live changes go on soon after it is mended."""
 _START_BACK_SECONDS = 120
 """Where a first start begins: Zendesk wants a start at least a minute back."""
 
@@ -80,7 +82,11 @@ class LiveSource:
                 page = await export_page(
                     self._client, start_time=None if cursor else start, cursor=cursor, lane="live"
                 )
-            except (CredentialsError, RefusedError) as error:
+            except CredentialsError as error:
+                log.error("the export may not be read", error=error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            except RefusedError as error:
                 log.error("the export cannot be read", error=error)
                 await asyncio.sleep(max(30.0, self._poll_seconds))
                 continue

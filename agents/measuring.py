@@ -24,6 +24,7 @@ from streams.metrics import Metrics
 from streams.metrics.exposition import Labelled, show_metrics
 from streams.metrics.make import Maker
 from streams.sources.zendesk.people import People
+from streams.sources.zendesk.troubles import Troubles
 
 
 class Measuring:
@@ -88,6 +89,10 @@ class Measuring:
             "recent_vectors", lambda: embed.from_recent, lambda: embed.from_stored + embed.embedded
         )
         services.show_cache("stored_vectors", lambda: embed.from_stored, lambda: embed.embedded)
+
+    def show_troubles(self, troubles: Troubles, people: People) -> None:
+        """Show what Zendesk refuses."""
+        self.metrics.services.show_troubles(lambda: {one.kind for one in troubles.now()}, people.refused)
 
     def show_sizes(self, gates: Mapping[Lane, Gate], batcher: EmbeddingBatcher) -> None:
         """Show what fits itself: tickets at Zendesk by lane, embedding calls at once, texts of a call."""

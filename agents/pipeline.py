@@ -24,6 +24,7 @@ from agents.outcomes import Incoming
 from agents.part_reader import PartReader
 from agents.partitions import account_partition
 from agents.parts import PartStore
+from agents.places import rest
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
@@ -33,6 +34,7 @@ from agents.spending import Spending, caps_of
 from agents.tables import Tables
 from agents.topics import ensure_topics
 from agents.traced_calls import TracedCalls, tracing_of
+from agents.worker_state import StateTeller
 from agents.writer import BatchedWriter
 from schemas.errors import RetryableError, SettingsError
 from schemas.ids import collection_name
@@ -45,7 +47,7 @@ from streams.limits import Lane, QuotaShare
 from streams.limits.adaptive import Adaptive
 from streams.limits.gate import Gate
 from streams.metrics.make import Maker
-from streams.retries import retrying
+from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import Sink
 from streams.sinks.weaviate.client import connect
 from streams.sinks.weaviate.contents import Contents
@@ -90,6 +92,8 @@ _NO_LIMIT: Final = 1e12
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""
 _IDLE_SECONDS: Final = 0.2
+_RESTING: Final = RetryPolicy(sleep=rest)
+"""Never gives up; who waits takes no place among those that are worked on."""
 
 
 class Pipeline:
@@ -103,6 +107,7 @@ class Pipeline:
     embed: Engine
     index: Engine
     imports: Imports
+    _teller: StateTeller | None = None
 
     def __init__(
         self,
@@ -155,6 +160,7 @@ class Pipeline:
         }
         self._zendesk = self._connect_zendesk()
         await retrying(self._producer.start, on_retry=_waits)
+        self._teller = self._connect_teller()
         self._weaviate = await retrying(
             lambda: connect(settings, self._app.lease.wait, self._metrics.services), on_retry=_waits
         )
@@ -262,9 +268,13 @@ class Pipeline:
             ("embedding", "tokens"): self._tokens,
         }
         self._measuring.show_services(quotas, people, embedding)
+        if self._zendesk is not None and people is not None:
+            self._measuring.show_troubles(self._zendesk.troubles, people)
         self._measuring.show_sizes(self._gates, self._batcher)
         # Once more: the services above may have been waited for, and partitions added meanwhile.
         await retrying(lambda: ensure_topics(settings), on_retry=_waits)
+        if self._teller is not None:
+            reading.append(asyncio.create_task(self._teller.run()))
         self._tasks = [
             *reading,
             asyncio.create_task(self._ledger.run()),
@@ -315,8 +325,20 @@ class Pipeline:
             login,
             general=self._general,
             incremental=self._incremental,
+            retry=_RESTING,
             on_call=self._observe_zendesk,
             on_retry=lambda *_: self._measuring.retried("enrich"),
+        )
+
+    def _connect_teller(self) -> StateTeller | None:
+        if self._zendesk is None:
+            return None
+        return StateTeller(
+            self._producer,
+            self._zendesk.troubles.now,
+            worker=self._slot.instance_id,
+            account=self._settings.account,
+            partitions=self._partitions,
         )
 
     def _bulk_comments(self) -> BulkComments | None:
@@ -382,6 +404,7 @@ class Pipeline:
             locks=locks,
             may_overtake=may_overtake,
             entry=entry,
+            retry=_RESTING,
             tracing=self._tracing,
         )
 
@@ -478,7 +501,7 @@ class Pipeline:
         """
         while True:
             await asyncio.sleep(_IDLE_SECONDS)
-            if not self.enrich_backfill.held or (self._backlog.is_long() and not self._batcher.running):
+            if not self.enrich_backfill.at_work or (self._backlog.is_long() and not self._batcher.running):
                 self._batcher.flush()
 
     async def _stop_live(self) -> None:
@@ -498,6 +521,8 @@ class Pipeline:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._ledger.publish()
+                if self._teller is not None:
+                    await self._teller.over()
                 await self.imports.flush()
                 await self._app.consumer.commit()
         await self.imports.revoked()

@@ -19,12 +19,16 @@ _CURRENT: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
 
 
 class Place:
-    """A message's place behind a gate, or one of so many (a semaphore); ``async with place``."""
+    """A message's place behind a gate, or one of so many (a semaphore); ``async with place``.
 
-    __slots__ = ("_door", "_held", "_open", "_resting")
+    ``resting`` holds the places that are given up now.
+    """
 
-    def __init__(self, door: Gate | asyncio.Semaphore) -> None:
+    __slots__ = ("_door", "_held", "_open", "_resting", "_resting_now")
+
+    def __init__(self, door: Gate | asyncio.Semaphore, resting: set[Place] | None = None) -> None:
         self._door = door
+        self._resting_now: set[Place] = set() if resting is None else resting
         self._open = self._held = False
         self._resting = 0
 
@@ -38,6 +42,7 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open = False
+        self._resting_now.discard(self)
         if self._held:
             self._held = False
             await self._door.__aexit__(kind, error, trace)
@@ -55,6 +60,7 @@ class Place:
         self._resting += 1
         if self._held:
             self._held = False
+            self._resting_now.add(self)
             door.step_out()
         try:
             yield
@@ -67,6 +73,7 @@ class Place:
                 door.step_out()
             else:
                 self._held = True
+                self._resting_now.discard(self)
 
 
 @asynccontextmanager

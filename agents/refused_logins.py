@@ -9,13 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from agents.places import place_given_up
+from schemas.errors import CredentialsError
+
+T = TypeVar("T")
 
 AGAIN_SECONDS: Final = 5.0
 _OTHERS_SECONDS: Final = 60.0
 """Then they try for themselves: the one may be held up by something else."""
+
+
+async def until_accepted(call: Callable[[], Awaitable[T]], told: Callable[[CredentialsError], None]) -> T:
+    """Return what ``call`` returns, calling it again while the login is refused; ``told`` hears of each."""
+    while True:
+        try:
+            return await call()
+        except CredentialsError as error:
+            told(error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 class RefusedLogins:

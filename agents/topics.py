@@ -13,7 +13,7 @@ from schemas.errors import ConflictError, SettingsError, UnavailableError
 from schemas.moves import scale_under_way
 from schemas.settings import PREFIX, Settings
 from schemas.state import TABLES, changelog_topic
-from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
+from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE, WORKER_STATES
 
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """The largest value a stage sends; a larger one is a dead letter."""
@@ -46,6 +46,8 @@ def topic_configs() -> dict[str, dict[str, str]]:
             own = dict(_COMPACT)
         elif topic in (DEAD_LETTERS, IMPORT_COMMANDS):
             own = {"cleanup.policy": "delete", "retention.ms": "-1"}
+        elif topic == WORKER_STATES:  # only the last minute of it counts
+            own = {"cleanup.policy": "delete", "retention.ms": str(_DAYS)}
         else:
             own = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAYS)}
         largest = DEAD_LETTER_MAX_BYTES if topic == DEAD_LETTERS else TOPIC_MAX_BYTES

@@ -24,6 +24,7 @@ from schemas.messages import (
     StageProgress,
     TicketChange,
     TicketHint,
+    WorkerState,
 )
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     DeadLetterVerdict: "dead-letter-verdict/1",
     StageProgress: "stage-progress/1",
     ReconcileReport: "reconcile-report/1",
+    WorkerState: "worker-state/1",
     ImportCommand: "import-command/1",
     ImportRecord: "import-record/1",
 }

@@ -13,6 +13,7 @@ DEAD_LETTERS: Final = "tickets.dead-letters"
 IMPORT_COMMANDS: Final = "imports.commands"
 IMPORT_PROGRESS: Final = "imports.progress"
 RECONCILE_REPORTS: Final = "reconcile.reports"
+WORKER_STATES: Final = "workers.states"
 
 COMPACTED: Final = frozenset({ENRICHED, EMBEDDED})
 """Topics that hold the newest state of each ticket for ever."""
@@ -27,5 +28,6 @@ PIPELINE: Final = (
     IMPORT_COMMANDS,
     IMPORT_PROGRESS,
     RECONCILE_REPORTS,
+    WORKER_STATES,
 )
 """Every topic of the pipeline; all have the same number of partitions."""

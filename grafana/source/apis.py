@@ -33,6 +33,10 @@ BOARD: Final = board(
                         f'{{{WORKER}, status!~"200|ok"}}[{RATE}]))',
                         "{{service}} {{status}}",
                     ),
+                    (
+                        f"sum by (kind) (rate(ticketstream_zendesk_names_refused_total{{{WORKER}}}[{RATE}])) > 0",
+                        "names of {{kind}} refused",
+                    ),
                     runbook="TicketstreamServiceFailing",
                     width=8,
                 ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Final
 
 from streams.embeddings.observe import EmbeddingCall
@@ -18,6 +19,8 @@ STATUSES: Final = {
 SERVICES: Final = tuple(STATUSES)
 LANES: Final = ("live", "backfill")
 CAPS: Final = ("requests", "tokens")
+TROUBLES: Final = ("login", "export", "answers")
+NAMES: Final = ("users", "organizations", "groups")
 NOT_TAKEN: Final = ("retried", "refused")
 
 
@@ -51,6 +54,15 @@ class ServiceMetrics:
         )
         self.quota_part = make.gauge(
             "quota_part", "The part of the quota in the settings that the service really gives.", bucket
+        )
+        self.trouble = make.gauge(
+            "zendesk_trouble",
+            "1 while Zendesk refuses the login, or its export, or gives some calls no usable answer.",
+            ("kind",),
+            [(kind,) for kind in TROUBLES],
+        )
+        self.names_refused = make.sums(
+            "zendesk_names_refused", "Names that Zendesk refused to tell; their tickets lack them.", ("kind",)
         )
         self.most_in_flight = make.gauge(
             "in_flight_limit",
@@ -148,6 +160,13 @@ class ServiceMetrics:
         self.quota_part.labels(*place).set_function(lambda: share.part)
         if service == "zendesk":
             self.quota_remaining.labels(*place).set_function(lambda: share.remaining)
+
+    def show_troubles(self, kinds: Callable[[], Collection[str]], refused: Mapping[str, int]) -> None:
+        """Show which troubles there are from now on, and how many names of each kind were refused."""
+        for kind in TROUBLES:
+            self.trouble.labels(kind).set_function(partial(lambda one: float(one in kinds()), kind))
+        for kind in NAMES:
+            self.names_refused.read(kind, by=partial(refused.__getitem__, kind))
 
     def show_cache(self, name: str, hits: Callable[[], int], misses: Callable[[], int]) -> None:
         """Show how often this cache could answer."""

@@ -20,6 +20,7 @@ from streams.sources.zendesk.auth import Login
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import fetch_comments
+from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
@@ -160,14 +161,54 @@ async def test_trouble_passes_and_nothing_is_missing(zendesk: SampleZendesk, fau
         found = await asyncio.gather(*(fetch_comments(client, number, "live") for number in wanted))
     zendesk.control.clear_faults()
     assert {number: len(one.comments) for number, one in zip(wanted, found, strict=True)} == wanted
-    assert told and set(told) == {"RateLimitedError" if fault.kind == "rate_limit" else "UnavailableError"}
+    kinds = {"rate_limit": "RateLimitedError", "truncated": "StrangeAnswerError"}
+    assert told and set(told) == {kinds.get(fault.kind, "UnavailableError")}
     assert sum(one.calls for one in found) == client.calls
 
 
-async def test_a_page_that_stays_html_is_refused(zendesk: SampleZendesk, client: ZendeskClient) -> None:
-    zendesk.control.set_faults(Fault(kind="html", path="comments"))
-    with pytest.raises(RefusedError, match="an HTML page, 5 times"):
-        await fetch_comments(client, 1, "live")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="html", path="comments", count=20),
+        Fault(kind="error", status=302, path="comments", count=20),
+    ],
+    ids=["page", "redirect"],
+)
+async def test_a_page_or_a_redirect_is_waited_for(zendesk: SampleZendesk, fault: Fault) -> None:
+    told: list[str] = []
+    zendesk.control.set_faults(fault)
+    async with connect(zendesk, on_retry=lambda _, error, *__: told.append(str(error))) as client:
+        assert (await fetch_comments(client, 1, "live")).calls == 21
+    zendesk.control.clear_faults()
+    assert len(told) == 20
+    assert all("check TICKETSTREAM_ZENDESK__SUBDOMAIN" in line for line in told)
+
+
+async def test_one_thing_refused_is_told_from_a_login_that_is(zendesk: SampleZendesk) -> None:
+    async with connect(zendesk) as client:
+        zendesk.control.set_faults(Fault(kind="error", status=403, path="tickets/1/"))
+        with pytest.raises(RefusedError) as caught:
+            await fetch_comments(client, 1, "live")
+        assert caught.value.status == 403
+        assert (await fetch_comments(client, 2, "live")).comments
+        zendesk.control.set_faults(Fault(kind="error", status=403, path="incremental/tickets"))
+        with pytest.raises(CredentialsError, match="must belong to an administrator"):
+            await export_page(client, start_time=0, cursor=None)
+        assert (await fetch_comments(client, 2, "live")).comments
+    async with connect(zendesk) as client:
+        zendesk.control.set_faults(Fault(kind="error", status=403))
+        with pytest.raises(CredentialsError, match="the login may do nothing"):
+            await fetch_comments(client, 2, "live")
+    zendesk.control.clear_faults()
+
+
+@pytest.mark.parametrize("status", [403, 404, 422, 500, 302])
+async def test_an_import_needs_no_count(zendesk: SampleZendesk, status: int) -> None:
+    zendesk.control.set_faults(Fault(kind="error", status=status, path="count"))
+    async with connect(zendesk) as client:
+        assert (await count_tickets(client, 0)).value is None
+        assert client.troubles.now() == []
+    zendesk.control.clear_faults()
 
 
 async def test_a_storm_of_refusals_holds_everybody_back(zendesk: SampleZendesk) -> None:

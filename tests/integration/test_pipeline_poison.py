@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from comparison import arrived, assert_equal
@@ -14,6 +16,7 @@ from poison import KINDS, unreadable
 from agents.producer import Record
 from schemas.codec import decode, encode, schema_header
 from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket
+from schemas.settings import PREFIX
 from schemas.topics import (
     BACKFILL,
     CHANGES,
@@ -24,6 +27,9 @@ from schemas.topics import (
 )
 from schemas.vectors import encode_vector
 from ticketstream.records.reader import TopicReader
+from ticketstream.sample.zendesk.faults import Fault
+from ticketstream.watch.follower import Follower
+from ticketstream.watch.overview import overview
 
 SECONDS = 90.0
 
@@ -146,3 +152,72 @@ async def test_readable_messages_that_cannot_be_handled_are_kept_and_passed(desk
         assert [original(letter, partition) for letter in newest_of(letters, len(sent))] == sent
     assert desk.workers[0].runs
     await assert_equal(desk)
+
+
+async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: Desk) -> None:
+    """One ticket's comments are forbidden, another's cannot be read, and for a while all are redirected."""
+    of_partition: dict[int, list[int]] = {}
+    for ticket_id in (open_ticket(desk, skip) for skip in range(45, 80)):
+        of_partition.setdefault(desk.partition(f"{desk.account}:{ticket_id}".encode()), []).append(ticket_id)
+    refused, broken, *good = max(of_partition.values(), key=len)
+    before = {letter.id for letter in await desk.dead_letters()}
+    follower = Follower(desk.settings)
+    following = asyncio.create_task(follower.run())
+
+    def state() -> dict[str, Any]:
+        return overview(follower, desk.settings, chunks=None, away={})
+
+    async def shows(condition: Callable[[], bool], what: str) -> None:
+        async def holds() -> bool:
+            return follower.caught_up and condition()
+
+        await until(holds, SECONDS, what)
+
+    try:
+        await shows(lambda: not follower.lost.unread(), "all letters")
+        lost = follower.lost.count
+        desk.zendesk.set_faults(
+            Fault(kind="error", status=302, path="comments", seconds=3),
+            Fault(kind="error", status=403, path=f"tickets/{refused}/comments"),
+            Fault(kind="truncated", path=f"tickets/{broken}/comments"),
+        )
+        for ticket_id in (refused, broken, *good):
+            desk.zendesk.add_comment(ticket_id, "Does it pass?")
+        for ticket_id in good:
+            await arrived(desk, ticket_id)
+        new = [letter for letter in await desk.dead_letters() if letter.id not in before]
+        assert not any(letter.key == _key(desk, broken) for letter in new), "it is still being tried"
+        await shows(lambda: follower.lost.count == lost + 2, "two live changes among the dead letters")
+        new = [letter for letter in await desk.dead_letters() if letter.id not in before]
+        told = {letter.key: (letter.error_type, letter.message) for letter in new}
+        assert set(told) == {_key(desk, refused), _key(desk, broken)}
+        assert told[_key(desk, refused)][0] == told[_key(desk, broken)][0] == "RefusedError"
+        assert "answered 403" in told[_key(desk, refused)][1]
+        assert "while others of its kind were answered" in told[_key(desk, broken)][1]
+        await shows(lambda: "dead-letters retry" in state()["reason"], "what to do with them")
+        assert state()["state"] == "behind"
+
+        # A login that is refused stops all, is said, and goes on by itself.
+        desk.zendesk.set_faults(Fault(kind="error", status=401))
+        desk.zendesk.add_comment(good[0], "And this one?")
+        await shows(lambda: state()["state"] == "stopped", "that the login is refused")
+        assert "Zendesk refuses the login since" in state()["reason"]
+        assert f"{PREFIX}ZENDESK__" in state()["reason"]
+        desk.zendesk.clear_faults()
+        await arrived(desk, good[0])
+        await shows(lambda: state()["state"] != "stopped", "that it is mended")
+
+        ids = [letter.id for letter in new]
+        assert desk.command("dead-letters", "retry", *ids, "--json").returncode == 0
+        for ticket_id in (refused, broken):
+            await arrived(desk, ticket_id)
+        await shows(lambda: follower.lost.count == lost, "that nothing of these is lost any more")
+    finally:
+        desk.zendesk.clear_faults()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    await assert_equal(desk)
+
+
+def _key(desk: Desk, ticket_id: int) -> str:
+    return base64.b64encode(f"{desk.account}:{ticket_id}".encode()).decode()

@@ -15,7 +15,7 @@ from prometheus_fixture import Prometheus, panel_expressions
 
 from schemas.settings import PREFIX
 from streams.embeddings.prices import USD_PER_MILLION_TOKENS
-from ticketstream.records.spending import pause_words
+from ticketstream.records.waiting import waits_now
 from ticketstream.sample.gemini.control import SampleGeminiControl
 from ticketstream.stack.ports import free_ports
 
@@ -97,7 +97,7 @@ async def test_a_daily_cap_pauses_embedding_and_nothing_is_lost(
     import_id = await desk.begin_import()
 
     async def paused() -> bool:
-        words = await pause_words(desk.settings)
+        words = (await waits_now(desk.settings)).embedding
         return words is not None and "for" not in words.partition(":")[0]
 
     await until(paused, 120, "embedding is paused in all partitions")

@@ -431,6 +431,7 @@ async def test_what_waits_between_two_tries_takes_no_place_from_others(desks: Ca
     for offset in range(5):
         await desk.engine.put(desk.event(offset))
     await until(lambda: len(desk.producer.sent) == 4)
+    await until(lambda: (desk.engine.held, desk.engine.at_work) == (1, 0))
     woken.set()
     await until(lambda: desk.acks() == list(range(5)))
     assert tries == [0, 1, 2, 3, 4]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents import import_runner
+from agents import import_runner, refused_logins
 from agents.import_runner import ImportRunner
 from agents.producer import Record
 from schemas.codec import encode, headers_of
@@ -202,10 +202,8 @@ async def test_a_file_is_fed_by_whoever_holds_it(desk: Desk) -> None:
     assert desk.asked == []
 
 
-@pytest.mark.parametrize(
-    "error", [CredentialsError("login refused: set X"), RefusedError("no such cursor", 400)]
-)
-async def test_what_a_person_must_mend_fails_the_import_with_one_line(desk: Desk, error: Exception) -> None:
+async def test_what_a_person_must_mend_fails_the_import_with_one_line(desk: Desk) -> None:
+    error = RefusedError("no such cursor", 400)
     desk.pages = [page(1, 3, "c1"), error]
     record = await desk.run()
     assert (record.status, record.errors) == ("failed", [str(error)])
@@ -214,6 +212,18 @@ async def test_what_a_person_must_mend_fails_the_import_with_one_line(desk: Desk
     desk.pages = [page(4, 2, "c2", end=True)]
     record = await desk.run()
     assert (record.status, record.fetched, desk.asked[-1][1]) == ("completed", 5, "c1")
+
+
+async def test_while_the_login_is_refused_the_import_waits_and_goes_on_where_it_stood(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+) -> None:
+    monkeypatch.setattr(refused_logins, "AGAIN_SECONDS", 0)
+    refused = CredentialsError("login refused: set X")
+    desk.pages = [page(1, 3, "c1"), refused, refused, page(4, 2, "c2", end=True)]
+    record = await desk.run()
+    assert (record.status, record.fetched, record.errors) == ("completed", 5, [])
+    assert [cursor for _, cursor, _ in desk.asked] == [None, "c1", "c1", "c1"]
+    assert [line["error"] for line in logs if line["event"] == "an import waits"] == [refused] * 2
 
 
 async def test_without_an_account_it_says_what_is_missing(desk: Desk) -> None:
@@ -293,7 +303,7 @@ async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read
 
 
 async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(desk: Desk) -> None:
-    desk.pages = [page(1, 2, "c1"), CredentialsError("login refused: set X")]
+    desk.pages = [page(1, 2, "c1"), RefusedError("no such cursor", 422)]
     record = await desk.run(bulk=Bulk(desk), running=list)
     assert (record.status, record.comments, record.events_from) == ("failed", "", 0)
     assert len(desk.producer.messages(CommentsOver)) == 8

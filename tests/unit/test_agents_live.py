@@ -171,9 +171,11 @@ async def test_a_row_that_is_no_ticket_stops_nothing(desk: Desk) -> None:
     assert len(desk.producer.messages(DeadLetter)) == 1
 
 
-@pytest.mark.parametrize("error", [CredentialsError("login refused"), RefusedError("no", 403)])
+@pytest.mark.parametrize(
+    ("error", "pause"), [(CredentialsError("login refused"), 10), (RefusedError("no", 422), 60)]
+)
 async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
-    desk: Desk, error: Exception, logs: list[Any]
+    desk: Desk, error: Exception, pause: int, logs: list[Any]
 ) -> None:
     desk.start()
     desk.page("c1", 1)
@@ -181,7 +183,7 @@ async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
     desk.page("c2", 2)
     await until(lambda: desk.cursor == "c2")
     assert desk.asked[1:3] == [(None, "c1"), (None, "c1")]
-    assert desk.pauses == [60]
+    assert desk.pauses == [pause]
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert (entry["account"], entry["error"]) == ("acme", error)
 

@@ -305,7 +305,7 @@ async def test_texts_do_not_wait_for_company_that_cannot_come(
 ) -> None:
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0)
     pipeline = desk.pipeline
-    pipeline.enrich_backfill = SimpleNamespace(held=held)
+    pipeline.enrich_backfill = SimpleNamespace(at_work=held)
     pipeline._backlog = SimpleNamespace(is_long=lambda: is_long)
     pipeline._batcher = SimpleNamespace(running=running, flush=lambda: desk.log.append("flush"))
     idle = asyncio.create_task(pipeline._flush_when_idle())

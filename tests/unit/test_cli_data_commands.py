@@ -21,9 +21,10 @@ from ticketstream.checks.data_dir import check_data_dir
 from ticketstream.checks.finding import Finding, run_check
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.import_run import Attempt
-from ticketstream.records import imports, searching, spending
+from ticketstream.records import imports, searching, waiting
 from ticketstream.records.file_feed import FileFeed
 from ticketstream.records.imports import KnownImport
+from ticketstream.records.waiting import Waits
 
 NOWHERE = "127.0.0.1:9"
 
@@ -105,7 +106,7 @@ def test_what_is_wrong_is_named(
 def test_imports_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     known = [KnownImport(record(status="running"), waiting=True), KnownImport(record())]
     returns(monkeypatch, imports, "load_imports", known)
-    returns(monkeypatch, spending, "pause_words", None)
+    returns(monkeypatch, waiting, "waits_now", Waits())
     assert cli.run(["imports", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["status"], row["paused"]) for row in rows] == [("waiting", None), ("completed", None)]
@@ -120,7 +121,7 @@ def test_a_pause_of_embedding_is_said_wherever_a_running_import_is_shown(
 ) -> None:
     known = [KnownImport(record(status="running")), KnownImport(record())]
     returns(monkeypatch, imports, "load_imports", known)
-    returns(monkeypatch, spending, "pause_words", "embedding is paused: the cap")
+    returns(monkeypatch, waiting, "waits_now", Waits("embedding is paused: the cap"))
     assert cli.run(["imports", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["paused"] for row in rows] == ["embedding is paused: the cap", None]

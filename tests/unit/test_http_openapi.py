@@ -91,7 +91,7 @@ async def test_before_kafka_is_reached_nothing_is_made_up(client: httpx.AsyncCli
     assert seen["workers"] is None
     assert seen["source"] == {"rate": None}
     assert seen["sink"] == {"rate": None, "chunks": None}
-    assert seen["dead_letters"] == {"open": None}
+    assert seen["dead_letters"] == {"open": None, "live": None}
     assert {stage["stage"]: (stage["backlog"], stage["rate"]) for stage in seen["stages"]} == {
         "enrich": (None, None),
         "embed": (None, None),

@@ -159,6 +159,48 @@ async def test_what_differs_is_sent_as_it_is_now_and_forced() -> None:
     ]
 
 
+ME = httpx.Response(200, json={"user": {"id": 1, "role": "admin"}})
+
+
+async def test_a_ticket_that_is_refused_is_left_out_and_said() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("me.json"):
+            return ME
+        if request.url.path.endswith("show_many.json") or request.url.path.endswith("/2.json"):
+            return httpx.Response(403, json={"error": "Forbidden"})
+        number = int(request.url.path.split("/")[-1].removesuffix(".json"))
+        return httpx.Response(200, json={"ticket": row(number) | ({"updated_at": 5} if number == 3 else {})})
+
+    producer = FakeProducer()
+    async with client_of(answer) as client:
+        mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
+        found = findings((1, Kind.STALE, 1), (2, Kind.STALE, 1), (3, Kind.STALE, 1))
+        sent = await mender.send(found, seen_at=SECONDS, gone=lambda *_: None, told=lambda _: None)
+    assert sent == 1
+    assert [decode(TicketChange, sent.value, sent.headers).ticket_id for sent in producer.sent] == [1]
+    assert sorted(mender.refused) == [2, 3]
+    assert "answered 403" in mender.refused[2]
+
+
+async def test_of_a_ticket_that_may_not_be_asked_for_nothing_is_said() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("me.json"):
+            return ME
+        if request.url.path.endswith("show_many.json"):
+            asked = [int(one) for one in request.url.params["ids"].split(",")]
+            if 37 in asked:
+                return httpx.Response(403, json={"error": "Forbidden"})
+            return httpx.Response(200, json={"tickets": [row(one) for one in asked if one % 2]})
+        return export([])(request)
+
+    async with client_of(answer) as client:
+        reader = AccountReader(client, "acme", Statuses(), since=0)
+        table = await reader.ask(range(1, 101))
+    assert table.ids.tolist() == list(range(1, 101, 2))
+    assert table.presence[table.ids == 37].tolist() == [Presence.UNREADABLE]
+    assert not table.presence[table.ids != 37].any()
+
+
 async def test_removals_need_no_call() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
         raise AssertionError("nobody needs to be asked")

@@ -29,6 +29,8 @@ from schemas.messages import (
     StageProgress,
     TicketChange,
     TicketHint,
+    Trouble,
+    WorkerState,
 )
 from schemas.parts import ManyChunks, PartRef, Parts
 from schemas.zendesk import Attachment, Comment, User
@@ -104,6 +106,7 @@ EVERY = [
         line=7,
     ),
     ReconcileReport(at=1.5, account=3, indexed=2, drift={"missing": 1}),
+    WorkerState(worker="w", at=1.5, troubles=[Trouble("login", 1.0, "no")]),
     DeadLetterVerdict(dead_letter_id="ab", verdict="retried", at=1.5),
     StageProgress(
         account="acme",

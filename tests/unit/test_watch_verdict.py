@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from schemas.messages import Trouble
 from ticketstream.watch.verdict import Look, StageLook, judge
 
 DOCTOR = "ticketstream doctor"
+LOGIN = Trouble("login", 1_000.0, "answered 401: check TICKETSTREAM_X")
+EXPORT = Trouble("export", 1_000.0, "answered 403: must belong to an administrator")
+ANSWERS = Trouble("answers", 1_000.0, "answered 302 to GET /comments: check TICKETSTREAM_Y")
 
 
 def look(
@@ -55,6 +59,19 @@ def look(
         (look(embed=(1, 4000.0), paused="paused", backfill=5), "catching_up", "embed", "paused"),
         (look(source_seconds=900.0), "behind", None, "export was last read 15 min 0 s ago"),
         (look(source_seconds=900.0, away={"zendesk": "refused"}), "behind", None, "refused"),
+        (look(trouble=LOGIN), "stopped", "enrich", "refuses the login since 1970-01-01 00:16:40 UTC"),
+        (
+            look(trouble=LOGIN, running=1, lost=3),
+            "stopped",
+            "enrich",
+            "TICKETSTREAM_X; nothing is lost",
+        ),
+        (look(trouble=LOGIN, workers=0), "stopped", None, "ticketstream worker"),
+        (look(trouble=EXPORT, running=1), "behind", None, "must belong to an administrator"),
+        (look(trouble=ANSWERS), "behind", "enrich", "check TICKETSTREAM_Y; it is tried again"),
+        (look(enrich=(5, 40.0), still_seconds=31, trouble=ANSWERS), "stopped", "enrich", "TICKETSTREAM_Y"),
+        (look(lost=1), "behind", None, "a live change lies in the dead letters"),
+        (look(lost=6, running=1), "behind", None, "6 live changes lie in the dead letters"),
         (look(source_seconds=350.0, poll_seconds=60.0), "in_step", None, "searchable"),
         (look(enrich=(500, 900.0), running=1, backfill=500), "catching_up", "enrich", "an import runs"),
         (look(enrich=(500, 900.0), running=2, backfill=500), "catching_up", "enrich", "2 imports run"),

@@ -154,18 +154,33 @@ async def test_an_answer_that_stays_strange_while_others_do_not_is_refused(stran
     assert caught.value.status == 200
 
 
+async def test_on_a_quiet_account_what_went_well_last_is_asked_for_once_more() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, content=b"[]") if "bad" in request.url.path else good()
+
+    client = client_of(answer)
+    await client.get("/good.json", ANY, "users")
+    with pytest.raises(RefusedError, match="6 times, while others"):
+        await client.get("/bad.json", ANY, "users")
+    assert asked == ["/good.json", *["/bad.json"] * 6, "/good.json"]
+
+
 @pytest.mark.parametrize(
     "trouble",
     [httpx.Response(200, content=b"[]"), httpx.Response(200, html="<h1>"), httpx.Response(302)],
     ids=["strange", "page", "redirect"],
 )
 async def test_what_all_calls_of_a_kind_meet_is_waited_for_and_said(trouble: httpx.Response) -> None:
-    client = client_of(scripted(good(), *[trouble] * 40, good()))
+    away = False
+    client = client_of(lambda _: trouble if away else good())
     await client.get("/x.json", ANY, "users")  # that the kind went well before says nothing
-    now = 1000.0
+    away, now = True, 1000.0
     client.troubles = Troubles(lambda: now)
     asked = asyncio.create_task(client.get("/y.json", ANY, "users"))
-    while client.calls < 30:
+    while client.calls < 40:
         await asyncio.sleep(0)
     assert client.troubles.now() == []
     now += 20
@@ -173,7 +188,8 @@ async def test_what_all_calls_of_a_kind_meet_is_waited_for_and_said(trouble: htt
     assert (told.kind, told.since) == ("answers", 1000.0)
     assert "GET /y.json" in told.reason
     assert ("TICKETSTREAM_ZENDESK__SUBDOMAIN" in told.reason) == (trouble.content != b"[]")
-    assert (await asked).calls == 41
+    away = False
+    assert (await asked).value == GOOD
     assert client.troubles.now() == []
 
 
@@ -219,13 +235,52 @@ async def test_one_thing_refused_is_told_from_a_login_refused() -> None:
     asked: list[str] = []
     client = client_of(forbidding(httpx.Response(200, json=ADMIN), asked))
     found = await asyncio.gather(
-        *(client.get(f"/{number}.json", ANY, "comments") for number in range(5)), return_exceptions=True
+        *(client.get(f"/{number}.json", ANY, "users") for number in range(5)), return_exceptions=True
     )
     assert [(type(one), getattr(one, "status", 0)) for one in found] == [(RefusedError, 403)] * 5
     assert sum(path.endswith("/me.json") for path in asked) == 1  # one question for all, and remembered
     with pytest.raises(RefusedError, match=r"answered 403 to GET /again\.json"):
-        await client.get("/again.json", ANY, "comments")
+        await client.get("/again.json", ANY, "users")
     assert sum(path.endswith("/me.json") for path in asked) == 1
+    assert client.troubles.now() == []
+
+
+async def test_what_is_refused_of_every_ticket_is_a_matter_of_the_login() -> None:
+    """A scope or a role without tickets: the first few are told from it by nothing."""
+    client = client_of(forbidding(httpx.Response(200, json=ADMIN), []))
+    kinds = []
+    for number in range(6):
+        with pytest.raises((RefusedError, CredentialsError)) as caught:
+            await client.get(f"/{number}.json", ANY, "comments")
+        kinds.append(type(caught.value))
+    assert kinds[:3] == [RefusedError] * 3
+    assert all(issubclass(kind, CredentialsError) for kind in kinds[3:])
+    (told,) = client.troubles.now()
+    assert told.kind == "login" and "rights and the scope" in told.reason
+
+
+async def test_rights_that_are_withdrawn_lose_no_ticket() -> None:
+    withdrawn = False
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me.json"):
+            return httpx.Response(200, json=ADMIN)
+        refused = withdrawn or "bad" in request.url.path
+        return httpx.Response(403, json={"error": "Forbidden"}) if refused else good()
+
+    client = client_of(answer)
+    await client.get("/good.json", ANY, "comments")
+    with pytest.raises(RefusedError):
+        await client.get("/bad.json", ANY, "comments")
+    client._kinds.clear()  # what is remembered of it for ten seconds
+    withdrawn = True
+    for _ in range(3):
+        with pytest.raises(CredentialsError, match="of any ticket"):
+            await client.get("/bad.json", ANY, "comments")
+    withdrawn = False
+    with pytest.raises(RefusedError):
+        await client.get("/bad.json", ANY, "comments")
+    await client.get("/other.json", ANY, "comments")
     assert client.troubles.now() == []
 
 
@@ -270,6 +325,14 @@ async def test_nobody_is_blamed_while_the_login_cannot_be_asked_about() -> None:
 async def test_other_trouble_does_not_count_as_strange() -> None:
     client = client_of(scripted(*[httpx.Response(503)] * 20, good()))
     assert await ask(client) == GOOD
+
+
+async def test_what_can_be_done_without_is_not_waited_for_but_in_a_queue() -> None:
+    queue = [httpx.Response(429)] * 10
+    client = client_of(scripted(*queue, *[httpx.Response(502)] * 3))
+    with pytest.raises(RefusedError, match=r"answered 502 .*it is not waited for"):
+        await client.get("/events.json", ANY, "events", patience=3)
+    assert client.troubles.now() == []
 
 
 async def test_a_bounded_client_gives_up() -> None:

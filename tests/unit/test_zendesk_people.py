@@ -9,12 +9,15 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from schemas.errors import RefusedError
 from schemas.zendesk import User
 from streams.limits import QuotaShare
 from streams.sources.zendesk.people import People
+from tests.agents_fixtures import logs
 from tests.fake_clock import FakeClock
 from tests.zendesk_fixtures import client_of
+
+__all__ = ["logs"]
+pytestmark = pytest.mark.usefixtures("logs")
 
 
 class Directory:
@@ -26,6 +29,8 @@ class Directory:
         self.gate: asyncio.Event | None = None
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me.json"):
+            return httpx.Response(200, json={"user": {"id": 1, "role": "admin"}})
         kind = request.url.path.split("/")[3].removesuffix(".json")
         query = parse_qs(request.url.query.decode())
         ids = [int(one) for one in query.get("ids", [""])[0].split(",") if one]
@@ -178,20 +183,54 @@ async def test_one_who_leaves_does_not_take_the_others_along() -> None:
     assert (await staying)[0].user(1) == "users 1"
 
 
-async def test_a_refusal_reaches_everybody_and_is_not_remembered() -> None:
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
+async def test_names_that_are_refused_are_left_out_and_said(status: int, logs: list[Any]) -> None:
     directory = Directory()
-    directory.status = 400
-    people = people_of(directory)
-    found = await asyncio.gather(
-        *(people.names(users=[n], lane="live") for n in range(3)), return_exceptions=True
-    )
-    assert [type(one) for one in found] == [RefusedError] * 3
+    directory.status = status
+    clock = FakeClock()
+    people = people_of(directory, timer=clock.clock)
+    found = await asyncio.gather(*(people.names(users=[n], lane="live") for n in range(3)))
+    assert [names.user(n) for n, (names, _) in enumerate(found)] == ["", "", ""]
+    assert people.refused == {"users": 3}
+    assert [line["kind"] for line in logs if "names are refused" in line["event"]] == ["users"]
     directory.status = 200
+    calls = len(directory.calls)
+    assert (await people.names(users=[1], lane="live"))[0].user(1) == ""
+    assert len(directory.calls) == calls  # remembered, but not for long
+    clock.now += 61
     assert (await people.names(users=[1], lane="live"))[0].user(1) == "users 1"
 
 
-async def test_groups_that_never_end_are_refused() -> None:
-    page = {"groups": [], "meta": {"has_more": True, "after_cursor": "x"}}
+async def test_one_that_is_refused_costs_no_other_its_name() -> None:
+    asked: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me.json"):
+            return httpx.Response(200, json={"user": {"id": 1, "role": "admin"}})
+        ids = [int(one) for one in request.url.params["ids"].split(",")]
+        asked.append(len(ids))
+        if 37 in ids:
+            return httpx.Response(403, json={"error": "Forbidden"})
+        return httpx.Response(200, json={"users": [{"id": one, "name": f"users {one}"} for one in ids]})
+
+    people = People(client_of(answer))
+    names, calls = await people.names(users=range(100), lane="backfill")
+    assert [one for one in range(100) if names.user(one) != f"users {one}"] == [37]
+    assert calls == len(asked) <= 15
+
+
+async def test_when_all_is_refused_it_is_asked_a_few_times_only() -> None:
+    directory = Directory()
+    directory.status = 403
+    people = people_of(directory)
+    names, _ = await people.names(users=range(100), groups=[4], organizations=[5], lane="backfill")
+    assert (names.user(5), names.group(4), names.organization(5)) == ("", "", "")
+    assert people.refused == {"users": 100, "groups": 1, "organizations": 1}
+    assert len(directory.calls) < 30
+
+
+async def test_groups_that_never_end_leave_out_what_they_do_not_name() -> None:
+    page = {"groups": [{"id": 2, "name": "Two"}], "meta": {"has_more": True, "after_cursor": "x"}}
     people = People(client_of(lambda _: httpx.Response(200, json=page)))
-    with pytest.raises(RefusedError, match="no next page"):
-        await people.names(groups=[1], lane="live")
+    names, _ = await people.names(groups=[1, 2], lane="live")
+    assert (names.group(1), names.group(2)) == ("", "Two")

@@ -19,7 +19,7 @@ _BARS: Final = (("enriched", "enrich"), ("embedded", "embed"), ("indexed", "inde
 
 
 def progress_line(record: ImportRecord, pace: Pace, paused: str | None = None) -> str:
-    """Return the whole progress as one line; ``paused`` says why embedding waits."""
+    """Return the whole progress as one line; ``paused`` says why it cannot go on, in place of its pace."""
     total = total_of(record)
     parts = [
         f"{done_of(record):,} of {'?' if total is None else f'{total:,}'} tickets done",
@@ -71,7 +71,7 @@ class ImportProgress:
             self._live.stop()
 
     def update(self, record: ImportRecord | None, paused: str | None = None) -> None:
-        """Show a state; ``paused`` says why embedding waits."""
+        """Show a state; ``paused`` says why it cannot go on."""
         now = time.monotonic()
         if record is not None:
             self._pace.add(now, done_of(record))

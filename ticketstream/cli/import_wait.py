@@ -14,9 +14,9 @@ from schemas.settings import Settings
 from ticketstream.cli.import_progress import ImportProgress
 from ticketstream.cli.output import err, note, print_error, print_json
 from ticketstream.records.imports import ImportWatch, KnownImport
-from ticketstream.records.spending import SpendingWatch
 from ticketstream.records.steering import NO_WORKER
 from ticketstream.records.summary import done_of, duration, import_fields, is_success, kind_of
+from ticketstream.records.waiting import Waits, WaitsWatch
 from ticketstream.records.workers import active_workers
 from ticketstream.untrusted import one_line
 
@@ -41,15 +41,15 @@ async def follow(
 
     ``before`` is the state it was resumed from: the same state seen again is not its end.
     """
-    async with SpendingWatch(settings) as spending:
+    async with WaitsWatch(settings) as waits:
         with ImportProgress(err()) if shown else nullcontext() as progress:
-            return await _follow(settings, watch, spending, progress, before)
+            return await _follow(settings, watch, waits, progress, before)
 
 
 async def _follow(
     settings: Settings,
     watch: ImportWatch,
-    spending: SpendingWatch,
+    waits: WaitsWatch,
     progress: ImportProgress | None,
     before: ImportRecord | None,
 ) -> ImportRecord:
@@ -63,7 +63,7 @@ async def _follow(
             else:
                 before = None
         if progress is not None:
-            progress.update(record, await spending.words())
+            progress.update(record, _why(record, await waits.now()))
         if record is not None and record.status != "running":
             return record
         if record is not last:
@@ -72,6 +72,10 @@ async def _follow(
             warned = True
             await warn_without_workers(settings)
     raise AssertionError("an import's states have no end")
+
+
+def _why(record: ImportRecord | None, waits: Waits) -> str | None:
+    return None if record is None else waits.of(record)
 
 
 def report(record: ImportRecord, *, as_json: bool, fresh: bool = True) -> None:

@@ -147,14 +147,14 @@ def list_(as_json: JsonOption = False) -> None:
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
     from ticketstream.records.imports import load_imports
-    from ticketstream.records.spending import pause_words
     from ticketstream.records.summary import import_fields
+    from ticketstream.records.waiting import Waits, waits_now
 
     settings = load_settings()
     known = run_async(load_imports(settings.bootstrap_servers))
     running = any(each.record.status == "running" for each in known)
-    paused = run_async(pause_words(settings)) if running else None
-    rows = [import_fields(each, paused) for each in known]
+    waits = run_async(waits_now(settings)) if running else Waits()
+    rows = [import_fields(each, waits.of(each.record)) for each in known]
     if as_json:
         print_json(rows)
         return
@@ -177,8 +177,8 @@ def list_(as_json: JsonOption = False) -> None:
         ],
         empty="no imports yet: start one with `ticketstream import`",
     )
-    if paused:
-        note(paused)
+    for words in dict.fromkeys(row["paused"] for row in rows if row["paused"]):
+        note(words)
 
 
 def show(import_id: ImportId, as_json: JsonOption = False) -> None:
@@ -186,14 +186,15 @@ def show(import_id: ImportId, as_json: JsonOption = False) -> None:
     from schemas.settings import load_settings
     from ticketstream.cli.running import run_async
     from ticketstream.records.imports import find_import
-    from ticketstream.records.spending import pause_words
     from ticketstream.records.summary import import_fields
+    from ticketstream.records.waiting import Waits, waits_now
     from ticketstream.untrusted import one_line
 
     settings = load_settings()
     known = run_async(find_import(settings.bootstrap_servers, import_id))
-    paused = run_async(pause_words(settings)) if known.record.status == "running" else None
-    fields = import_fields(known, paused)
+    running = known.record.status == "running"
+    waits = run_async(waits_now(settings)) if running else Waits()
+    fields = import_fields(known, waits.of(known.record))
     if as_json:
         print_json(fields)
         return

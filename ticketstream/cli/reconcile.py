@@ -11,6 +11,7 @@ from ticketstream.cli.output import JsonOption, note, print_error, print_json, t
 if TYPE_CHECKING:
     from ticketstream.reconcile.outcome import Outcome
 
+_MOST_REFUSED = 5
 _ROWS: Final = (
     ("missing", "missing in the index"),
     ("stale", "another state than the account's"),
@@ -93,9 +94,12 @@ def _examples(ids: list[int], number: int) -> str:
 def _conclude(outcome: Outcome, *, fix: bool) -> None:
     """Say how it stands; ends the command with 1 when account and index differ."""
     from ticketstream.records.steering import NO_WORKER
+    from ticketstream.untrusted import one_line
 
     if outcome.fix is not None:
         note(f"{outcome.fix.sent:,} tickets sent through the pipeline, {outcome.fix.mended:,} of them mended")
+        for ticket_id, why in list(outcome.fix.refused.items())[:_MOST_REFUSED]:
+            note(f"warning: ticket {ticket_id} is left as it is: {one_line(why)}")
     if not outcome.workers:
         note(f"warning: {NO_WORKER}")
     if outcome.in_step:

@@ -139,8 +139,25 @@ def status(as_json: JsonOption = False) -> None:
         print_json(found)
     else:
         _show(found)
+    if any(one.name == "kafka" and one.state in ("running", "used") for one in found.services):
+        _say_what_waits()
     if not found.running:
         raise typer.Exit(1)
+
+
+def _say_what_waits() -> None:
+    """Say what Zendesk refuses the workers, if it does."""
+    from schemas.errors import TicketstreamError
+    from schemas.settings import load_settings
+    from ticketstream.cli.running import run_async
+    from ticketstream.records.waiting import waits_now
+
+    try:
+        waits = run_async(waits_now(load_settings()))
+    except TicketstreamError:
+        return  # what is asked here is how the services stand
+    if words := waits.zendesk or waits.export:
+        note(f"warning: {words}")
 
 
 def _show(found: StackStatus) -> None:

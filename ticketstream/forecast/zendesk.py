@@ -173,7 +173,8 @@ async def _ways(
 
 async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) -> tuple[int, int, bool]:
     """Read rows; returns how many tickets and pages the import has, and whether these are all its rows."""
-    cursor, ended, pages, newest, total = "", False, 0, since, 0
+    cursor, ended, pages, newest = "", False, 0, since
+    counted: int | None = None
     while not ended and pages < _PAGES:
         report("reading the export", f"page {pages + 1}")
         page = await export_page(
@@ -187,25 +188,27 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
         cursor, ended, pages = page.after_cursor, page.end_of_stream, pages + 1
         if pages == 1 and not ended:
             report("counting the tickets", "")
-            total = (await count_tickets(client, since)).value
-            if total > _PAGES * LARGEST_PAGE * 0.9:
+            counted = (await count_tickets(client, since)).value
+            if counted is None or counted > _PAGES * LARGEST_PAGE * 0.9:
                 break
     if ended:
         return len(rows.tickets), pages, True
-    for number in range(1, _PAGES - pages + 1):
-        report("reading the export", f"later rows, {number} of {_PAGES - pages}")
-        span = max(0, int(time.time()) - newest)
+    read, span, later = len(rows.tickets), max(0, int(time.time()) - newest), _PAGES - pages
+    rates = []
+    for number in range(1, later + 1):
+        report("reading the export", f"later rows, {number} of {later}")
+        begun = newest + span * number // (later + 1)
         page = await export_page(
-            client,
-            start_time=newest + span * number // (_PAGES - pages + 1),
-            cursor=None,
-            include=_COMMENT_COUNT,
-            lane="backfill",
+            client, start_time=begun, cursor=None, include=_COMMENT_COUNT, lane="backfill"
         )
-        rows.add(page.tickets)
-    # The count leaves out what is deleted, the export does not.
-    deleted = sum(row.change.ticket.status == "deleted" for row in rows.tickets.values())
-    total = max(len(rows.tickets), round(total / max(0.01, 1 - deleted / max(1, len(rows.tickets)))))
+        rates.append(len(page.tickets) / max(1, (rows.add(page.tickets) or begun) - begun))
+    if counted is None:  # by how close together the rows lie that were read
+        total = read + round(span * sum(rates) / max(1, len(rates)))
+    else:
+        # The count leaves out what is deleted, the export does not.
+        deleted = sum(row.change.ticket.status == "deleted" for row in rows.tickets.values())
+        total = round(counted / max(0.01, 1 - deleted / max(1, len(rows.tickets))))
+    total = max(len(rows.tickets), total)
     return total, max(pages + 1, math.ceil(total / LARGEST_PAGE)), False
 
 
@@ -223,9 +226,9 @@ async def _read(
             try:
                 found = await reader.comments(change.ticket_id, "backfill")
             except RefusedError as error:
-                if error.status != 404:
+                if error.status not in (403, 404):
                     raise
-                return _Read(Parts(), 1)  # deleted since the export wrote its row
+                return _Read(Parts(), 1)  # deleted since the export wrote its row, or a dead letter
             ticket = change.ticket
             people = {i for i in (ticket.requester_id, ticket.assignee_id) if i is not None}
             names, _ = await reader.names(change, found.comments, "backfill")

@@ -45,7 +45,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     kept = watch.follower.imports
 
     def document(known: KnownImport) -> dict[str, Any]:
-        return kept.document(known, watch.follower.paused)
+        return kept.document(known, watch.follower.waits)
 
     @router.get("", responses=described(Imports, "All imports, newest first."))
     async def list_() -> Response:
@@ -124,7 +124,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
 async def _events(watch: Watch, first: KnownImport) -> AsyncIterator[bytes]:
     known, told = first, b""
     while True:
-        data = orjson.dumps(watch.follower.imports.document(known, watch.follower.paused))
+        data = orjson.dumps(watch.follower.imports.document(known, watch.follower.waits))
         if data != told:
             told = data
             yield event_of("import", data)

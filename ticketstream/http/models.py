@@ -80,7 +80,7 @@ class Import(_Answer):
     id: str = Field(examples=["20261122-181500-3f9a"])
     account: str
     status: Literal["waiting", "running", "completed", "cancelled", "failed"]
-    paused: str | None = Field(description="why embedding waits")
+    paused: str | None = Field(description="why it cannot go on: a daily cap, or what Zendesk refuses")
     source: str = Field(examples=["zendesk"])
     file: str | None
     since: Text
@@ -165,6 +165,9 @@ class LetterCount(_Answer):
     """Dead letters that are neither retried nor discarded; null until they are counted."""
 
     open: int | None
+    live: int | None = Field(
+        description="those of live changes that no newer state of their ticket has made up for"
+    )
 
 
 class Overview(_Answer):

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import DecodeError
+from schemas.errors import DecodeError, RefusedError
 from schemas.messages import TicketChange
 from streams.sinks.weaviate.together import slices
 from streams.sources.zendesk.client import UNREADABLE, ZendeskClient
@@ -21,6 +21,7 @@ class _Numbered(msgspec.Struct):
     id: int
 
 
+_GONE: Final = 404
 _NUMBERED: Final = msgspec.json.Decoder(_Numbered)
 
 
@@ -59,10 +60,20 @@ class AccountReader:
         """Ask for tickets by id that the export has not named; returns all that is known by now.
 
         A ticket that changed within the last minute has left its place in the export, and its new one is
-        not shown yet: only asking tells it from one that never was.
+        not shown yet: only asking tells it from one that never was. Of one that is refused nothing is said.
         """
-        for part in slices(ticket_ids, MOST_TICKETS):
-            for row in await fetch_rows(self._client, part):
+        left = [list(part) for part in slices(ticket_ids, MOST_TICKETS)]
+        while left:
+            part = left.pop()
+            try:
+                rows = await fetch_rows(self._client, part)
+            except RefusedError as error:
+                if len(part) > 1:  # one of them may be to blame
+                    left += [part[len(part) // 2 :], part[: len(part) // 2]]
+                elif error.status != _GONE:  # it may be there: nothing is said about it
+                    self._states.add(part[0], 0, 0, 0, Presence.UNREADABLE)
+                continue
+            for row in rows:
                 self._add(row)
         return self._states.newest()
 

@@ -10,6 +10,7 @@ import msgspec
 from agents.partitions import partition_of
 from agents.producer import Producer, Record
 from schemas.codec import encode, headers_of
+from schemas.errors import DecodeError, RefusedError
 from schemas.ids import ticket_key
 from schemas.messages import TicketChange
 from schemas.replays import replay_headers
@@ -19,7 +20,7 @@ from streams.sinks.weaviate.together import all_of, slices
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.rows import MOST_TICKETS
-from streams.sources.zendesk.tickets import TicketRows
+from streams.sources.zendesk.tickets import Row, TicketRows
 from ticketstream.reconcile.compare import Findings, Kind
 
 _IN_ACCOUNT = (Kind.MISSING, Kind.STALE, Kind.CHUNKS)
@@ -40,6 +41,8 @@ class Mender:
         self._account = account
         self._partitions = partitions
         self._run_id = run_id
+        self.refused: dict[int, str] = {}
+        """Tickets that could not be sent, and why."""
 
     async def send(
         self,
@@ -52,8 +55,8 @@ class Mender:
         """Send all that was found, and return how many tickets were sent.
 
         ``gone`` hears ticket and version of those that Zendesk has no more; ``told`` how many are sent.
-        Raises what ZendeskClient.get raises, DecodeError for a row that cannot be read, and
-        UnavailableError when Kafka does not take it.
+        One that Zendesk refuses, or whose row cannot be read, is left out, and noted in ``refused``. Raises
+        what else ZendeskClient.get raises, and UnavailableError when Kafka does not take it.
         """
         sent = 0
         triples = list(zip(found.ids.tolist(), found.kinds.tolist(), found.versions.tolist(), strict=True))
@@ -68,20 +71,32 @@ class Mender:
         self, part: Sequence[tuple[int, int, int]], seen_at: int, gone: Callable[[int, int], None]
     ) -> list[TicketChange]:
         wanted = [ticket_id for ticket_id, kind, _ in part if kind in _IN_ACCOUNT]
-        answers = await all_of(self._rows.row(ticket_id, "backfill") for ticket_id in wanted)
-        rows = {ticket_id: row.raw for ticket_id, row in zip(wanted, answers, strict=True)}
+        answers = await all_of(self._row(ticket_id) for ticket_id in wanted)
+        rows = {ticket_id: row.raw for ticket_id, row in zip(wanted, answers, strict=True) if row is not None}
         changes = []
         for ticket_id, _, known in part:
+            if ticket_id in self.refused:
+                continue
             row = rows.get(ticket_id)
             # Not before what the account has said: a newer change is never to be taken for an older one.
             version = known or seen_at
             if row is not None:
-                changes.append(forced(row, self._account, version))
+                try:
+                    changes.append(forced(row, self._account, version))
+                except DecodeError as error:
+                    self.refused[ticket_id] = str(error)
                 continue
             if ticket_id in rows:
                 gone(ticket_id, version)
             changes.append(removal(self._account, ticket_id, version))
         return changes
+
+    async def _row(self, ticket_id: int) -> Row | None:
+        try:
+            return await self._rows.row(ticket_id, "backfill")
+        except RefusedError as error:
+            self.refused[ticket_id] = str(error)
+            return None
 
     def _record(self, change: TicketChange) -> Record:
         key = ticket_key(change.account, change.ticket_id)

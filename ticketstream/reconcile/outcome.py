@@ -35,10 +35,14 @@ class Drift(msgspec.Struct, kw_only=True):
 
 
 class Mended(msgspec.Struct, kw_only=True):
-    """What ``--fix`` has done: tickets sent through the pipeline, and how many of them differ no more."""
+    """What ``--fix`` has done: tickets sent through the pipeline, and how many of them differ no more.
+
+    ``refused`` tells for each ticket that could not be sent why Zendesk did not give it.
+    """
 
     sent: int
     mended: int
+    refused: dict[str, str] = {}
 
 
 class Outcome(msgspec.Struct, kw_only=True):

@@ -16,6 +16,7 @@ from schemas.errors import UserError
 from schemas.ids import ALIAS, collection_name
 from schemas.settings import PREFIX, Settings
 from streams.limits import QuotaShare
+from streams.retries import RetryPolicy
 from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.collection import alias_target
 from streams.sinks.weaviate.contents import Contents
@@ -43,6 +44,8 @@ _LONGEST_PAUSE: Final = 30.0
 HIDDEN_SECONDS: Final = 60.0
 """How long the export keeps a change to itself. Source: Zendesk's API reference, "Incremental Exports"."""
 _SLACK_SECONDS: Final = 30
+_PATIENT: Final = RetryPolicy(attempts=30)
+"""Some four minutes: whoever waits for a command is told what is wrong, and not only that it waits."""
 _GENERAL_SHARE: Final = 0.1
 """Part of the general limit that looking up tickets may take beside the workers, who hold all of it."""
 
@@ -55,7 +58,7 @@ async def reconcile(
     ``hidden_seconds`` is how long the export keeps a change to itself.
 
     Raises UserError, SettingsError and CredentialsError for what a person must mend, RefusedError for a
-    call that Zendesk refuses, UnavailableError when Kafka or Weaviate is away.
+    call that Zendesk refuses, UnavailableError when Kafka, Weaviate or Zendesk is away.
     """
     account = settings.account
     login = login_of(settings)
@@ -67,6 +70,8 @@ async def reconcile(
             login,
             general=QuotaShare.whole(max(1.0, settings.zendesk.requests_per_minute * _GENERAL_SHARE)),
             incremental=QuotaShare.whole(incremental_share(settings)),
+            retry=_PATIENT,
+            on_retry=lambda _, error, *__: told("waiting for Zendesk:", str(error)),
         )
         ledger = LedgerReader(settings.bootstrap_servers, account, collection, settings.kafka.partitions)
         async with client, ledger:
@@ -144,10 +149,10 @@ class _Run:
         self._workers = bool(await active_workers(self._settings.bootstrap_servers))
         if fix and certain.ids.size and self._workers:
             require_an_account(totals, self._settings)
-            sent = await self._mend(certain)
+            sent, refused = await self._mend(certain)
             still, new = await self._look_again(certain)
             left, changing = drift_of(still), changing + new
-            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size) - new)
+            mended = Mended(sent=sent, mended=int(certain.ids.size - still.ids.size) - new, refused=refused)
         return Outcome(
             account=self._settings.account,
             since=self._since,
@@ -215,7 +220,7 @@ class _Run:
             found, _ = compare(account, index, ledger, only=ids, now=time.time())
         return found
 
-    async def _mend(self, found: Findings) -> int:
+    async def _mend(self, found: Findings) -> tuple[int, dict[str, str]]:
         settings = self._settings
         producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
         await producer.start()
@@ -227,12 +232,13 @@ class _Run:
                 settings.kafka.partitions,
                 run_id=f"reconcile-{new_import_id()}",
             )
-            return await mender.send(
+            sent = await mender.send(
                 found,
                 seen_at=int(time.time() - self._hidden) - 1,
                 gone=self._account.gone,
                 told=lambda sent: self._told("sending through the pipeline:", f"{sent:,} tickets"),
             )
+            return sent, {str(ticket_id): why for ticket_id, why in mender.refused.items()}
         finally:
             await producer.stop()
 

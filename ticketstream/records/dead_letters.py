@@ -35,6 +35,8 @@ class KnownLetter(msgspec.Struct, kw_only=True):
     offset: int
     key: bytes | None
     ticket_id: int | None = None
+    version: int = 0
+    """Of a change that belongs to no import, as far as its original tells."""
     retry: Retry | None = None
     """Set when the original had been a dead letter before, and was sent again."""
     state: State = "open"
@@ -117,6 +119,7 @@ class Book:
             offset=raw.offset,
             key=raw.key,
             ticket_id=_ticket_of(letter),
+            version=0 if letter.import_id else _version_of(letter),
             retry=retry_of(original_headers(letter)),
         )
 
@@ -195,6 +198,19 @@ class _Numbers(msgspec.Struct):
 
 def _is_verdict(raw: Any) -> bool:
     return schema_header(DeadLetterVerdict) in [tuple(header) for header in raw.headers or ()]
+
+
+class _Version(msgspec.Struct):
+    version: int | None = None
+    generated_timestamp: int | None = None
+
+
+def _version_of(letter: DeadLetter) -> int:
+    try:
+        told = msgspec.json.decode(original(letter.value) or b"", type=_Version)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return 0
+    return told.version or told.generated_timestamp or 0
 
 
 def _ticket_of(letter: DeadLetter) -> int | None:

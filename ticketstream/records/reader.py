@@ -22,8 +22,9 @@ _FETCH_MS = 500
 class TopicReader:
     """Reads some topics, each partition in order; an async context manager.
 
-    ``partitions`` narrows every topic to these; None means all. A topic that does not exist yet is
-    empty. Nothing is committed and no group is joined: reading changes nothing for the workers.
+    ``partitions`` narrows every topic to these; None means all. With ``since`` (Unix seconds), what was put
+    on the topics before is left out. A topic that does not exist yet is empty. Nothing is committed and no
+    group is joined: reading changes nothing for the workers.
     Raises UnavailableError when Kafka is away.
     """
 
@@ -33,11 +34,13 @@ class TopicReader:
         topics: Iterable[str],
         *,
         partitions: Iterable[int] | None = None,
+        since: float | None = None,
         timeout: float = 15.0,
     ) -> None:
         self._servers = bootstrap_servers
         self._topics = list(topics)
         self._partitions = None if partitions is None else set(partitions)
+        self._since = since
         self._timeout_ms = round(timeout * 1000)
         self._places: list[TopicPartition] = []
         self._consumer: Any = None
@@ -57,6 +60,7 @@ class TopicReader:
             if self._places:
                 consumer.assign(self._places)
                 await consumer.seek_to_beginning()
+                await self._skip(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             await stop_consumer(consumer)
             raise unreachable(self._servers, error) from error
@@ -65,6 +69,14 @@ class TopicReader:
             raise
         self._consumer = consumer
         return self
+
+    async def _skip(self, consumer: Any) -> None:
+        if self._since is None:
+            return
+        ends = await consumer.end_offsets(self._places)
+        found = await consumer.offsets_for_times(dict.fromkeys(self._places, round(self._since * 1000)))
+        for place in self._places:
+            consumer.seek(place, found[place].offset if found.get(place) else ends[place])
 
     async def _find_places(self) -> list[TopicPartition]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=self._timeout_ms)

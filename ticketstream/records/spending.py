@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from agents.spending import DAY, VARIABLES
-from schemas.settings import Settings
 from schemas.state import EmbeddingSpent, changelog_topic
-from ticketstream.records.reader import TopicReader
 
 CHANGELOG = changelog_topic("spending")
 _ENTRY = msgspec.json.Decoder(EmbeddingSpent)
@@ -34,40 +31,6 @@ class SpendingBook:
     def words(self, now: float) -> str | None:
         """Return why embedding waits at a moment (Unix seconds); None when it does not."""
         return words_of(self._entries, self._partitions, now)
-
-
-class SpendingWatch:
-    """Follows the table; an async context manager. Raises UnavailableError."""
-
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._reader = TopicReader(settings.bootstrap_servers, [CHANGELOG])
-        self._book = SpendingBook(settings.kafka.partitions)
-
-    async def __aenter__(self) -> SpendingWatch:
-        await self._reader.__aenter__()
-        try:
-            async for raw in self._reader.to_end():
-                self._book.add(raw)
-        except BaseException:
-            await self._reader.__aexit__(None, None, None)
-            raise
-        return self
-
-    async def __aexit__(self, *problem: object) -> None:
-        await self._reader.__aexit__(None, None, None)
-
-    async def words(self) -> str | None:
-        """Return why embedding waits now, and until when; None when it does not."""
-        for raw in await self._reader.next_batch(0):
-            self._book.add(raw)
-        return self._book.words(self._clock())
-
-
-async def pause_words(settings: Settings) -> str | None:
-    """Return why embedding waits now, and until when; None when it does not. Raises UnavailableError."""
-    async with SpendingWatch(settings) as watch:
-        return await watch.words()
 
 
 def words_of(entries: Mapping[int, EmbeddingSpent], partitions: int, now: float) -> str | None:

@@ -54,7 +54,7 @@ def moment(seconds: float | None) -> str | None:
 
 
 def import_fields(known: KnownImport, paused: str | None = None) -> dict[str, Any]:
-    """Return the record as one flat document of plain values; ``paused`` says why embedding waits."""
+    """Return the record as one flat document of plain values; ``paused`` says why it cannot go on."""
     record = known.record
     return {
         "id": record.id,

@@ -19,7 +19,7 @@ from schemas.errors import ConflictError
 from schemas.settings import PREFIX, Settings
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS
 from streams.retries import RetryPolicy, retrying
-from ticketstream.records.spending import pause_words
+from ticketstream.records.waiting import waits_now
 from ticketstream.scale.broker import Broker
 from ticketstream.workers.pool import WorkerPool
 
@@ -95,7 +95,7 @@ async def drain(settings: Settings, partitions: int, told: Callable[[dict[str, i
                 raise ConflictError(f"what is in flight cannot be finished ({ended}): see the lines above")
             if time.monotonic() - looked_at_the_cap > _LOOK_AT_THE_CAP_SECONDS:
                 looked_at_the_cap = time.monotonic()
-                if words := await pause_words(settings):
+                if words := (await waits_now(settings)).embedding:
                     raise ConflictError(f"{words}: run this again then, or at once with a higher cap")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
     finally:

@@ -17,6 +17,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from schemas.errors import TicketstreamError
+from schemas.messages import Trouble
 from schemas.objectives import FRESHNESS_SECONDS
 from schemas.settings import Settings
 from schemas.state import LiveCursor, changelog_topic
@@ -28,14 +29,19 @@ from schemas.topics import (
     ENRICHED,
     IMPORT_COMMANDS,
     INDEXED,
+    WORKER_STATES,
 )
 from ticketstream.records.dead_letters import Book
 from ticketstream.records.imports import CHANGELOG as IMPORTS
+from ticketstream.records.reader import TopicReader
 from ticketstream.records.spending import CHANGELOG as SPENDING
 from ticketstream.records.spending import SpendingBook
+from ticketstream.records.troubles import AGED_SECONDS, TroubleBook
+from ticketstream.records.waiting import Waits
 from ticketstream.watch.flow import Flow
 from ticketstream.watch.imports import Imports
 from ticketstream.watch.kafka_session import KafkaSession
+from ticketstream.watch.lost import LostChanges
 from ticketstream.watch.receipts import HISTORY_SECONDS, Point, Receipts
 from ticketstream.watch.verdict import Stage
 
@@ -52,7 +58,7 @@ _SETTLED_SECONDS: Final = 2.0
 """A receipt may be read so much later than the broker took it."""
 _CURSORS: Final = changelog_topic("cursors")
 _MEASURED: Final = (CHANGES, BACKFILL, ENRICHED, EMBEDDED, INDEXED)
-_FOLLOWED: Final = (INDEXED, IMPORTS, IMPORT_COMMANDS, DEAD_LETTERS, SPENDING, _CURSORS)
+_FOLLOWED: Final = (INDEXED, IMPORTS, IMPORT_COMMANDS, DEAD_LETTERS, SPENDING, _CURSORS, WORKER_STATES)
 
 STAGE_TOPICS: Final[dict[Stage, tuple[str, ...]]] = {
     "enrich": (CHANGES, BACKFILL),
@@ -80,6 +86,8 @@ class Follower:
         self._clock = clock
         self._spending = SpendingBook(settings.kafka.partitions)
         self._book = Book()
+        self._troubles = TroubleBook(settings.account)
+        self.lost = LostChanges(settings.account)
         self._letters_changed = True
         self._letters_at = 0.0
         self._source_read_at: float | None = None
@@ -103,6 +111,16 @@ class Follower:
         return self._spending.words(self._clock())
 
     @property
+    def trouble(self) -> Trouble | None:
+        """What Zendesk refuses the workers, the worst of it; None when it does not, or nobody can tell."""
+        return self._troubles.worst(self._clock())
+
+    @property
+    def waits(self) -> Waits:
+        """Why imports wait."""
+        return Waits.made_of(self.paused, self.trouble)
+
+    @property
     def caught_up(self) -> bool:
         """Whether all has been read that had to be read at the start."""
         return self._caught_up
@@ -118,9 +136,16 @@ class Follower:
         return taken
 
     def still_seconds(self, now: float) -> float:
-        """Return for how long nothing has moved on the topics that hold work; 0 without work."""
+        """Return for how long nothing has moved on the topics that hold work; 0 without work.
+
+        What is behind a message that is tried again is done, and has its receipts, before it counts as
+        worked off.
+        """
         moved = [flow.moved_at for topic, flow in self.flows.items() if flow.backlog and topic != INDEXED]
-        return max(0.0, now - max(filter(None, moved), default=now)) if moved else 0.0
+        if not moved:
+            return 0.0
+        seen = [at for at in (*moved, self.receipts.last_at) if at]
+        return max(0.0, now - max(seen, default=now))
 
     async def run(self) -> None:
         """Follow for ever, whatever becomes of Kafka."""
@@ -157,10 +182,11 @@ class Follower:
             followed=_FOLLOWED,
             measured=_MEASURED,
             positions=self._positions,
-            since={INDEXED: HISTORY_SECONDS},
+            since={INDEXED: HISTORY_SECONDS, WORKER_STATES: 2 * AGED_SECONDS},
         )
         async with session:
-            tasks = [asyncio.create_task(work) for work in (self._read(session), self._measure(session))]
+            works = (self._read(session), self._measure(session), self._look_back())
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -190,11 +216,14 @@ class Follower:
     def _take(self, raw: Any) -> None:
         if raw.topic == INDEXED:
             self.receipts.add(raw, self._clock())
+            self.lost.take_receipt(raw)
         elif raw.topic in (IMPORTS, IMPORT_COMMANDS):
             self.imports.add(raw)
         elif raw.topic == DEAD_LETTERS:
             self._book.add(raw)
             self._letters_changed = True
+        elif raw.topic == WORKER_STATES:
+            self._troubles.add(raw)
         elif raw.topic == SPENDING:
             self._spending.add(raw)
         elif raw.key == self._settings.account.encode():
@@ -207,7 +236,20 @@ class Follower:
         if self._letters_changed and time.monotonic() - self._letters_at >= _LETTERS_SECONDS:
             self._letters_at = time.monotonic()
             self._letters_changed = False
-            self.open_letters = self._book.close().states["open"]
+            known = self._book.close()
+            self.open_letters = known.states["open"]
+            self.lost.take_letters(known.letters)
+
+    async def _look_back(self) -> None:
+        """Read receipts from before a live change's letter was known here: one may have made up for it."""
+        while True:
+            if self._caught_up and (unread := self.lost.unread()) is not None:
+                since, letters = unread
+                async with TopicReader(self._settings.bootstrap_servers, [INDEXED], since=since) as reader:
+                    async for raw in reader.to_end():
+                        self.lost.take_receipt(raw)
+                self.lost.read_through(letters)
+            await asyncio.sleep(_LETTERS_SECONDS)
 
     async def _measure(self, session: KafkaSession) -> None:
         now = self._clock()

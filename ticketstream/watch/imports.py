@@ -6,6 +6,7 @@ from typing import Any
 
 from ticketstream.records.imports import ImportBook, KnownImport
 from ticketstream.records.summary import Pace, done_of, import_fields, total_of
+from ticketstream.records.waiting import Waits
 
 
 class Imports:
@@ -41,9 +42,9 @@ class Imports:
         """Return one import."""
         return self._known.get(import_id)
 
-    def document(self, known: KnownImport, paused: str | None) -> dict[str, Any]:
-        """Return an import as the HTTP API shows it; ``paused`` says why embedding waits."""
-        return import_document(known, paused, self._paces.get(known.record.id))
+    def document(self, known: KnownImport, waits: Waits) -> dict[str, Any]:
+        """Return an import as the HTTP API shows it."""
+        return import_document(known, waits.of(known.record), self._paces.get(known.record.id))
 
 
 def import_document(known: KnownImport, paused: str | None, pace: Pace | None) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def import_document(known: KnownImport, paused: str | None, pace: Pace | None) -
     total = total_of(record)
     running = record.status == "running" and not known.waiting
     rate = pace.rate if pace is not None and running else None
-    left = pace.left(total) if pace is not None and running else None
+    # While it cannot go on, the pace of before tells nothing of the time that is left.
+    left = pace.left(total) if pace is not None and running and paused is None else None
     return import_fields(known, paused) | {
         "done": done_of(record),
         "total": total,

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.settings import Settings
 from schemas.topics import BACKFILL, CHANGES, INDEXED
+from ticketstream.records.waiting import Waits
 from ticketstream.watch.flow import together
 from ticketstream.watch.follower import STAGE_TOPICS, Follower
 from ticketstream.watch.receipts import STEP_SECONDS
@@ -31,7 +32,8 @@ def overview(
     """
     now = clock()
     known = not follower.away
-    paused = follower.paused if known else None
+    waits = follower.waits if known else Waits()
+    paused = waits.embedding
     stages = _stages(follower, now)
     freshness = follower.receipts.freshness(now)
     running = follower.imports.running
@@ -58,6 +60,8 @@ def overview(
                 waiting=sum(known.waiting for known in running),
                 p95=freshness.p95,
                 paused=paused,
+                trouble=follower.trouble,
+                lost=follower.lost.count,
                 away=away,
             )
         )
@@ -83,8 +87,11 @@ def overview(
             else None
         },
         "sink": {"rate": _rounded(follower.flows[INDEXED].put_rate) if known else None, "chunks": chunks},
-        "dead_letters": {"open": follower.open_letters},
-        "imports": [follower.imports.document(known, paused) for known in running],
+        "dead_letters": {
+            "open": follower.open_letters,
+            "live": None if follower.open_letters is None else follower.lost.count,
+        },
+        "imports": [follower.imports.document(known, waits) for known in running],
         "embedding_paused": paused,
     }
 

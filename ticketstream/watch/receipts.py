@@ -66,6 +66,8 @@ class Receipts:
     """Receipts by the moment the broker took them."""
 
     def __init__(self) -> None:
+        self.last_at = 0.0
+        """When the broker took the newest (Unix seconds)."""
         self._decoder = msgspec.json.Decoder(_Lean)
         self._steps: dict[int, _Step] = {}
         self._live: deque[tuple[float, float]] = deque(maxlen=_MOST_CHANGES)
@@ -83,6 +85,7 @@ class Receipts:
         except msgspec.MsgspecError:
             return
         at = raw.timestamp / 1000
+        self.last_at = max(self.last_at, at)
         step = self._step(at)
         step.count += 1
         if receipt.origin.topic == CHANGES and not receipt.import_id and receipt.outcome in _WRITTEN:

@@ -7,8 +7,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from schemas.messages import Trouble
 from ticketstream.records.steering import NO_WORKER
 from ticketstream.records.summary import duration
+from ticketstream.records.troubles import words_of
 
 State = Literal["in_step", "catching_up", "behind", "stopped", "unknown"]
 Stage = Literal["enrich", "embed", "index"]
@@ -65,6 +67,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     p95: float | None = None
     paused: str | None = None
+    trouble: Trouble | None = None
+    """What Zendesk refuses the workers."""
+    lost: int = 0
+    """Live changes that lie in the dead letters, and that nothing has made up for."""
     away: Mapping[str, str] = {}
 
 
@@ -74,6 +80,8 @@ def judge(look: Look) -> Verdict:
     if not look.workers:
         waits = f"{backlog:,} messages wait, and " if backlog else ""
         return Verdict("stopped", f"{waits}{NO_WORKER}", _slowest(look).stage if backlog else None)
+    if look.trouble is not None and look.trouble.kind == "login":
+        return Verdict("stopped", words_of(look.trouble), "enrich")
     if backlog and look.still_seconds >= STILL_SECONDS and not look.paused:
         slowest = _slowest(look)
         reason = (
@@ -81,11 +89,24 @@ def judge(look: Look) -> Verdict:
             f"{duration(look.still_seconds)}; {_cause(slowest.stage, look)}"
         )
         return Verdict("stopped", reason, slowest.stage)
+    if look.trouble is not None:
+        held_up_by: Stage | None = "enrich" if look.trouble.kind == "answers" else None
+        return Verdict("behind", words_of(look.trouble), held_up_by)
     if late := _late(look):
         return late
+    if look.lost:
+        return Verdict("behind", _lost(look.lost))
     if look.running or look.backfill:
         return _catching_up(look)
     return Verdict("in_step", _in_step(look, backlog))
+
+
+def _lost(lost: int) -> str:
+    what = f"{lost:,} live changes lie" if lost > 1 else "a live change lies"
+    return (
+        f"{what} in the dead letters and cannot be found by searches: see `ticketstream dead-letters list`, "
+        "mend what it names, then run `ticketstream dead-letters retry`"
+    )
 
 
 def _late(look: Look) -> Verdict | None:
@@ -138,6 +159,8 @@ def _slowest(look: Look) -> StageLook:
 
 
 def _cause(stage: str, look: Look) -> str:
+    if stage == "enrich" and look.trouble is not None:
+        return words_of(look.trouble)
     return _away(stage, look) or _USUAL[stage]
 
 

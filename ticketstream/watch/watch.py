@@ -11,6 +11,7 @@ import structlog
 from schemas.settings import Settings
 from ticketstream.records.searching import Searcher
 from ticketstream.records.steering import NO_WORKER
+from ticketstream.records.troubles import words_of
 from ticketstream.watch.broadcast import Broadcast
 from ticketstream.watch.follower import EVERY_SECONDS, Follower
 from ticketstream.watch.overview import overview
@@ -42,10 +43,12 @@ class Watch:
         """Return each thing the pipeline stands on, with why it is not ready, or None."""
         follower = self.follower
         workers = None if follower.workers else NO_WORKER
+        trouble = follower.trouble
         return {
             "kafka": follower.away or None,
             "workers": "not known while Kafka is away" if follower.away else workers,
             **self.services.reasons,
+            **({} if trouble is None or follower.away else {"zendesk": words_of(trouble)}),
         }
 
     async def _tell(self) -> None:

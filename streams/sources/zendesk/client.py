@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import Final, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
 import httpx
 import msgspec
@@ -16,6 +17,7 @@ from schemas.errors import (
     RateLimitedError,
     RefusedError,
     RetryableError,
+    TicketstreamError,
     UnavailableError,
     quoting,
 )
@@ -52,10 +54,13 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not what they should be; the last for thousands of brackets."""
 
 _FORBIDDEN: Final = 403
+_OF_TICKETS: Final = frozenset(("comments", "tickets"))
+"""Where a ticket is lost that is refused; what else is refused can be done without."""
+_FEW: Final = 3
 
 
-class ExportRefusedError(CredentialsError):
-    """The login is good, but not an administrator's."""
+class RightsRefusedError(CredentialsError):
+    """The login is good, but may make no call of this kind."""
 
 
 class StrangeAnswerError(UnavailableError):
@@ -94,6 +99,9 @@ class ZendeskClient:
     ) -> None:
         self.calls = 0
         self.troubles = Troubles()
+        self._forbidden: dict[str, set[str]] = {}
+        self._kinds: dict[str, LoginStanding] = {}
+        self._good: dict[str, tuple[str, msgspec.json.Decoder[Any]]] = {}
         self._standing = LoginStanding(self._ask_who)
         self.general = general
         self.incremental = incremental
@@ -133,11 +141,13 @@ class ZendeskClient:
         endpoint: Endpoint,
         *,
         lane: Lane = "live",
+        patience: int | None = None,
     ) -> Answer[T]:
         """Return the decoded answer to GET ``path`` (with its query, already quoted).
 
         A callable path is asked for once, when the first attempt may go out: what is still to be
-        gathered for the call can be gathered while it waits for its turn.
+        gathered for the call can be gathered while it waits for its turn. ``patience`` is after how many
+        failures (429 is none) what can be done without is taken for refused; None: it is waited for.
 
         Retries what can succeed later, for as long as the policy allows: 408, 409, 429, 5xx, redirects,
         time-outs, connection errors, cut-off answers, and successes that are a page or not the JSON expected.
@@ -164,7 +174,7 @@ class ZendeskClient:
             except RefusedError as error:
                 if error.status != _FORBIDDEN:
                     raise
-                await self._ask_whether_login(endpoint, error)
+                await self._ask_whether_login(endpoint, target, error)
                 raise
             try:
                 return decoder.decode(body)
@@ -182,9 +192,12 @@ class ZendeskClient:
                 raise
             except UnavailableError as error:
                 case = case or self.troubles.case(endpoint)
-                self.troubles.failed(endpoint, str(error))
+                if patience is None:
+                    self.troubles.failed(endpoint, str(error))
                 case.failed(strange=isinstance(error, StrangeAnswerError))
-                if case.is_its_own:
+                if patience is not None and case.tries >= patience:
+                    raise quoting(RefusedError(f"{error}; it is not waited for"), error.quoted) from None
+                if case.is_due and (case.is_its_own or await self._others_succeed(endpoint, lane, case)):
                     words = f"{error}; {case.tries} times, while others of its kind were answered"
                     raise quoting(RefusedError(words, 200), error.quoted) from None
                 raise
@@ -192,6 +205,9 @@ class ZendeskClient:
                 self._note_refused(endpoint, error)
                 raise
             self.troubles.went_well(endpoint)
+            self._good[endpoint] = target, decoder
+            if self._forbidden:
+                self._forbidden.pop(endpoint, None)
             return value
 
         def told(error: RetryableError, failed: int, wait: float) -> None:
@@ -200,10 +216,27 @@ class ZendeskClient:
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
+    async def _others_succeed(self, endpoint: Endpoint, lane: Lane, case: Case) -> bool:
+        """Ask once more for what was answered last of a kind: on a quiet account nobody else does."""
+        if endpoint not in self._good:
+            return False
+        target, decoder = self._good[endpoint]
+        if endpoint in INCREMENTAL:
+            await self.incremental.acquire(lane=lane)
+        await self.general.acquire(lane=lane)
+        try:
+            _, body = await self._exchange(target, endpoint)
+            decoder.decode(body)
+        except (TicketstreamError, *UNREADABLE) as error:
+            if not isinstance(error, RefusedError):  # a ticket that is gone meanwhile is an answer
+                return False
+        self.troubles.went_well(endpoint)
+        return case.is_its_own
+
     async def _ask_who(self) -> None:
         await whoami(self)
 
-    async def _ask_whether_login(self, endpoint: Endpoint, error: RefusedError) -> None:
+    async def _ask_whether_login(self, endpoint: Endpoint, target: str, error: RefusedError) -> None:
         """Return when only this one thing is refused; raises CredentialsError when the login is."""
         if endpoint == "me":
             raise CredentialsError(
@@ -217,14 +250,46 @@ class ZendeskClient:
                 f"{error}, and whether the login is good cannot be told: {refused}"
             ) from None
         if endpoint == "export":
-            raise ExportRefusedError(
+            raise RightsRefusedError(
                 f"{error}: the login may not read the export; {self.login_variables} must belong to an "
                 "administrator (the incremental export is for administrators only)"
             ) from error
+        if endpoint in _OF_TICKETS and await self._refused_to_all(endpoint, target):
+            raise RightsRefusedError(
+                f"{error}: the login may not read this of any ticket; the rights and the scope of "
+                f"{self.login_variables} must be an administrator's"
+            ) from error
+
+    async def _refused_to_all(self, endpoint: Endpoint, target: str) -> bool:
+        """Say whether all things of a kind are refused: what was answered last is asked for once more.
+
+        Where nothing was yet, the first few are taken for the only ones.
+        """
+        if endpoint not in self._good:
+            self._forbidden.setdefault(endpoint, set()).add(target)
+            return len(self._forbidden[endpoint]) > _FEW
+        standing = self._kinds.get(endpoint)
+        if standing is None:
+            standing = self._kinds[endpoint] = LoginStanding(partial(self._ask_again, endpoint), seconds=10.0)
+        try:
+            await standing.check()
+        except CredentialsError:
+            return True
+        return False
+
+    async def _ask_again(self, endpoint: Endpoint) -> None:
+        """Ask for what was answered last of a kind; raises CredentialsError for a 403 now."""
+        target, _ = self._good[endpoint]
+        await self.general.acquire(lane="live")
+        try:
+            await self._exchange(target, endpoint)
+        except RefusedError as error:
+            if error.status == _FORBIDDEN:
+                raise CredentialsError(str(error)) from error
 
     def _note_refused(self, endpoint: Endpoint, error: CredentialsError) -> None:
-        if isinstance(error, ExportRefusedError):
-            self.troubles.export_refused(str(error))
+        if isinstance(error, RightsRefusedError):
+            self.troubles.rights_refused(endpoint, str(error))
             return
         self._standing.refused()
         self.troubles.login_refused(str(error))

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Final, NamedTuple
+
+from cachetools import TTLCache
 
 from streams.limits import Lane
 
 Close = Callable[[], list[int]]
-Fetch = Callable[[Close, Lane], Awaitable[tuple[Mapping[int, str], int]]]
-"""Fetches names: calls the first argument, late, for the ids; returns all names found and the calls made."""
+
+
+class Found(NamedTuple):
+    """All names found, the calls made for them, and the ids whose names Zendesk refused to tell."""
+
+    names: Mapping[int, str]
+    calls: int
+    refused: Iterable[int] = ()
+
+
+Fetch = Callable[[Close, Lane], Awaitable[Found]]
+"""Fetches names: calls the first argument, late, for the ids."""
+
+_REFUSED_SECONDS: Final = 60.0
 
 
 class _Batch:
@@ -28,7 +44,8 @@ class Lookups:
     ``backfill_seconds``, as calls are scarcer there than time), and after that for as long as its call
     waits for its turn at the rate limit, up to ``most`` ids. An id on
     its way is not asked for again. A live look-up never waits for a backfill's call. Ids that the
-    answer lacks have the name ``""``, and are remembered like others. ``hits`` and ``misses`` count ids.
+    answer lacks have the name ``""``, and are remembered like others; so have those it refuses, for a minute
+    only. ``hits`` and ``misses`` count ids.
     """
 
     def __init__(
@@ -39,9 +56,11 @@ class Lookups:
         most: int,
         gather_seconds: float = 0.005,
         backfill_seconds: float = 0.1,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
         self._cache = cache
+        self._refused: TTLCache[int, str] = TTLCache(10_000, _REFUSED_SECONDS, timer)
         self._most = most
         self._gather_seconds: dict[Lane, float] = {"live": gather_seconds, "backfill": backfill_seconds}
         self._open: dict[Lane, _Batch] = {}
@@ -60,6 +79,8 @@ class Lookups:
         opened: list[_Batch] = []
         for one in ids:
             name = self._cache.get(one)
+            if name is None:
+                name = self._refused.get(one)
             if name is not None:
                 found[one] = name
                 continue
@@ -103,9 +124,11 @@ class Lookups:
 
         try:
             await asyncio.sleep(self._gather_seconds[lane])
-            names, batch.calls = await self._fetch(close, lane)
+            names, batch.calls, refused = await self._fetch(close, lane)
+            self._refused.update(dict.fromkeys(refused, ""))
             # All that came is remembered: a list of groups names more than was asked for.
-            self._cache.update({**dict.fromkeys(batch.ids, ""), **names})
+            lacking = (one for one in batch.ids if one not in self._refused)
+            self._cache.update({**dict.fromkeys(lacking, ""), **names})
             batch.done.set_result(names)
         except BaseException as error:
             batch.done.set_exception(

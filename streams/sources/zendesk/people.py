@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from cachetools import TTLCache
 
 from schemas.errors import RefusedError
 from schemas.zendesk import GroupsPage, OrganizationsPage, User, UsersPage
 from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.lookups import Close, Fetch, Lookups
+from streams.sources.zendesk.lookups import Close, Fetch, Found, Lookups
 from streams.transforms.names import Names
 
 __all__ = ["Names", "People"]
 
+Ids = Callable[[], list[int]]
+Ask = Callable[[Ids], Awaitable[tuple[Mapping[int, str], int]]]
+"""Asks once for the names of these ids; returns them and the calls made. Raises RefusedError."""
+
+_MOST_REFUSALS: Final = 8
+"""Refusals after which none of these names is to be had, if none was."""
 _MOST_IDS: Final = 100
 """``show_many`` answers 400 beyond."""
 _GROUPS_PATH: Final = "/api/v2/groups.json?page%5Bsize%5D=100"
@@ -46,13 +54,20 @@ class People:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self.refused: Counter[str] = Counter()
+        """Names that Zendesk has refused to tell, by kind."""
         self._users: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
         organizations: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
         groups: TTLCache[int, str] = TTLCache(size, ttl_seconds, timer)
 
         def lookups(fetch: Fetch, cache: TTLCache[int, str], most: int = _MOST_IDS) -> Lookups:
             return Lookups(
-                fetch, cache, most=most, gather_seconds=gather_seconds, backfill_seconds=backfill_seconds
+                fetch,
+                cache,
+                most=most,
+                gather_seconds=gather_seconds,
+                backfill_seconds=backfill_seconds,
+                timer=timer,
             )
 
         self._user_names = lookups(self._fetch_users, self._users)
@@ -80,7 +95,7 @@ class People:
     ) -> tuple[Names, int]:
         """Return the names of all these ids, and the number of calls made for them.
 
-        Raises what ZendeskClient.get raises.
+        A name that Zendesk refuses to tell is ``""``. Raises what else ZendeskClient.get raises.
         """
         # One after the other: nearly always everything is known, and a task for each costs more.
         user_names, calls = await self._user_names.names(users, lane)
@@ -88,34 +103,94 @@ class People:
         group_names, most = await self._group_names.names(groups, lane)
         return Names(user_names, organization_names, group_names), calls + more + most
 
-    async def _fetch_users(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
-        page, calls = await self._client.get(
-            lambda: f"/api/v2/users/show_many.json?ids={_joined(close())}", _USERS, "users", lane=lane
-        )
-        return {user.id: user.name for user in page.users}, calls
+    async def _fetch_users(self, close: Close, lane: Lane) -> Found:
+        async def ask(ids: Ids) -> tuple[Mapping[int, str], int]:
+            page, calls = await self._client.get(
+                lambda: f"/api/v2/users/show_many.json?ids={_joined(ids())}", _USERS, "users", lane=lane
+            )
+            return {user.id: user.name for user in page.users}, calls
 
-    async def _fetch_organizations(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
-        page, calls = await self._client.get(
-            lambda: f"/api/v2/organizations/show_many.json?ids={_joined(close())}",
-            _ORGANIZATIONS,
-            "organizations",
-            lane=lane,
-        )
-        return {one.id: one.name for one in page.organizations}, calls
+        return await self._told(close, ask, "users")
 
-    async def _fetch_groups(self, close: Close, lane: Lane) -> tuple[Mapping[int, str], int]:
+    async def _fetch_organizations(self, close: Close, lane: Lane) -> Found:
+        async def ask(ids: Ids) -> tuple[Mapping[int, str], int]:
+            page, calls = await self._client.get(
+                lambda: f"/api/v2/organizations/show_many.json?ids={_joined(ids())}",
+                _ORGANIZATIONS,
+                "organizations",
+                lane=lane,
+            )
+            return {one.id: one.name for one in page.organizations}, calls
+
+        return await self._told(close, ask, "organizations")
+
+    async def _told(self, close: Close, ask: Ask, kind: str) -> Found:
+        """Ask for names. Of those that are refused together, halves are asked for, while some are told.
+
+        A name is no reason to lose a ticket: what stays refused is left out, and said.
+        """
+        ids: list[int] = []
+
+        def first() -> list[int]:
+            ids[:] = close()
+            return ids
+
+        names: dict[int, str] = {}
+        refused: list[int] = []
+        calls = refusals = 0
+        left: list[Ids] = [first]
+        reason: RefusedError | None = None
+        while left:
+            asked = left.pop()
+            try:
+                found, more = await ask(asked)
+            except RefusedError as error:
+                reason, calls, refusals = error, calls + 1, refusals + 1
+                part = asked()
+                if len(part) == 1 or (refusals >= _MOST_REFUSALS and not names):
+                    refused += part
+                    continue
+                half = len(part) // 2
+                left += [_those(part[half:]), _those(part[:half])]
+            else:
+                names.update(found)
+                calls += more
+        if reason is not None:
+            self._say(kind, refused, reason)
+        return Found(names, calls, refused)
+
+    def _say(self, kind: str, refused: Sequence[int], reason: RefusedError) -> None:
+        self.refused[kind] += len(refused)
+        structlog.get_logger().warning(
+            "names are refused: their tickets go on without them",
+            kind=kind,
+            ids=list(refused[:10]),
+            count=len(refused),
+            error=reason,
+        )
+
+    async def _fetch_groups(self, close: Close, lane: Lane) -> Found:
         names: dict[int, str] = {}
         path, cursor, calls = _GROUPS_PATH, None, 0
         while True:
-            page, more = await self._client.get(path, _GROUPS, "groups", lane=lane)
-            calls += more
-            names.update((group.id, group.name) for group in page.groups)
+            try:
+                page, more = await self._client.get(path, _GROUPS, "groups", lane=lane)
+                names.update((group.id, group.name) for group in page.groups)
+                calls += more
+                if page.meta.has_more and page.meta.after_cursor in (None, cursor):
+                    raise RefusedError("Zendesk's list of groups goes on, but names no next page", 200)
+            except RefusedError as error:
+                refused = [one for one in close() if one not in names]
+                self._say("groups", refused, error)
+                return Found(names, calls + 1, refused)
             if not page.meta.has_more:
-                return names, calls
-            if page.meta.after_cursor in (None, cursor):
-                raise RefusedError("Zendesk's list of groups goes on, but names no next page", 200)
+                return Found(names, calls)
             cursor = page.meta.after_cursor
             path = f"{_GROUPS_PATH}&page%5Bafter%5D={quote(str(cursor), safe='')}"
+
+
+def _those(ids: list[int]) -> Ids:
+    return lambda: ids
 
 
 def _joined(ids: list[int]) -> str:

@@ -16,6 +16,7 @@ EVENTS_A_PAGE: Final = 1000
 _PATH: Final = "/api/v2/incremental/ticket_events.json"
 _NOT_EXPORTED_SECONDS: Final = 61
 """The export refuses a start within the last minute."""
+_PATIENCE: Final = 12
 _COMMENT: Final = "comment"
 _TOUCHES_COMMENTS: Final = (
     "comment",
@@ -73,12 +74,13 @@ async def events_page(client: ZendeskClient, start: int, *, lane: Lane = "backfi
 
     ``end_time`` is the second of a page's newest event and the start of the next page. A page that names no
     later one would come for ever: the next then starts a second later, and tickets whose comments that
-    loses are known by their number. Raises what ZendeskClient.get raises. Sources: Zendesk's API reference,
+    loses are known by their number. Comments can be had without events: what fails for over a minute is
+    refused. Raises what ZendeskClient.get raises. Sources: Zendesk's API reference,
     "Incremental Ticket Event Export"; its guide "Using the Incremental Exports API".
     """
     start = max(0, min(start, int(time.time()) - _NOT_EXPORTED_SECONDS))
     path = f"{_PATH}?start_time={start}&include=comment_events"
-    page, calls = await client.get(path, _PAGE, "events", lane=lane)
+    page, calls = await client.get(path, _PAGE, "events", lane=lane, patience=_PATIENCE)
     told, unreadable = _told(page.ticket_events)
     following = start if page.end_time is None else page.end_time
     if following <= start and not page.end_of_stream:

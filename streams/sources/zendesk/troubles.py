@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-TroubleKind = Literal["login", "export", "answers"]
-"""The login is refused; it may not read the export; a kind of call gets no answer it can use."""
+from schemas.messages import Trouble
 
 STRANGE_TRIES: Final = 6
 """Tries at an answer that cannot be read, before the thing asked for is set aside: about 25 s."""
@@ -22,21 +21,13 @@ _SAID_AFTER_SECONDS: Final = 15.0
 """What passes in less is nothing to tell people of."""
 
 
-class Trouble(NamedTuple):
-    """Why calls do not go on, and since when (Unix seconds)."""
-
-    kind: TroubleKind
-    since: float
-    reason: str
-
-
 class Troubles:
     """What is wrong now; a success of a kind ends its trouble, and any success that of the login."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._login: Trouble | None = None
-        self._export: Trouble | None = None
+        self._rights: dict[str, Trouble] = {}
         self._failing: dict[str, Trouble] = {}
         self._well: Counter[str] = Counter()
         self._badly: Counter[str] = Counter()
@@ -48,8 +39,8 @@ class Troubles:
             self._login = None
         if self._failing:
             self._failing.pop(endpoint, None)
-        if endpoint == "export":
-            self._export = None
+        if self._rights:
+            self._rights.pop(endpoint, None)
 
     def failed(self, endpoint: str, reason: str) -> None:
         """Note that a call got no usable answer, which may pass by itself."""
@@ -62,17 +53,21 @@ class Troubles:
         since = self._login.since if self._login is not None else self._clock()
         self._login = Trouble("login", since, reason)
 
-    def export_refused(self, reason: str) -> None:
-        """Note that the login may not read the export."""
-        since = self._export.since if self._export is not None else self._clock()
-        self._export = Trouble("export", since, reason)
+    def rights_refused(self, endpoint: str, reason: str) -> None:
+        """Note that the login is good, but may make no call of this kind."""
+        since = self._rights[endpoint].since if endpoint in self._rights else self._clock()
+        self._rights[endpoint] = Trouble("export" if endpoint == "export" else "login", since, reason)
 
     def now(self) -> list[Trouble]:
         """Return what is wrong, the worst first."""
         said = self._clock() - _SAID_AFTER_SECONDS
         failing = [trouble for trouble in self._failing.values() if trouble.since <= said]
-        found = [trouble for trouble in (self._login, self._export) if trouble is not None]
-        return found + sorted(failing, key=lambda trouble: trouble.since)[:1]
+        refused = sorted(self._rights.values(), key=lambda trouble: trouble.kind, reverse=True)
+        return (
+            ([self._login] if self._login is not None else [])
+            + refused
+            + sorted(failing, key=lambda trouble: trouble.since)[:1]
+        )
 
     def case(self, endpoint: str) -> Case:
         """Begin to count the tries at one thing; called before its first failure is noted."""
@@ -103,10 +98,12 @@ class Case:
         self._strange += strange
 
     @property
+    def is_due(self) -> bool:
+        """Whether it has had its chances."""
+        return self._strange >= STRANGE_TRIES or self._clock() - self._began >= FAILING_SECONDS
+
+    @property
     def is_its_own(self) -> bool:
-        """Whether the fault is of the thing asked for: it has had its chances, and most others succeed."""
-        long = self._clock() - self._began >= FAILING_SECONDS
-        if self._strange < STRANGE_TRIES and not long:
-            return False
+        """Whether the fault is of the thing asked for: most others of its kind have succeeded meanwhile."""
         well, badly = self._troubles.others(self._endpoint, *self._counts)
         return well > 0 and well >= badly - self.tries

@@ -16,12 +16,12 @@ FaultKind = Literal["rate_limit", "error", "hang", "drop", "cut", "truncated", "
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What goes wrong, where, and for how long.
 
-    ``rate_limit`` answers 429; ``error`` answers ``status``; ``hang`` is silent for ``hang_seconds``
-    and then drops the connection; ``drop`` drops it at once; ``cut`` drops it half-way through the
-    real answer; ``truncated`` answers well-formed HTTP with the first half of the JSON; ``html``
-    answers 200 with a page that is not JSON; ``slow`` gives the real answer ``slow_seconds`` later. It
-    strikes paths in which the regular expression ``path`` is found, with ``probability``, ``count`` times
-    or for ``seconds`` (whichever ends first; without both until it is taken back).
+    ``rate_limit`` answers 429; ``error`` answers ``status``, a redirect with another address; ``hang`` is
+    silent for ``hang_seconds`` and then drops the connection; ``drop`` drops it at once; ``cut`` drops it
+    half-way through the real answer; ``truncated`` answers well-formed HTTP with the first half of the
+    JSON; ``html`` answers 200 with a page that is not JSON; ``slow`` gives the real answer ``slow_seconds``
+    later. It strikes paths in which the regular expression ``path`` is found, with ``probability``,
+    ``count`` times or for ``seconds`` (whichever ends first; without both until it is taken back).
     """
 
     kind: FaultKind

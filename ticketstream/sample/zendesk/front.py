@@ -182,7 +182,8 @@ class FrontDoor:
         elif fault.kind == "error":
             statistics.statuses[fault.status] += 1
             body = orjson.dumps({"error": "InternalError", "description": f"Sample fault {fault.status}"})
-            await _answer(send, fault.status, body, [_JSON, *headers])
+            moved = [(b"location", b"https://www.zendesk.com/")] if 300 <= fault.status < 400 else []
+            await _answer(send, fault.status, body, [_JSON, *moved, *headers])
         elif fault.kind == "html":
             statistics.statuses[200] += 1
             await _answer(send, 200, _PAGE, [_HTML, *headers])
