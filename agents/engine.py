@@ -58,8 +58,7 @@ _GATHER_SECONDS = 0.03
 _PATIENCE_SECONDS = 0.5
 """So long what has finished waits for a message before it; in order, it shares its calls to Kafka."""
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
-_HELD_BYTES = 64 * 1024 * 1024
-"""So much an engine holds at most, and one message more."""
+HELD_BYTES = 64 * 1024 * 1024
 
 
 class Ledger(Protocol):
@@ -83,7 +82,8 @@ class Engine:
 
     ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
     messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
-    for the acknowledgement of one before them (all for the whole worker). ``locks`` is given to
+    for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
+    taken in. ``locks`` is given to
     engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
     earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
@@ -103,6 +103,7 @@ class Engine:
         working: int | Gate,
         held: int,
         ahead: int = 0,
+        held_bytes: int = HELD_BYTES,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -121,6 +122,7 @@ class Engine:
         metrics.held_limit.inc(held)
         self._held = 0
         self._held_bytes = 0
+        self._held_bytes_limit = held_bytes
         self._ahead_limit = ahead
         self._ahead = 0
         self._changed = asyncio.Condition()
@@ -154,7 +156,7 @@ class Engine:
     @property
     def _is_full(self) -> bool:
         held = self._held + max(0, self._ahead - self._ahead_limit)
-        return held >= self._held_limit or self._held_bytes >= _HELD_BYTES
+        return held >= self._held_limit or self._held_bytes >= self._held_bytes_limit
 
     def oldest(self) -> dict[tuple[str, int], float]:
         """Return when the oldest held message of each topic and partition was put there (Unix seconds)."""

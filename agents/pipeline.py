@@ -14,7 +14,7 @@ from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
 from agents.bulk_comments import BulkComments
-from agents.engine import Engine, Entry, Handler, Locks
+from agents.engine import HELD_BYTES, Engine, Entry, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource, polling_pause
@@ -83,6 +83,7 @@ an embedding call."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
+_HELD_BYTES_IN_A_PAUSE: Final = 512 * 1024 * 1024
 _DRAIN_SECONDS: Final = 10.0
 _LAST_WORDS_SECONDS: Final = 5.0
 _EFFECTS_SECONDS: Final = 20.0
@@ -217,6 +218,7 @@ class Pipeline:
             embedding.handle,
             working=held,
             held=held,
+            held_bytes=HELD_BYTES if self._spending is None else _HELD_BYTES_IN_A_PAUSE,
             ahead=_AHEAD,
             may_overtake=embedding.may_overtake,
         )
@@ -385,6 +387,7 @@ class Pipeline:
         *,
         working: int | Gate = HELD,
         held: int = HELD,
+        held_bytes: int = HELD_BYTES,
         ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
@@ -400,6 +403,7 @@ class Pipeline:
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
+            held_bytes=held_bytes,
             ahead=ahead,
             locks=locks,
             may_overtake=may_overtake,

@@ -16,14 +16,26 @@ from schemas.topics import EMBEDDED, ENRICHED
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import connect
 from ticketstream.records.reader import TopicReader
+from ticketstream.sample.zendesk.thread import text_of
 
-TICKETS = 60
+TICKETS = 40
 
 
 def open_tickets(desk: Desk) -> Iterator[int]:
     for truth in desk.zendesk.truth():
         if not truth["removed"] and truth["ticket"]["status"] != "closed":
             yield truth["id"]
+
+
+def exported(ticket_id: int, comments: int, characters: int) -> dict[str, object]:
+    """Return a ticket as a line of an export file holds it."""
+    time = "2026-01-01T00:00:00Z"
+    said = [
+        {"id": number, "public": True, "created_at": time, "plain_body": text_of(number, characters)}
+        for number in range(1, comments + 1)
+    ]
+    row = {"id": ticket_id, "created_at": time, "updated_at": time, "status": "open", "subject": "Of a file"}
+    return row | {"comments": said}
 
 
 async def parts_on(desk: Desk, topic: str) -> int:
@@ -96,4 +108,11 @@ async def test_a_ticket_of_5000_comments_is_indexed_whole_while_others_go_on(ope
     await received(desk, large, whole)
     assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) == (0, 0)
     await assert_equal(desk)
+
+    # A file brings the comments along, more of them than a message holds.
+    path = desk.data_dir.with_name("export.ndjson")
+    path.write_text(json.dumps(exported(9_001, 1_000, 9_000)) + "\n")
+    ended = await asyncio.to_thread(desk.command, "import", "--file", str(path), "--json")
+    assert ended.returncode == 0, ended.stderr
+    assert [each.chunks > 5_000 for each in await desk.receipts() if each.ticket_id == 9_001] == [True]
     assert await desk.dead_letters() == []

@@ -855,9 +855,9 @@ async def test_parts_of_large_tickets_are_nobodys_work() -> None:
     assert desk.count("stage_skipped_total", reason="part") == 2
 
 
-async def test_messages_of_many_bytes_are_taken_in_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.engine._HELD_BYTES", 250)
+async def test_messages_of_many_bytes_are_taken_in_a_few_at_a_time() -> None:
     desk = Desk()
+    desk.engine = desk.make(held_bytes=250)
     for offset in range(3):
         await desk.engine.put(desk.event(offset, value=b"x" * 100))
     more = asyncio.create_task(desk.engine.put(desk.event(3, value=b"x" * 100)))
