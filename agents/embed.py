@@ -103,7 +103,6 @@ class Embed:
         overtakes = ticket.source == "live" and not replay
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         made = self._begin(message.partition, key, ticket)
-        begun_calls = made.calls
         try:
             if not ticket.removed:
                 await self._make(message, key, ticket, before, made, "live" if overtakes else "backfill")
@@ -144,7 +143,7 @@ class Embed:
             ],
             account=ticket.account,
             import_id=replay or ticket.import_id,
-            calls=made.calls - begun_calls,
+            calls=made.calls,
             overtakes=overtakes,
             still_wanted=None if replay else still_wanted,
         )

@@ -50,8 +50,10 @@ class Made:
             begun=before.begun,
         )
         self._content = int(before.content or "0", 16)
-        self.texts = before.texts
-        self.calls = before.calls
+        # What was made for another message (a replay comes again to what is complete) is counted there.
+        complete = ticket.parts is not None and before.read == len(ticket.parts.refs)
+        self.texts = 0 if complete else before.texts
+        self.calls = 0 if complete else before.calls
 
     @property
     def is_large(self) -> bool:
