@@ -137,7 +137,7 @@ class Index:
         except PartsMissingError:
             if ticket.parts is None or self._store.is_noted(EMBEDDED, message.partition, key, ticket.parts):
                 raise
-            return self._done(message, ticket, "stale", None, SinkResult())
+            return self._done(message, ticket, "stale", _unsure(ticket, before), SinkResult())
         result = _sum(result, await self._write(ticket, item, lane))
         return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
 
@@ -267,6 +267,18 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         internal=internal,
         removed=ticket.removed,
         many=ticket.many,
+    )
+
+
+def _unsure(ticket: EmbeddedTicket, before: IndexedTicket | None) -> IndexedTicket:
+    """Return what the table will hold of a ticket some of whose chunks may have been written before a crash.
+
+    Whatever is written next finds out what Weaviate holds of it.
+    """
+    if before is not None:
+        return replace(before, collection="")
+    return IndexedTicket(
+        version=ticket.version - 1, digest="", origin=ticket.origin, collection="", indexed_at=time.time()
     )
 
 
