@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 
-from comparison import arrived, assert_equal
+from comparison import assert_equal, compare
 from conftest import OpenDesk
 from harness import Desk
 
@@ -15,9 +15,7 @@ from schemas.messages import Receipt
 from schemas.topics import EMBEDDED, ENRICHED
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
 from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.thread import text_of
 
 TICKETS = 40
 
@@ -26,17 +24,6 @@ def open_tickets(desk: Desk) -> Iterator[int]:
     for truth in desk.zendesk.truth():
         if not truth["removed"] and truth["ticket"]["status"] != "closed":
             yield truth["id"]
-
-
-def exported(ticket_id: int, comments: int, characters: int) -> dict[str, object]:
-    """Return a ticket as a line of an export file holds it."""
-    time = "2026-01-01T00:00:00Z"
-    said = [
-        {"id": number, "public": True, "created_at": time, "plain_body": text_of(number, characters)}
-        for number in range(1, comments + 1)
-    ]
-    row = {"id": ticket_id, "created_at": time, "updated_at": time, "status": "open", "subject": "Of a file"}
-    return row | {"comments": said}
 
 
 async def parts_on(desk: Desk, topic: str) -> int:
@@ -107,7 +94,7 @@ async def test_a_ticket_of_5000_comments_is_whole_in_spite_of_a_crash_while_othe
     whole = await received(desk, large)
     assert whole.chunks > 3_000
     assert await received_before(desk, whole) >= set(others)
-    await arrived(desk, large, *others)
+    assert (await compare(desk, only=[large])).equal
     assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) >= (5, 4)
 
     assert await forget(desk, large) == whole.chunks
@@ -121,15 +108,4 @@ async def test_a_ticket_of_5000_comments_is_whole_in_spite_of_a_crash_while_othe
     await received(desk, large, whole)
     assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) == (0, 0)
     await assert_equal(desk)
-
-    # A file brings the comments along, more of them than a message holds.
-    path = desk.data_dir.with_name("export.ndjson")
-    path.write_text(json.dumps(exported(9_001, 1_000, 7_000)) + "\n")
-    ended = await asyncio.to_thread(desk.command, "import", "--file", str(path), "--json")
-    assert ended.returncode == 0, ended.stderr
-    (of_file,) = (each for each in await desk.receipts() if each.ticket_id == 9_001)
-    assert of_file.chunks > 5_000  # more than one look-up of Weaviate finds
-    async with await connect(desk.settings) as connection:
-        places = [each async for each in Contents(connection).places_of(desk.account, [9_001])]
-    assert len({each.id for each in places}) == of_file.chunks
     assert await desk.dead_letters() == []
