@@ -45,6 +45,7 @@ class Backlog:
         self._entering = self._sent = 0
         self._looked_at = self._live_until = 0.0
         self._released: dict[str, Mapping[tuple[str, int], int]] = {}
+        self._passed: dict[str, Mapping[tuple[str, int], int]] = {}
 
     def live(self) -> None:
         """Note that a live change is on its way."""
@@ -54,9 +55,16 @@ class Backlog:
         """Say whether live changes come."""
         return time.monotonic() < self._live_until
 
-    def watch(self, topic: str, released: Mapping[tuple[str, int], int]) -> None:
-        """Name the offsets a topic's stage has released (kept up to date by the stage)."""
+    def watch(
+        self,
+        topic: str,
+        released: Mapping[tuple[str, int], int],
+        passed: Mapping[tuple[str, int], int] | None = None,
+    ) -> None:
+        """Name the offsets a topic's stage has released, and how many behind them are done (both kept up to
+        date by the stage)."""
         self._released[topic] = released
+        self._passed[topic] = {} if passed is None else passed
 
     def size(self) -> int:
         """Return how many messages are being sent, or on the later topics and not yet released there."""
@@ -66,7 +74,8 @@ class Backlog:
         total = 0
         for topic in (ENRICHED, EMBEDDED):
             for place, released in self._released.get(topic, {}).items():
-                total += max(0, self._producer.heads.get(place, 0) - released)
+                done = released + self._passed[topic].get(place, 0)
+                total += max(0, self._producer.heads.get(place, 0) - done)
         return total
 
     def _room(self) -> int:

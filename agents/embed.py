@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Protocol
-from uuid import UUID
 
 import msgspec
 from cachetools import LRUCache
 
+from agents.known_vectors import Known, StoredVectors
+from agents.made import Made
 from agents.outcomes import Done, Incoming, own_key
+from agents.part_reader import PartsMissingError
+from agents.parts import PartStore
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of
-from schemas.ids import Visibility, chunk_id, same_vectors
-from schemas.messages import EmbeddedChunk, EmbeddedTicket, EnrichedTicket
+from schemas.codec import decode, decode_value, encode, headers_of
+from schemas.errors import CredentialsError, RetryableError
+from schemas.messages import EmbeddedTicket, EnrichedPart, EnrichedTicket
 from schemas.replays import replay_headers, replay_of
 from schemas.state import IndexedTicket
-from schemas.topics import EMBEDDED
-from schemas.vectors import Vector, encode_vector
+from schemas.topics import EMBEDDED, ENRICHED
+from schemas.vectors import Vector
 from streams.embeddings.batcher import Embedded
 from streams.limits import Lane
-from streams.transforms.chunking import Chunk, chunk_ticket
+from streams.sinks.weaviate.together import slices
+from streams.transforms.chunking import Chunk
 
 STAGE = "embed"
 _RECENT_BYTES = 4 * 1024 * 1024
 _OVERTAKING_TICKETS = 10_000
+_AT_ONCE = 128
+"""Chunks of a ticket whose vectors are asked for together."""
+_AT_ONCE_LIVE = 48
+_SLICES = 2
+"""So many times: the second fills the call that the first leaves half empty."""
+_TAIL_SECONDS = 0.5
 
 
 class Batcher(Protocol):
@@ -35,14 +48,8 @@ class Batcher(Protocol):
     async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
         """Return one vector a text."""
 
-
-class StoredVectors(Protocol):
-    """What embed asks of Weaviate."""
-
-    async def stored_vectors(
-        self, collection: str, account: str, ids: Sequence[UUID]
-    ) -> dict[UUID, tuple[str, Vector]]:
-        """Return content hash and vector of the objects that exist."""
+    def flush(self) -> None:
+        """Send what waits for company now."""
 
 
 class _Kind(msgspec.Struct):
@@ -63,9 +70,12 @@ class Embed:
         batcher: Batcher,
         stored: StoredVectors,
         *,
+        store: PartStore,
         collection: str,
         dimensions: int,
     ) -> None:
+        self._store = store
+        self._sets = store.sets[EMBEDDED]
         self._tables = tables
         self._batcher = batcher
         self._stored = stored
@@ -86,50 +96,32 @@ class Embed:
             return False
 
     async def handle(self, message: Incoming) -> Done:
-        """Return the ticket's chunks with their vectors."""
+        """Return the ticket's chunks with their vectors; those of a large one are sent before, in parts."""
         ticket = decode(EnrichedTicket, message.value, message.headers)
         key = own_key(message, ticket.account, ticket.ticket_id)
         replay = replay_of(message.headers)
-        chunks = [] if ticket.removed else chunk_ticket(ticket.facts.subject, ticket.passages)
-        vectors = await self._known(message.partition, key, ticket, chunks)
-        missing = list(dict.fromkeys(c.content_hash for c in chunks if c.content_hash not in vectors))
-        calls = 0
-        if missing:
-            texts = {chunk.content_hash: chunk.text for chunk in chunks}
-            lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
-            embedded = await self._batcher.embed([texts[content] for content in missing], lane=lane)
-            calls = embedded.calls
-            self.embedded += len(missing)
-            for content, vector in zip(missing, embedded.vectors, strict=True):
-                # A row is a view that would keep the whole call's vectors in memory.
-                vectors[content] = self._recent[content] = vector.copy()
-        result = EmbeddedTicket(
-            account=ticket.account,
-            ticket_id=ticket.ticket_id,
-            version=ticket.version,
-            changed_at=ticket.changed_at,
-            embedded_at=time.time(),
-            source=ticket.source,
-            origin=ticket.origin,
-            collection=self._collection,
-            dimensions=self._dimensions,
-            facts=ticket.facts,
-            chunks=[
-                EmbeddedChunk(
-                    visibility=chunk.visibility,
-                    chunk_index=chunk.chunk_index,
-                    text=chunk.text,
-                    content_hash=chunk.content_hash,
-                    vector=encode_vector(vectors[chunk.content_hash]),
-                )
-                for chunk in chunks
-            ],
-            removed=ticket.removed,
-            import_id=ticket.import_id,
-            texts_embedded=len(missing),
-            embedding_calls=calls,
-        )
         overtakes = ticket.source == "live" and not replay
+        before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
+        made = self._begin(message.partition, key, ticket)
+        try:
+            if not ticket.removed:
+                await self._make(message, key, ticket, before, made, "live" if overtakes else "backfill")
+            result = await made.into(self._result(ticket))
+        except PartsMissingError:
+            await made.undo()
+            if ticket.parts is None or self._store.is_noted(ENRICHED, message.partition, key, ticket.parts):
+                raise
+            import_id = replay or ticket.import_id
+            return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
+        except (RetryableError, CredentialsError):
+            made.close()
+            raise
+        except Exception:
+            await made.undo()
+            raise
+        except BaseException:
+            made.close()
+            raise
         place = (ticket.version, message.offset)
         if overtakes:
             self._overtook[key] = max(place, self._overtook.get(key, place))
@@ -138,7 +130,7 @@ class Embed:
             # The newest version must be the last on the topic, which keeps the last only.
             return place >= self._overtook.get(key, place)
 
-        return Done(
+        done = Done(
             "sent",
             records=[
                 Record(
@@ -151,37 +143,97 @@ class Embed:
             ],
             account=ticket.account,
             import_id=replay or ticket.import_id,
-            calls=calls,
+            calls=made.calls,
             overtakes=overtakes,
             still_wanted=None if replay else still_wanted,
         )
+        return self._sets.settle(done, message.partition, key, made.writer)
 
-    async def _known(
-        self, partition: int, key: bytes, ticket: EnrichedTicket, chunks: list[Chunk]
+    def _begin(self, partition: int, key: bytes, ticket: EnrichedTicket) -> Made:
+        """Return what is there of a ticket: of a large one, what a worker that died has made."""
+        if ticket.parts is not None:
+            for name, entry in self._sets.find(partition, key).items():
+                same = entry.source == ticket.parts.set and entry.collection == self._collection
+                if same and not self._sets.is_open(name):
+                    return Made(self._sets, partition, key, ticket, self._collection, name=name, entry=entry)
+        return Made(self._sets, partition, key, ticket, self._collection)
+
+    def _result(self, ticket: EnrichedTicket) -> EmbeddedTicket:
+        return EmbeddedTicket(
+            account=ticket.account,
+            ticket_id=ticket.ticket_id,
+            version=ticket.version,
+            changed_at=ticket.changed_at,
+            embedded_at=time.time(),
+            source=ticket.source,
+            origin=ticket.origin,
+            collection=self._collection,
+            dimensions=self._dimensions,
+            facts=ticket.facts,
+            removed=ticket.removed,
+            import_id=ticket.import_id,
+        )
+
+    async def _make(
+        self,
+        message: Incoming,
+        key: bytes,
+        ticket: EnrichedTicket,
+        before: IndexedTicket | None,
+        made: Made,
+        lane: Lane,
+    ) -> None:
+        known = Known(self._stored, self._recent, before, ticket, self._collection, self._dimensions)
+        try:
+            if ticket.parts is None:
+                public = any(passage.visibility == "public" for passage in ticket.passages)
+                chunks = made.chunker.add(ticket.passages) + made.chunker.end(public=public)
+                await self._embed(chunks, known, made, lane)
+                return
+            parts = self._store.read(ENRICHED, message.partition, key, ticket.parts, made.read)
+            async with self._store.turn(ENRICHED), aclosing(parts):
+                async for value in parts:
+                    passages = decode_value(EnrichedPart, value).passages
+                    await self._embed(made.chunker.add(passages), known, made, lane)
+                    await made.part_done()
+                await self._embed(made.chunker.end(), known, made, lane)
+        finally:
+            self.from_recent += known.from_recent
+            self.from_stored += known.from_stored
+
+    async def _embed(self, chunks: list[Chunk], known: Known, made: Made, lane: Lane) -> None:
+        """Add chunks with their vectors, some at a time: a large ticket's texts leave room for others'."""
+        waiting: deque[tuple[Sequence[Chunk], asyncio.Task[dict[str, Vector]]]] = deque()
+        # Whoever waits behind a large live change waits for a call of its texts, not for many.
+        humble = lane == "live" and made.is_large
+        left = deque(slices(chunks, _AT_ONCE_LIVE if humble else _AT_ONCE))
+        many = len(left) > 1
+        try:
+            while left or waiting:
+                while left and len(waiting) < (1 if humble else _SLICES):
+                    some = left.popleft()
+                    waiting.append((some, asyncio.create_task(self._vectors(some, known, made, lane))))
+                some, task = waiting[0]
+                if many and not left and not (await asyncio.wait({task}, timeout=_TAIL_SECONDS))[0]:
+                    self._batcher.flush()  # no more of this part comes: it need not wait for company
+                await made.add(some, await task)
+                waiting.popleft()
+        finally:
+            for _, task in waiting:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+    async def _vectors(
+        self, chunks: Sequence[Chunk], known: Known, made: Made, lane: Lane
     ) -> dict[str, Vector]:
-        """Return the vectors of texts that need no embedding, by content hash."""
-        contents = {chunk.content_hash for chunk in chunks}
-        vectors = {content: self._recent[content] for content in contents if content in self._recent}
-        self.from_recent += len(vectors)
-        before: IndexedTicket | None = self._tables["indexed"].get(partition, key)
-        # Those of another collection serve too, where it is of the same model: one whose schema is older.
-        if before is None or not same_vectors(before.collection, self._collection):
-            return vectors
-        wanted = contents - vectors.keys()
-        held: list[tuple[Visibility, list[str]]] = [("public", before.public), ("internal", before.internal)]
-        ids = [
-            chunk_id(ticket.account, ticket.ticket_id, visibility, index)
-            for visibility, hashes in held
-            for index, content in enumerate(hashes)
-            if content in wanted
-        ]
-        if ids:
-            stored = await self._stored.stored_vectors(before.collection, ticket.account, ids)
-            kept = {
-                content: vector
-                for content, vector in stored.values()
-                if content in wanted and vector.size == self._dimensions
-            }
-            self.from_stored += len(kept)
-            vectors |= kept
+        vectors = await known.vectors(chunks)
+        texts = {c.content_hash: c.text for c in chunks if c.content_hash not in vectors}
+        if texts:
+            embedded = await self._batcher.embed(list(texts.values()), lane=lane)
+            made.calls += embedded.calls
+            made.texts += len(texts)
+            self.embedded += len(texts)
+            for content, vector in zip(texts, embedded.vectors, strict=True):
+                # A row is a view that would keep the whole call's vectors in memory.
+                vectors[content] = self._recent[content] = vector.copy()
         return vectors

@@ -38,6 +38,7 @@ from agents.refused_logins import RefusedLogins
 from agents.retried import as_retried
 from agents.tables import Tables
 from agents.topics import MAX_MESSAGE_BYTES
+from schemas.codec import is_part
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
 from schemas.moves import is_moved
 from schemas.replays import replay_of
@@ -57,6 +58,7 @@ _GATHER_SECONDS = 0.03
 _PATIENCE_SECONDS = 0.5
 """So long what has finished waits for a message before it; in order, it shares its calls to Kafka."""
 _ATTEMPTS_AT_THE_UNFORESEEN = 3
+HELD_BYTES = 64 * 1024 * 1024
 
 
 class Ledger(Protocol):
@@ -80,7 +82,8 @@ class Engine:
 
     ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
     messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
-    for the acknowledgement of one before them (all for the whole worker). ``locks`` is given to
+    for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
+    taken in. ``locks`` is given to
     engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
     earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
@@ -100,6 +103,7 @@ class Engine:
         working: int | Gate,
         held: int,
         ahead: int = 0,
+        held_bytes: int = HELD_BYTES,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
@@ -117,6 +121,8 @@ class Engine:
         self._held_limit = held
         metrics.held_limit.inc(held)
         self._held = 0
+        self._held_bytes = 0
+        self._held_bytes_limit = held_bytes
         self._ahead_limit = ahead
         self._ahead = 0
         self._changed = asyncio.Condition()
@@ -132,6 +138,8 @@ class Engine:
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
         self.released: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset after the last released message."""
+        self.passed: dict[tuple[str, int], int] = {}
+        """For each topic and partition, how many messages behind that one have had their effects already."""
         self.arrived: dict[tuple[str, int], int] = {}
         """For each topic and partition, the offset of the last message taken in."""
 
@@ -147,7 +155,8 @@ class Engine:
 
     @property
     def _is_full(self) -> bool:
-        return self._held + max(0, self._ahead - self._ahead_limit) >= self._held_limit
+        held = self._held + max(0, self._ahead - self._ahead_limit)
+        return held >= self._held_limit or self._held_bytes >= self._held_bytes_limit
 
     def oldest(self) -> dict[tuple[str, int], float]:
         """Return when the oldest held message of each topic and partition was put there (Unix seconds)."""
@@ -187,6 +196,7 @@ class Engine:
         slot = Slot(event, message)
         self.arrived[place] = raw.offset
         self._held += 1
+        self._held_bytes += slot.size
         self._metrics.held.inc()
         before = lane.add(slot)
         slot.task = asyncio.create_task(self._work(lane, slot, before))
@@ -217,6 +227,8 @@ class Engine:
     async def _outcome(self, message: Incoming) -> Done:
         if is_moved(message.value, message.headers):
             return Done("skipped", reason="moved")
+        if is_part(message.headers):
+            return Done("skipped", reason="part")
         unforeseen = 0
         while True:
             try:
@@ -276,10 +288,11 @@ class Engine:
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(slots))
             self._ahead += len(slots) - len(leading)
+            self.passed[place] = self.passed.get(place, 0) + len(slots) - len(leading)
             if not leading:
                 for slot in slots:
                     slot.let_go()
-            await self._let_go(len(slots))
+            await self._let_go(len(slots), sum(slot.size for slot in slots))
 
     async def _settled(self, lane: Lane, slots: list[Slot], place: tuple[str, int]) -> list[Slot]:
         """Have the effects of these messages; returns the oldest ones, which may be acknowledged now."""
@@ -287,6 +300,7 @@ class Engine:
         leading = lane.leading(slots)
         async with self._locks[partition]:
             _skip_unwanted(slots)
+            _complete(slots)
             await retrying(
                 partial(self._settle, slots, leading, partition), self._retry, on_retry=self._on_retry
             )
@@ -331,8 +345,9 @@ class Engine:
                 self._metrics.skipped(done.reason or "repeat")
         self._metrics.sent.inc(sent)
 
-    async def _let_go(self, count: int) -> None:
+    async def _let_go(self, count: int, size: int) -> None:
         self._held -= count
+        self._held_bytes -= size
         self._metrics.held.dec(count)
         async with self._changed:
             self._changed.notify_all()
@@ -354,11 +369,12 @@ class Engine:
         self._lanes.clear()
         self._ahead = 0
         self.released.clear()
+        self.passed.clear()
         self.arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._let_go(held)
+        await self._let_go(held, self._held_bytes)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until all that was taken in is acknowledged, at most so long; returns whether it is."""
@@ -397,6 +413,15 @@ def _skip_unwanted(prefix: list[Slot]) -> None:
                 import_id=done.import_id,
                 calls=done.calls,
             )
+
+
+def _complete(slots: list[Slot]) -> None:
+    """Add what can only be told now that they are about to be sent."""
+    for slot in slots:
+        done = slot.done
+        if done is not None and done.at_last is not None:
+            records, marks = done.at_last()
+            done.records, done.marks, done.at_last = done.records + records, done.marks + marks, None
 
 
 def _whose(message: Incoming) -> tuple[str, str]:

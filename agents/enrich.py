@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Protocol
 
 from agents.backlog import Backlog
-from agents.held_comments import Held
-from agents.hints import Hints, RowReader, looked_meanwhile
+from agents.gathering import Gathered
+from agents.held_comments import Held, HeldPages
+from agents.hints import Hints, RowReader, Whole, looked_meanwhile
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.parts import PartStore
 from agents.passing import pass_on, target_of
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of, is_named
-from schemas.errors import RefusedError
+from schemas.codec import decode, decode_value, encode, headers_of, is_named
+from schemas.errors import CredentialsError, RefusedError, RetryableError
 from schemas.ids import digest
-from schemas.messages import CommentEvents, CommentsOver, EnrichedTicket, Origin, TicketChange, TicketHint
+from schemas.messages import CommentEvents, CommentsOver, CommentsPart, Origin, TicketChange, TicketHint
 from schemas.replays import replay_headers, replay_of
 from schemas.state import SeenTicket
-from schemas.topics import CHANGES, ENRICHED
+from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.versions import Standing, standing, standing_of_file
 from schemas.zendesk import Comment, Ticket
 from streams.limits import Lane
@@ -31,6 +34,7 @@ from streams.transforms.enrich import (
     is_removed,
     may_be_merged,
     merged_by_comment,
+    passages_of,
 )
 from streams.transforms.names import Names
 
@@ -40,8 +44,8 @@ STAGE = "enrich"
 class ZendeskReader(RowReader, Protocol):
     """What enrich asks of Zendesk."""
 
-    async def comments(self, ticket_id: int, lane: Lane) -> Comments:
-        """Return all comments of a ticket, with their authors and the number of calls made."""
+    def comment_pages(self, ticket_id: int, lane: Lane) -> AsyncIterator[Comments]:
+        """Yield all comments of a ticket page by page, each with the number of calls made."""
 
     async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
         """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
@@ -61,15 +65,22 @@ class Enrich:
     removes a ticket (see schemas.versions.standing_of_file for what it may replace). Comments that an import
     has read in bulk are taken from the table ``comments`` (see agents.held_comments).
 
+    A large ticket is sent on while its comments are read, a part at a time, which ``store`` keeps account of
+    (see agents.parts).
+
     ``zendesk`` is None where no account is connected: then only changes that bring their own
     comments, or whose description is all there is, can be enriched.
     """
 
-    def __init__(self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog) -> None:
+    def __init__(
+        self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog, store: PartStore
+    ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
-        self._hints = Hints(tables, zendesk, self._looked_at)
+        self._store = store
+        self._sets = store.sets[ENRICHED]
+        self._hints = Hints(tables, zendesk, self._looked_at, self._sets)
         self._held = Held(tables)
 
     def watch(
@@ -106,7 +117,7 @@ class Enrich:
         if from_file and change.ticket.status == "deleted":
             # Only the account says what is gone.
             return done("skipped", reason="removal")
-        alone = self._zendesk is None and change.comments is None and held is None
+        alone = self._zendesk is None and change.comments is None and change.parts is None and held is None
 
         def standing_now(known: SeenTicket | None) -> Standing:
             if from_file:
@@ -125,7 +136,7 @@ class Enrich:
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
         if lane == "backfill":
             await self._backlog.opened()
-        enriched = await self._enrich(change, origin, lane, held)
+        enriched, gathered = await self._enrich(change, message, lane, held)
 
         def still_wanted() -> bool:
             now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
@@ -138,7 +149,7 @@ class Enrich:
         entry = SeenTicket(
             change.version, fingerprint, origin, change.changed_at, from_file=from_file, partial=alone
         )
-        return done(
+        outcome = done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
             marks=[
@@ -148,35 +159,40 @@ class Enrich:
             calls=enriched.zendesk_calls,
             still_wanted=still_wanted,
         )
+        return self._sets.settle(outcome, message.partition, key, gathered.writer)
 
     async def _looked_at(
-        self, change: TicketChange, origin: Origin, lane: Lane, said_merged: bool
-    ) -> EnrichedTicket:
-        return await self._enrich(change, origin, lane, said_merged=said_merged)
+        self, change: TicketChange, message: Incoming, lane: Lane, said_merged: bool
+    ) -> Whole:
+        return await self._enrich(change, message, lane, said_merged=said_merged)
 
     async def _enrich(
         self,
         change: TicketChange,
-        origin: Origin,
+        message: Incoming,
         lane: Lane,
-        held: list[Comment] | None = None,
+        held: HeldPages | None = None,
         said_merged: bool = False,
-    ) -> EnrichedTicket:
-        comments: list[Comment] = []
+    ) -> Whole:
+        key = own_key(message, change.account, change.ticket_id)
+        gathered = Gathered(self._sets, message.partition, key, change.account, change.ticket_id)
         removed = is_removed(change.ticket)
         calls = merged_into = 0
         names = Names()
-        if not removed:
-            if change.comments is not None:
-                comments = change.comments
-            elif held is not None:
-                comments = held
-            elif self._zendesk is None:
-                comments = description_as_comment(change.ticket)
-            else:
+        try:
+            if not removed:
+                pages = self._pages(change, message, lane, held)
                 try:
-                    fetched = await self._zendesk.comments(change.ticket_id, lane)
-                    comments, calls = fetched.comments, fetched.calls
+                    async with AsyncExitStack() as turn:
+                        await turn.enter_async_context(aclosing(pages))
+                        async for page in pages:
+                            names, more = await self._names(change, page.comments, lane)
+                            calls += page.calls + more
+                            was_small = gathered.writer is None
+                            merged_into = merged_by_comment(change.ticket, page.comments) or merged_into
+                            await gathered.add(passages_of(page.comments, names))
+                            if was_small and gathered.writer is not None:
+                                await turn.enter_async_context(self._store.turn(BACKFILL))
                 except RefusedError as error:
                     # Deleted since the export wrote the row; the export will say so in its time,
                     # and nobody may read the ticket until then.
@@ -188,27 +204,52 @@ class Enrich:
                             "has no comments",
                             404,
                         ) from error
-                    removed, calls = True, 1
-            if not removed:
-                merged_into = merged_by_comment(change.ticket, comments)
+                    removed, calls = True, calls + 1
+                    await gathered.undo()
             if not removed and not merged_into:
                 merged_into, more = await self._merge_target(change.ticket, lane, said_merged)
                 calls += more
-            if not removed and self._zendesk is not None:
-                names, more = await self._zendesk.names(change, comments, lane)
-                calls += more
-            elif not removed:
-                names = Names(users={user.id: user.name for user in change.users or ()})
-        return enriched_ticket(
-            change,
-            comments,
-            names,
-            origin=origin,
-            now=time.time(),
-            removed=removed,
-            merged_into=merged_into,
-            calls=calls,
-        )
+            ticket = enriched_ticket(
+                change,
+                [],
+                names,
+                origin=Origin(message.topic, message.partition, message.offset),
+                now=time.time(),
+                removed=removed,
+                merged_into=merged_into,
+                calls=calls,
+            )
+            if not ticket.removed:
+                ticket = await gathered.into(ticket)
+            return Whole(ticket, gathered)
+        except (RetryableError, CredentialsError):
+            gathered.close()
+            raise
+        except Exception:
+            await gathered.undo()
+            raise
+        except BaseException:
+            gathered.close()
+            raise
+
+    async def _pages(
+        self, change: TicketChange, message: Incoming, lane: Lane, held: HeldPages | None
+    ) -> AsyncGenerator[Comments, None]:
+        """Yield a ticket's comments, page by page, at least one page."""
+        if change.comments is not None:
+            yield Comments(change.comments, [], 0)
+        elif change.parts is not None:
+            key = own_key(message, change.account, change.ticket_id)
+            async for value in self._store.read(message.topic, message.partition, key, change.parts):
+                yield Comments(decode_value(CommentsPart, value).comments, [], 0)
+        elif held is not None:
+            for comments in held():
+                yield Comments(comments, [], 0)
+        elif self._zendesk is None:
+            yield Comments(description_as_comment(change.ticket), [], 0)
+        else:
+            async for page in self._zendesk.comment_pages(change.ticket_id, lane):
+                yield page
 
     async def _merge_target(self, ticket: Ticket, lane: Lane, said_merged: bool) -> tuple[int, int]:
         """Return what a ticket's audits say it was merged into (0: nothing, or not asked), and the calls."""
@@ -218,6 +259,11 @@ class Enrich:
             return self._zendesk.known_target(ticket), 0
         return await self._zendesk.merge_target(ticket, lane)
 
+    async def _names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
+        if self._zendesk is None:
+            return Names(users={user.id: user.name for user in change.users or ()}), 0
+        return await self._zendesk.names(change, comments, lane)
+
 
 def _fingerprint(change: TicketChange) -> str:
     """Return the digest of what makes two changes of one version the same.
@@ -225,5 +271,10 @@ def _fingerprint(change: TicketChange) -> str:
     Earlier releases took a ticket with the signs of a merge for removed: its digest is another one now, so
     that an import brings it back.
     """
-    content: tuple[object, ...] = (change.ticket, change.comments)
+    content: tuple[object, ...] = (change.ticket, change.comments or _digests(change))
     return digest(encode((*content, "stays") if may_be_merged(change.ticket) else content))
+
+
+def _digests(change: TicketChange) -> list[str] | None:
+    """Return what tells the comments of one large ticket from those of another; None for none in parts."""
+    return None if change.parts is None else [ref.digest for ref in change.parts.refs]

@@ -14,7 +14,7 @@ doubted is not used, and enrich asks Zendesk as ever:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from agents.outcomes import Done, Incoming, Mark, own_key
@@ -33,6 +33,10 @@ _TOGETHER_BYTES: Final = 32 * 1024
 """An entry no larger than these is written anew; a ticket's further comments get one of their own."""
 _FORGET_AT_ONCE: Final = 1000
 _LOOK_AGAIN_SECONDS: Final = 0.05
+
+
+HeldPages = Callable[[], Iterator[list[Comment]]]
+"""Reads a ticket's comments, some at a time."""
 
 
 class Held:
@@ -71,17 +75,35 @@ class Held:
         marks.append(Mark(TABLE, key, entry))
         return Done("skipped", reason="held", marks=marks, account=told.account)
 
-    def of(self, partition: int, key: bytes, change: TicketChange) -> list[Comment] | None:
-        """Return all comments of a ticket; None when they are not held, or can be doubted."""
+    def of(self, partition: int, key: bytes, change: TicketChange) -> HeldPages | None:
+        """Return what reads all comments of a ticket, a part at a time, each comment as it was told of last.
+
+        None when they are not held, or can be doubted.
+        """
         head: HeldComments | None = self._table.get(partition, key)
         if head is None or head.held_for != change.import_id or head.doubtful:
             return None
-        found: dict[int, Comment] = {}
+        last = {
+            comment.id: number
+            for number, comments in enumerate(self._pages(partition, key, head))
+            for comment in comments
+        }
+        if len(last) != change.comment_count:
+            return None
+
+        def pages() -> Iterator[list[Comment]]:
+            for number, comments in enumerate(self._pages(partition, key, head)):
+                told = {comment.id: comment for comment in comments if last[comment.id] == number}
+                if told or not last:
+                    yield list(told.values())
+
+        return pages
+
+    def _pages(self, partition: int, key: bytes, head: HeldComments) -> Iterator[list[Comment]]:
         for number in range(head.parts):
             part: HeldComments | None = self._table.get(partition, part_key(key, number))
-            found.update((comment.id, comment) for comment in (part.comments if part else ()))
-        found.update((comment.id, comment) for comment in head.comments)
-        return list(found.values()) if len(found) == change.comment_count else None
+            yield part.comments if part else []
+        yield head.comments
 
     def forget(self, partition: int, key: bytes, change: TicketChange) -> list[Mark]:
         """Return the marks that delete what is held of a ticket for the import of this change."""

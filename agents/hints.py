@@ -32,13 +32,15 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from agents.gathering import Gathered
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.parts import PartSets
 from agents.producer import Record
 from agents.tables import Tables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import DecodeError
 from schemas.ids import digest
-from schemas.messages import EnrichedTicket, Origin, TicketChange, TicketHint
+from schemas.messages import EnrichedTicket, Origin, Passage, TicketChange, TicketHint
 from schemas.state import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
 from schemas.zendesk import Ticket
@@ -46,13 +48,22 @@ from streams.limits import Lane
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.tickets import Row
 
-Whole = Callable[[TicketChange, Origin, Lane, bool], Awaitable[EnrichedTicket]]
-"""Adds comments and names to a change; a ticket whose comments are gone is removed.
-
-The last argument says that the ticket is said to be merged into another: then Zendesk is asked."""
 _MERGED = "ticket.merged"
 """Zendesk's word for a merge, about the ticket that was merged. Source: Zendesk's webhook reference, "Ticket
 events"."""
+
+
+class Whole(NamedTuple):
+    """A ticket with its passages, some of which may have been sent in parts."""
+
+    ticket: EnrichedTicket
+    gathered: Gathered
+
+
+MakeWhole = Callable[[TicketChange, Incoming, Lane, bool], Awaitable[Whole]]
+"""Adds comments and names to a change; a ticket whose comments are gone is removed.
+
+The last argument says that the ticket is said to be merged into another: then Zendesk is asked."""
 
 
 class RowReader(Protocol):
@@ -68,10 +79,11 @@ class Hints:
     ``zendesk`` is None where no account is connected: nobody can be asked then.
     """
 
-    def __init__(self, tables: Tables, zendesk: RowReader | None, whole: Whole) -> None:
+    def __init__(self, tables: Tables, zendesk: RowReader | None, whole: MakeWhole, sets: PartSets) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._whole = whole
+        self._sets = sets
         self._arrived: Mapping[tuple[str, int], int] = {}
 
     def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
@@ -94,16 +106,19 @@ class Hints:
             calls += look.calls
             if table.get(message.partition, key) == seen:
                 break
+            await look.gathered.undo()
         done = _outcome(message, key, hint, seen, look)
         done.calls = calls
         done.still_wanted = lambda: bool(table.get(message.partition, key) == seen)
         done.otherwise = [Record(message.topic, message.partition, key, message.value, message.headers)]
-        return done
+        if done.verdict != "sent":
+            await look.gathered.undo()
+            return done
+        return self._sets.settle(done, message.partition, key, look.gathered.writer)
 
     async def _look(self, message: Incoming, hint: TicketHint, zendesk: RowReader) -> _Look:
         lane: Lane = "live" if message.topic == CHANGES else "backfill"
-        origin = _origin(message)
-        through = origin
+        through = _origin(message)
 
         def sending() -> None:
             nonlocal through
@@ -113,14 +128,16 @@ class Hints:
         row = await zendesk.row(hint.ticket_id, lane, sending)
         gone = row.raw is None
         change = _gone(hint) if row.raw is None else _change(hint, row.raw)
-        whole = await self._whole(change, origin, lane, hint.event == _MERGED)
-        return _Look(gone, change.changed_at, whole, through, row.calls + whole.zendesk_calls)
+        ticket, gathered = await self._whole(change, message, lane, hint.event == _MERGED)
+        calls = row.calls + ticket.zendesk_calls
+        return _Look(gone, change.changed_at, ticket, gathered, through, calls)
 
 
 class _Look(NamedTuple):
     gone: bool
     updated: float
     ticket: EnrichedTicket
+    gathered: Gathered
     through: Origin
     calls: int
 
@@ -135,7 +152,7 @@ def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket |
         done.reason = "stale"
         return done
     ticket = look.ticket
-    read = digest(encode((ticket.facts, ticket.passages, ticket.removed)))
+    read = digest(encode((ticket.facts, _passages(ticket), ticket.removed)))
     updated = seen.updated if seen is not None and look.gone else look.updated
     version, known = ticket.version, ""
     if seen is not None and seen.version >= ticket.version:
@@ -156,6 +173,11 @@ def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket |
     done.verdict = "sent"
     done.records = [Record(ENRICHED, message.partition, key, encode(ticket), headers_of(ticket))]
     return done
+
+
+def _passages(ticket: EnrichedTicket) -> list[Passage] | list[str]:
+    """Return what tells a ticket's passages from others."""
+    return ticket.passages if ticket.parts is None else [ref.digest for ref in ticket.parts.refs]
 
 
 def looked_meanwhile(before: SeenTicket | None, now: SeenTicket | None) -> bool:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from agents.outcomes import Done, Incoming, Mark, own_key
+from agents.part_reader import PartsMissingError
+from agents.parts import PartStore
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import decode, decode_value, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.ids import Visibility, chunk_id, digest, is_own_name, of_this_schema
-from schemas.messages import EmbeddedTicket, Outcome, Receipt, TicketFacts
+from schemas.messages import EmbeddedChunk, EmbeddedPart, EmbeddedTicket, Outcome, Receipt, TicketFacts
+from schemas.parts import ManyChunks
 from schemas.replays import replay_of
 from schemas.state import IndexedTicket
-from schemas.topics import INDEXED
+from schemas.topics import EMBEDDED, INDEXED
 from schemas.vectors import decode_vector
 from schemas.versions import Standing, standing
 from streams.limits import Lane
@@ -26,6 +31,9 @@ from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
 STAGE = "index"
 _WRITTEN: Final = ("indexed", "removed")
+_VISIBILITIES: Final[tuple[Visibility, Visibility]] = ("public", "internal")
+_AT_ONCE: Final = 100
+"""Chunks of a large ticket that are written together."""
 
 
 class Writer(Protocol):
@@ -38,8 +46,14 @@ class Writer(Protocol):
 class Former(Protocol):
     """What index asks of the collection that is read while another is being filled."""
 
-    async def clean(self, collection: str, item: SinkItem) -> int:
-        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects."""
+    async def is_another(self, collection: str) -> bool:
+        """Say whether readers read another collection than this."""
+
+    async def clean(self, collection: str, item: SinkItem, kept: set[tuple[Visibility, str]]) -> int:
+        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects.
+
+        ``kept`` are visibility and content hash of all that the ticket has.
+        """
 
 
 class Index:
@@ -47,6 +61,9 @@ class Index:
 
     A replayed ticket is written even if the table knows it, as Weaviate may have lost it, but never over
     a newer version.
+
+    The parts of a large ticket are read from their topic (``store``) when the ticket itself comes, and are
+    written before anything is deleted.
 
     ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
     is the collection readers read, where that is another. ``begun_span`` is how many messages of a partition
@@ -57,11 +74,13 @@ class Index:
         self,
         tables: Tables,
         writer: Writer,
+        store: PartStore,
         empty_accounts: frozenset[str] = frozenset(),
         former: Former | None = None,
         begun_span: int = 0,
     ) -> None:
         self._former = former
+        self._store = store
         self._tables = tables
         self._writer = writer
         self._empty_accounts = empty_accounts
@@ -110,12 +129,61 @@ class Index:
             item = replace(item, begun=True)
         lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
         # The state that is replayed lost nothing since it was written there.
-        if self._former is not None and not (replay and (before is None or before.version == ticket.version)):
-            await self._former.clean(ticket.collection, item)
+        cleans = not (replay and (before is None or before.version == ticket.version))
+        try:
+            if cleans:
+                await self._clean_former(message, key, ticket, item)
+            result = await self._write_parts(message, key, ticket, item, lane)
+        except PartsMissingError:
+            if ticket.parts is None or self._store.is_noted(EMBEDDED, message.partition, key, ticket.parts):
+                raise
+            return self._done(message, ticket, "stale", _unsure(ticket, before), SinkResult())
+        result = _sum(result, await self._write(ticket, item, lane))
+        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+
+    async def _write(self, ticket: EmbeddedTicket, item: SinkItem, lane: Lane) -> SinkResult:
         result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
         if result.error is not None:
             raise result.error
-        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+        return result
+
+    async def _write_parts(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem, lane: Lane
+    ) -> SinkResult:
+        """Write what a large ticket's parts hold, a few chunks at a time: others' come in between.
+
+        What the ticket has no more is still there afterwards.
+        """
+        result = SinkResult()
+        if ticket.parts is None or ticket.many is None:
+            return result
+        counts: Counter[Visibility] = Counter()
+        parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+        async with self._store.turn(EMBEDDED), aclosing(parts):
+            async for value in parts:
+                chunks = decode_value(EmbeddedPart, value).chunks
+                counts.update(chunk.visibility for chunk in chunks)
+                writes = _writes(chunks, ticket.dimensions)
+                for start in range(0, len(writes), _AT_ONCE):
+                    some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
+                    result = _sum(result, await self._write(ticket, some, lane))
+        if (counts["public"], counts["internal"]) != (ticket.many.public, ticket.many.internal):
+            raise PermanentError(f"the parts of ticket {ticket.ticket_id} are not the chunks it should have")
+        return result
+
+    async def _clean_former(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem
+    ) -> None:
+        if self._former is None or not await self._former.is_another(ticket.collection):
+            return
+        kept = {(chunk.visibility, chunk.content_hash) for chunk in ticket.chunks}
+        if ticket.parts is not None:
+            parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+            async with aclosing(parts):
+                async for value in parts:
+                    chunks = decode_value(EmbeddedPart, value).chunks
+                    kept.update((chunk.visibility, chunk.content_hash) for chunk in chunks)
+        await self._former.clean(ticket.collection, item, kept)
 
     def _done(
         self,
@@ -136,7 +204,7 @@ class Index:
             changed_at=ticket.changed_at,
             indexed_at=now,
             origin=ticket.origin,
-            chunks=len(ticket.chunks),
+            chunks=len(ticket.chunks) if ticket.many is None else ticket.many.public + ticket.many.internal,
             vectors_written=result.vectors_written,
             objects_deleted=result.objects_deleted,
             import_id=import_id,
@@ -200,7 +268,13 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
     return IndexedTicket(
         version=ticket.version,
         digest=_digest(
-            ticket.collection, ticket.dimensions, ticket.facts, public, internal, removed=ticket.removed
+            ticket.collection,
+            ticket.dimensions,
+            ticket.facts,
+            public,
+            internal,
+            removed=ticket.removed,
+            many=ticket.many,
         ),
         origin=ticket.origin,
         collection=ticket.collection,
@@ -208,6 +282,19 @@ def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
         public=public,
         internal=internal,
         removed=ticket.removed,
+        many=ticket.many,
+    )
+
+
+def _unsure(ticket: EmbeddedTicket, before: IndexedTicket | None) -> IndexedTicket:
+    """Return what the table will hold of a ticket some of whose chunks may have been written before a crash.
+
+    Whatever is written next finds out what Weaviate holds of it.
+    """
+    if before is not None:
+        return replace(before, collection="")
+    return IndexedTicket(
+        version=ticket.version - 1, digest="", origin=ticket.origin, collection="", indexed_at=time.time()
     )
 
 
@@ -219,19 +306,21 @@ def _digest(
     internal: list[str],
     *,
     removed: bool,
+    many: ManyChunks | None = None,
 ) -> str:
-    return digest(encode((collection, dimensions, removed, facts, public, internal)))
+    content = encode((collection, dimensions, removed, facts, public, internal))
+    return digest(content if many is None else content + encode(many))
 
 
 def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
+    counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
     stale: list[UUID] | None = None
     if before is not None and before.collection == ticket.collection:
-        had: list[tuple[Visibility, int]] = [("public", i) for i in range(len(before.public))]
-        had += [("internal", i) for i in range(len(before.internal))]
         stale = [
             chunk_id(ticket.account, ticket.ticket_id, visibility, index)
-            for visibility, index in had
+            for visibility in _VISIBILITIES
+            for index in range(0 if counts is None else counts[visibility], before.count(visibility))
             if (visibility, index) not in kept
         ]
     elif before is None and ticket.account in empty_accounts:
@@ -240,16 +329,28 @@ def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: 
         account=ticket.account,
         ticket_id=ticket.ticket_id,
         facts=ticket.facts,
-        upserts=[
-            ObjectWrite(
-                visibility=chunk.visibility,
-                chunk_index=chunk.chunk_index,
-                text=chunk.text,
-                content_hash=chunk.content_hash,
-                vector=decode_vector(chunk.vector, ticket.dimensions),
-            )
-            for chunk in ticket.chunks
-        ],
+        upserts=_writes(ticket.chunks, ticket.dimensions),
         stale_ids=stale,
         removed=ticket.removed,
+        counts=counts,
+    )
+
+
+def _writes(chunks: Iterable[EmbeddedChunk], dimensions: int) -> list[ObjectWrite]:
+    return [
+        ObjectWrite(
+            visibility=chunk.visibility,
+            chunk_index=chunk.chunk_index,
+            text=chunk.text,
+            content_hash=chunk.content_hash,
+            vector=decode_vector(chunk.vector, dimensions),
+        )
+        for chunk in chunks
+    ]
+
+
+def _sum(one: SinkResult, other: SinkResult) -> SinkResult:
+    return SinkResult(
+        vectors_written=one.vectors_written + other.vectors_written,
+        objects_deleted=one.objects_deleted + other.objects_deleted,
     )

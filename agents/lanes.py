@@ -18,11 +18,12 @@ from agents.outcomes import Done, Incoming
 class Slot:
     """One message on its way through a stage."""
 
-    __slots__ = ("done", "event", "message", "settled", "task")
+    __slots__ = ("done", "event", "message", "settled", "size", "task")
 
     def __init__(self, event: Any, message: Incoming) -> None:
         self.event = event
         self.message = message
+        self.size = len(message.value or b"")
         self.done: Done | None = None
         self.settled = asyncio.Event()
         self.task: asyncio.Task[None] | None = None

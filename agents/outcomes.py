@@ -69,5 +69,7 @@ class Done:
     otherwise: list[Record] = field(default_factory=list)
     overtakes: bool = False
     """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
+    at_last: Callable[[], tuple[list[Record], list[Mark]]] | None = None
+    """Asked once, right before it is sent: what else is to be sent and noted then."""
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""

@@ -16,7 +16,7 @@ from agents.backlog import Backlog
 from agents.outcomes import Done, Incoming, Mark, own_key
 from agents.producer import Record
 from agents.tables import Tables
-from schemas.codec import SCHEMA_HEADER, SCHEMAS
+from schemas.codec import SCHEMA_HEADER, names_of
 from schemas.errors import DecodeError, quoting
 from schemas.messages import EmbeddedTicket, EnrichedTicket
 from schemas.replays import WholeTicket, replay_of
@@ -24,8 +24,8 @@ from schemas.state import SeenTicket
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 
 _TARGETS: Final = {
-    SCHEMAS[EnrichedTicket].encode(): ENRICHED,
-    SCHEMAS[EmbeddedTicket].encode(): EMBEDDED,
+    **dict.fromkeys(names_of(EnrichedTicket), ENRICHED),
+    **dict.fromkeys(names_of(EmbeddedTicket), EMBEDDED),
 }
 _DECODER: Final = msgspec.json.Decoder(WholeTicket)
 

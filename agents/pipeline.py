@@ -14,7 +14,7 @@ from agents import embed, enrich, index, spending
 from agents.app import TicketApp
 from agents.backlog import Backlog
 from agents.bulk_comments import BulkComments
-from agents.engine import Engine, Entry, Handler, Locks
+from agents.engine import HELD_BYTES, Engine, Entry, Handler, Locks
 from agents.import_runner import ImportRunner
 from agents.imports import Imports
 from agents.live import LiveSource, polling_pause
@@ -22,7 +22,9 @@ from agents.logins import login_for
 from agents.measuring import Measuring
 from agents.moved import at_home
 from agents.outcomes import Incoming
+from agents.part_reader import PartReader
 from agents.partitions import account_partition
+from agents.parts import PartStore
 from agents.places import rest
 from agents.producer import Producer
 from agents.progress import ProgressLedger
@@ -70,6 +72,8 @@ HELD: Final = 400
 _AHEAD: Final = 5_000
 """So many tickets may be done that are not acknowledged, because one before them in their partition is tried
 again: a kilobyte or two each. After a crash they come once more, and cost a look into a table."""
+_AHEAD_OF_INDEX: Final = 1_000
+"""The same for index. Fewer: what a worker may have begun is written twice by the one that takes it over."""
 _BACKLOG: Final = HELD
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
@@ -79,6 +83,7 @@ an embedding call."""
 _HELD_IN_A_PAUSE: Final = 5_000
 """Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
 its way when the pause began, some 800 tickets, more when other workers' partitions come."""
+_HELD_BYTES_IN_A_PAUSE: Final = 512 * 1024 * 1024
 _DRAIN_SECONDS: Final = 10.0
 _LAST_WORDS_SECONDS: Final = 5.0
 _EFFECTS_SECONDS: Final = 20.0
@@ -126,6 +131,7 @@ class Pipeline:
         self._metrics = self._measuring.metrics
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, self._partitions)
+        self._parts = PartStore(self._tables, self._producer, PartReader(settings.bootstrap_servers))
         self._ledger = ProgressLedger(self._producer, self._tables, self._partitions)
         self._spending = self._daily_caps()
         self._backlog = Backlog(self._producer, _BACKLOG, _BACKLOG_LIVE, self._embedding_paused)
@@ -184,7 +190,7 @@ class Pipeline:
         )
         people = People(self._zendesk) if self._zendesk else None
         reader = TicketReader(self._zendesk, people) if self._zendesk and people else None
-        stage = enrich.Enrich(self._tables, reader, self._backlog)
+        stage = enrich.Enrich(self._tables, reader, self._backlog, self._parts)
         enriching = at_home(stage.handle, self._partitions)
         locks: Locks = defaultdict(asyncio.Lock)
         self.enrich_live = self._engine(
@@ -203,20 +209,29 @@ class Pipeline:
             self._tables,
             self._batcher,
             StoredVectors(self._weaviate),
+            store=self._parts,
             collection=collection,
             dimensions=settings.embedding_dimensions,
         )
         held = HELD if self._spending is None else _HELD_IN_A_PAUSE
         self.embed = self._engine(
-            embed.STAGE, embedding.handle, working=held, held=held, may_overtake=embedding.may_overtake
+            embed.STAGE,
+            embedding.handle,
+            working=held,
+            held=held,
+            held_bytes=HELD_BYTES if self._spending is None else _HELD_BYTES_IN_A_PAUSE,
+            ahead=_AHEAD,
+            may_overtake=embedding.may_overtake,
         )
         former = FormerCollection(self._weaviate)
-        self._indexing = index.Index(self._tables, self._writer, empty, former, begun_span=HELD)
+        self._indexing = index.Index(
+            self._tables, self._writer, self._parts, empty, former, begun_span=HELD + _AHEAD_OF_INDEX
+        )
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
-        self.index = self._engine(index.STAGE, self._indexing.handle)
-        self._backlog.watch(ENRICHED, self.embed.released)
-        self._backlog.watch(EMBEDDED, self.index.released)
+        self.index = self._engine(index.STAGE, self._indexing.handle, ahead=_AHEAD_OF_INDEX)
+        self._backlog.watch(ENRICHED, self.embed.released, self.embed.passed)
+        self._backlog.watch(EMBEDDED, self.index.released, self.index.passed)
         runner = ImportRunner(
             self._zendesk,
             self._producer,
@@ -382,6 +397,7 @@ class Pipeline:
         *,
         working: int | Gate = HELD,
         held: int = HELD,
+        held_bytes: int = HELD_BYTES,
         ahead: int = 0,
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
@@ -397,6 +413,7 @@ class Pipeline:
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
+            held_bytes=held_bytes,
             ahead=ahead,
             locks=locks,
             may_overtake=may_overtake,
@@ -427,6 +444,7 @@ class Pipeline:
         await self.imports.revoked()
         for engine in self._engines:
             await engine.abandon()
+        self._parts.revoked()
         if self._spending is not None:
             self._spending.revoked()
         await self._end_effects()

@@ -76,6 +76,19 @@ class StateTable(Generic[T]):
 
         return self._guarded(read)
 
+    def starting_with(self, partition: int, prefix: bytes) -> list[tuple[bytes, T]]:
+        """Return the entries of a partition whose keys begin like this; meant for few."""
+
+        def read() -> list[tuple[bytes, T]]:
+            found: list[tuple[bytes, T]] = []
+            for key, raw in self._table.data._db_for_partition(partition).items(from_key=prefix):
+                if not key.startswith(prefix):
+                    break
+                found.append((bytes(key), self._decoder.decode(raw)))
+            return found
+
+        return self._guarded(read)
+
     def size(self, partition: int) -> tuple[int, int]:
         """Return about how many entries a partition has, and the bytes of its files and buffers."""
 

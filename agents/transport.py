@@ -48,6 +48,7 @@ from faust.types import TP
 
 from agents.kafka_client import keep_metadata
 from agents.lease import Lease
+from schemas.codec import is_part
 
 _FETCH_WAIT_MS: Final = 50
 _FETCH_MIN_BYTES: Final = 64 * 1024
@@ -294,6 +295,13 @@ class _Consumer(driver.Consumer):
         self._deliver(tp, self._to_message(tp, record), channels)
         self._read_offset[tp] = offset
         return True
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        message = super()._to_message(tp, record)
+        if is_part(record.headers):
+            # Hundreds of megabytes for one ticket: who needs them reads them, when the ticket itself comes.
+            message.value = None
+        return message
 
     async def _hand_on_one(self, tp: TP, record: Any) -> None:
         app = self.app

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+from schemas.codec import encode
 from schemas.errors import RetryableError, TicketstreamError
 from streams.limits import Lane
 from streams.retries import retrying
@@ -19,8 +20,14 @@ _TICKETS = 100
 _CHUNKS = 300
 _CHUNKS_LIVE = 40
 """Weaviate works on batches side by side: a live change waits for the processor behind a backfill's."""
+_FACTS_BYTES = 8 * 1024
+"""Every chunk carries the ticket's facts: with more than these (thousands of tags) it counts as several."""
 _BACKFILL_SECONDS = 0.1
 _LIVE_SECONDS = 0.005
+
+
+def _weight(item: SinkItem) -> int:
+    return max(1, len(item.upserts) * (1 + len(encode(item.facts)) // _FACTS_BYTES))
 
 
 class _Asked(NamedTuple):
@@ -98,7 +105,7 @@ class BatchedWriter:
             live_seconds=_LIVE_SECONDS,
             in_flight=lambda: 1 if self._live() else 2,
             live_in_flight=2,
-            weight=lambda asked: max(1, len(asked.item.upserts)),
+            weight=lambda asked: _weight(asked.item),
         )
 
     async def settle(self, timeout: float) -> None:

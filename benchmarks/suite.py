@@ -11,6 +11,7 @@ from benchmarks import (
     endurance,
     freshness,
     instrumentation,
+    largest,
     quotas,
     rebalance,
     recovery,
@@ -149,6 +150,16 @@ SUITE: Final = (
         tickets=100_000,
         quick=1_000,
         minutes=11,
+    ),
+    Benchmark(
+        name="largest",
+        question="A ticket of 5,000 comments of 10,000 characters, vectors of 3,072 dimensions: what does it "
+        "take in memory, on the topics and in the tables, and do others wait for it?",
+        run=largest.run,
+        tickets=5_000,
+        quick=300,
+        minutes=12,
+        one_worker=True,
     ),
     Benchmark(
         name="instrumentation",

@@ -13,9 +13,12 @@ from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.messages import (
     CommentEvents,
     CommentsOver,
+    CommentsPart,
     DeadLetter,
     DeadLetterVerdict,
+    EmbeddedPart,
     EmbeddedTicket,
+    EnrichedPart,
     EnrichedTicket,
     Receipt,
     ReconcileReport,
@@ -33,8 +36,11 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     TicketHint: "ticket-hint/1",
     CommentEvents: "comment-events/1",
     CommentsOver: "comments-over/1",
+    CommentsPart: "comments-part/1",
     EnrichedTicket: "enriched-ticket/1",
+    EnrichedPart: "enriched-part/1",
     EmbeddedTicket: "embedded-ticket/1",
+    EmbeddedPart: "embedded-part/1",
     Receipt: "receipt/1",
     DeadLetter: "dead-letter/1",
     DeadLetterVerdict: "dead-letter-verdict/1",
@@ -48,6 +54,18 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     LoginPair: "login-pair/1",
     LoginDead: "login-dead/1",
 }
+IN_PARTS: Final[dict[type[Any], str]] = {
+    TicketChange: "ticket-change-in-parts/1",
+    EnrichedTicket: "enriched-ticket-in-parts/1",
+    EmbeddedTicket: "embedded-ticket-in-parts/1",
+}
+"""What a ticket that is only the closing mark of its parts is named: a release that knows of no parts would
+take it for an empty one."""
+_NAMES: Final = {
+    kind: frozenset(names[kind].encode() for names in (SCHEMAS, IN_PARTS) if kind in names)
+    for kind in SCHEMAS
+}
+_PARTS: Final = frozenset(SCHEMAS[kind].encode() for kind in (CommentsPart, EnrichedPart, EmbeddedPart))
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
@@ -81,12 +99,24 @@ def schema_header(kind: type[Any]) -> tuple[str, bytes]:
 
 def headers_of(message: object) -> list[tuple[str, bytes]]:
     """Return the headers a message travels with."""
+    if getattr(message, "parts", None) is not None:
+        return [(SCHEMA_HEADER, IN_PARTS[type(message)].encode())]
     return [schema_header(type(message))]
 
 
+def names_of(kind: type[Any]) -> frozenset[bytes]:
+    """Return what the header may say for a message of this type: whole, or the closing mark of its parts."""
+    return _NAMES[kind]
+
+
 def is_named(kind: type[Any], headers: Iterable[tuple[str, bytes]] | None) -> bool:
-    """Say whether the headers name this type, in the version this release reads."""
-    return any(name == SCHEMA_HEADER and raw == SCHEMAS[kind].encode() for name, raw in headers or ())
+    """Say whether the headers name this type, in a version this release reads."""
+    return any(name == SCHEMA_HEADER and raw in names_of(kind) for name, raw in headers or ())
+
+
+def is_part(headers: Iterable[tuple[str, bytes]] | None) -> bool:
+    """Say whether a message is a part of a large ticket, or stands in the place of one that is gone."""
+    return any(name == SCHEMA_HEADER and raw in _PARTS for name, raw in headers or ())
 
 
 def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, bytes]] | None) -> T:
@@ -99,7 +129,7 @@ def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, byte
     found = next((raw for name, raw in headers or () if name == SCHEMA_HEADER), None)
     if found is None:
         raise UnknownSchemaError(f"the message has no header {SCHEMA_HEADER!r}; expected {expected!r}")
-    if found != expected.encode():
+    if found not in names_of(kind):
         raise UnknownSchemaError(f"the message is {found[:100]!r}; this release reads {expected!r}")
     return decode_value(kind, value)
 

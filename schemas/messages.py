@@ -1,5 +1,7 @@
 """The messages of the pipeline: one message is one ticket, whole, at every stage.
 
+A ticket too large for one message is the last of several (see schemas.parts).
+
 All travel as JSON with the header ``schema`` (see schemas.codec). Times named ``*_at`` are Unix
 seconds with fractions, unless they are Zendesk's own ISO texts.
 """
@@ -11,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from schemas.ids import Visibility
+from schemas.parts import ManyChunks, Parts
 from schemas.zendesk import Comment, Ticket, User
 
 Source = Literal["live", "import", "file"]
@@ -48,6 +51,16 @@ class TicketChange(msgspec.Struct, kw_only=True, omit_defaults=True):
     group: str = ""
     comment_count: int | None = None
     """How many comments it has, where its import has sent them ahead (see HeldComments)."""
+    parts: Parts | None = None
+    """Where its comments are, if they are too large to travel with it (see CommentsPart)."""
+
+
+class CommentsPart(msgspec.Struct, kw_only=True):
+    """Some comments of a large ticket of an export file, on ``tickets.backfill``, ahead of its change."""
+
+    account: str
+    ticket_id: int
+    comments: list[Comment]
 
 
 class CommentEvents(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -134,6 +147,16 @@ class EnrichedTicket(msgspec.Struct, kw_only=True, omit_defaults=True):
     removed: bool = False
     import_id: str = ""
     zendesk_calls: int = 0
+    parts: Parts | None = None
+    """Where its passages are, if they are too large to travel with it (see EnrichedPart)."""
+
+
+class EnrichedPart(msgspec.Struct, kw_only=True):
+    """Some passages of a large ticket, on ``tickets.enriched``, ahead of the ticket itself."""
+
+    account: str
+    ticket_id: int
+    passages: list[Passage]
 
 
 class EmbeddedChunk(msgspec.Struct, kw_only=True):
@@ -164,6 +187,18 @@ class EmbeddedTicket(msgspec.Struct, kw_only=True, omit_defaults=True):
     import_id: str = ""
     texts_embedded: int = 0
     embedding_calls: int = 0
+    parts: Parts | None = None
+    """Where its chunks are, if they are too large to travel with it (see EmbeddedPart)."""
+    many: ManyChunks | None = None
+    """What the parts hold together; set together with ``parts``."""
+
+
+class EmbeddedPart(msgspec.Struct, kw_only=True):
+    """Some chunks of a large ticket, on ``tickets.embedded``, ahead of the ticket itself."""
+
+    account: str
+    ticket_id: int
+    chunks: list[EmbeddedChunk]
 
 
 class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -6,8 +6,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from schemas.ids import Visibility
 from schemas.imports import ImportRecord
 from schemas.messages import Origin, StageCounts
+from schemas.parts import ManyChunks, PartRef
 from schemas.zendesk import Comment
 
 APP_ID: Final = "ticketstream"
@@ -38,7 +40,8 @@ class SeenTicket(msgspec.Struct, omit_defaults=True):
 class IndexedTicket(msgspec.Struct, omit_defaults=True):
     """Table ``indexed``, by ticket: what Weaviate holds of it (the processed IDs).
 
-    ``public`` and ``internal`` are the content hashes of its chunks, by chunk index.
+    ``public`` and ``internal`` are the content hashes of its chunks, by chunk index; of a ticket in parts,
+    whose hashes would fill megabytes, ``many`` says how many there are.
     """
 
     version: int
@@ -49,6 +52,13 @@ class IndexedTicket(msgspec.Struct, omit_defaults=True):
     public: list[str] = []
     internal: list[str] = []
     removed: bool = False
+    many: ManyChunks | None = None
+
+    def count(self, visibility: Visibility) -> int:
+        """Return how many chunks of a visibility Weaviate holds."""
+        if self.many is not None:
+            return self.many.of(visibility)
+        return len(self.public if visibility == "public" else self.internal)
 
 
 class ResumePoint(msgspec.Struct):
@@ -98,6 +108,29 @@ class HeldComments(msgspec.Struct, omit_defaults=True):
     doubtful: bool = False
 
 
+class PartSet(msgspec.Struct, omit_defaults=True):
+    """Table ``parts``, by ticket, topic and set (see ``set_key``): parts that may lie on the topic.
+
+    It is written before they are sent, so that what a crash leaves is known and can be taken away.
+    ``count`` is the highest number of them. The rest is how far embed has come with a large ticket, for the
+    worker that goes on with it: ``source`` is the set it reads, for ``collection``, of which ``read`` parts
+    are done; ``refs`` are the parts it made of them, ``public`` and ``internal`` the chunks, ``content``
+    their sum (see schemas.parts), ``begun`` the texts that the last chunk of each visibility begins with.
+    """
+
+    count: int
+    source: str = ""
+    collection: str = ""
+    read: int = 0
+    refs: list[PartRef] = []
+    public: int = 0
+    internal: int = 0
+    content: str = ""
+    begun: dict[Visibility, list[str]] = {}
+    texts: int = 0
+    calls: int = 0
+
+
 _PART: Final = b"#"
 
 
@@ -107,8 +140,23 @@ def part_key(ticket_key: bytes, number: int) -> bytes:
 
 
 def ticket_of(held_key: bytes) -> bytes:
-    """Return the ticket's key of a key of the table ``comments``: the one that decides on the partition."""
+    """Return the ticket's key of a part's key: the one that decides on the partition."""
     return held_key.partition(_PART)[0]
+
+
+def sets_prefix(ticket_key: bytes, topic: str) -> bytes:
+    """Return what the keys of all part sets of a ticket on a topic begin with."""
+    return ticket_key + _PART + topic.encode() + b"/"
+
+
+def set_key(ticket_key: bytes, topic: str, name: str) -> bytes:
+    """Return the key of a part set in the table ``parts``."""
+    return sets_prefix(ticket_key, topic) + name.encode()
+
+
+def part_message_key(ticket_key: bytes, name: str, number: int) -> bytes:
+    """Return the key of a part of a set on its topic; it lies in the ticket's partition."""
+    return ticket_key + _PART + f"{name}/{number}".encode()
 
 
 SPENDING_KEY: Final = b"embedding"
@@ -116,6 +164,7 @@ SPENDING_KEY: Final = b"embedding"
 TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "seen": SeenTicket,
     "comments": HeldComments,
+    "parts": PartSet,
     "indexed": IndexedTicket,
     "resume_points": ResumePoint,
     "cursors": LiveCursor,

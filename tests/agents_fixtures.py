@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +13,12 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from agents.outcomes import Incoming
+from agents.part_reader import PartsMissingError
+from agents.parts import PartStore
 from agents.producer import Record
 from schemas.codec import SCHEMAS, decode, encode, headers_of
 from schemas.errors import UnavailableError
+from schemas.ids import digest
 from schemas.messages import (
     EmbeddedChunk,
     EmbeddedTicket,
@@ -25,6 +28,7 @@ from schemas.messages import (
     TicketChange,
     TicketFacts,
 )
+from schemas.parts import Parts
 from schemas.state import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import encode_vector
@@ -155,6 +159,9 @@ class FakeTable:
     def find(self, partition: int, wanted: Callable[[bytes, Any], bool], at_most: int) -> list[bytes]:
         return [key for key, entry in self.items(partition) if wanted(key, entry)][:at_most]
 
+    def starting_with(self, partition: int, prefix: bytes) -> list[tuple[bytes, Any]]:
+        return sorted(pair for pair in self.items(partition) if pair[0].startswith(prefix))
+
     async def put(self, partition: int, entries: Iterable[tuple[bytes, Any]]) -> None:
         entries = list(entries)
         self.puts += 1
@@ -179,6 +186,29 @@ class FakeTables:
 
     def __getitem__(self, name: str) -> FakeTable:
         return self._tables[name]
+
+
+class FakeParts:
+    """Reads parts back from what a fake producer was given; those in ``lost`` are not there any more."""
+
+    def __init__(self, producer: FakeProducer) -> None:
+        self._producer = producer
+        self.lost: set[str] = set()
+
+    async def read(
+        self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
+    ) -> AsyncGenerator[bytes, None]:
+        values = {digest(one.value or b""): one.value for one in self._producer.on(topic)}
+        for ref in parts.refs[start:]:
+            value = None if ref.digest in self.lost else values.get(ref.digest)
+            if value is None:
+                raise PartsMissingError("lost")
+            yield value
+
+
+def a_part_store(tables: FakeTables, producer: FakeProducer | None = None) -> PartStore:
+    producer = producer or FakeProducer()
+    return PartStore(tables, producer, FakeParts(producer))  # type: ignore[arg-type]
 
 
 FACTS = TicketFacts(

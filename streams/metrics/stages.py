@@ -10,7 +10,7 @@ from streams.metrics.make import SIZES, Maker
 STAGES: Final = ("enrich", "embed", "index")
 """In the order of the way of a ticket."""
 SKIPPED: Final = (
-    *("duplicate", "stale", "unchanged", "repeat", "gone", "no_account", "held", "moved"),
+    *("duplicate", "stale", "unchanged", "repeat", "gone", "no_account", "held", "part", "moved"),
     *("removal", "poorer"),
 )
 ERRORS: Final = (

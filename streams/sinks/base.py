@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -30,7 +30,8 @@ class SinkItem(msgspec.Struct, kw_only=True, frozen=True):
     ``stale_ids`` are objects the ticket had and has no more; None means that what the store holds of
     the ticket is unknown, and the sink finds out. ``removed`` means that nothing of the ticket may
     stay; ``upserts`` do not matter then. ``begun`` means that somebody else may have begun to write this, and
-    may have died with the store.
+    may have died with the store. ``counts`` is set for a ticket whose chunks were written before, some at a
+    time: how many it has of each visibility. What else the store holds of it goes.
     """
 
     account: str
@@ -40,6 +41,7 @@ class SinkItem(msgspec.Struct, kw_only=True, frozen=True):
     stale_ids: Sequence[UUID] | None = None
     removed: bool = False
     begun: bool = False
+    counts: Mapping[Visibility, int] | None = None
 
 
 class SinkResult(msgspec.Struct, kw_only=True, frozen=True):

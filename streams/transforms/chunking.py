@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, get_args
 
 import msgspec
@@ -48,6 +48,69 @@ class Chunk(msgspec.Struct, kw_only=True, frozen=True):
     content_hash: str
 
 
+Begun = dict[Visibility, list[str]]
+"""The texts in the last chunk of each visibility, to which more may be added."""
+
+
+class Chunker:
+    """Cuts a ticket's passages as they come; the chunks are the same however the passages are shared out.
+
+    ``counts`` and ``begun`` are those of a chunker that this one goes on for. Raises ValueError when
+    ``max_bytes`` is not between 600 and 2,048.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        *,
+        max_bytes: int = MAX_BYTES,
+        counts: Mapping[Visibility, int] | None = None,
+        begun: Begun | None = None,
+    ) -> None:
+        if not MIN_BYTES <= max_bytes <= MODEL_TOKENS:
+            raise ValueError(f"max_bytes is {max_bytes}; a chunk takes {MIN_BYTES} to {MODEL_TOKENS} bytes")
+        self._head = _line(subject, _SUBJECT_BYTES)
+        room = max_bytes - _size(self._head) - len(_BREAK)
+        begun = begun or {}
+        self._bodies = {each: _Bodies(room, begun.get(each, [])) for each in get_args(Visibility)}
+        self.counts: dict[Visibility, int] = {
+            each: (counts or {}).get(each, 0) for each in get_args(Visibility)
+        }
+        """How many chunks there are so far."""
+
+    @property
+    def begun(self) -> Begun:
+        """What the next chunks begin with."""
+        return {each: list(bodies.blocks) for each, bodies in self._bodies.items() if bodies.blocks}
+
+    def add(self, passages: Iterable[Passage]) -> list[Chunk]:
+        """Return the chunks that these passages complete, public ones first."""
+        own = list(passages)
+        chunks = []
+        for visibility, bodies in self._bodies.items():
+            for passage in own:
+                if passage.visibility == visibility:
+                    for block in _blocks(passage):
+                        chunks += [self._next(visibility, body) for body in bodies.add(block)]
+        return chunks
+
+    def end(self, *, public: bool = False) -> list[Chunk]:
+        """Return the last chunks; of a ticket without any text one with its subject, of this visibility."""
+        chunks = [
+            self._next(visibility, body)
+            for visibility, bodies in self._bodies.items()
+            for body in bodies.end()
+        ]
+        if not any(self.counts.values()) and self._head:
+            chunks.append(self._next("public" if public else "internal", ""))
+        return chunks
+
+    def _next(self, visibility: Visibility, body: str) -> Chunk:
+        index = self.counts[visibility]
+        self.counts[visibility] = index + 1
+        return _chunk(visibility, index, _BREAK.join(filter(None, (self._head, body))))
+
+
 def chunk_ticket(subject: str, passages: Sequence[Passage], *, max_bytes: int = MAX_BYTES) -> list[Chunk]:
     """Return the chunks of a ticket, public ones first, none empty, none over ``max_bytes`` of UTF-8.
 
@@ -55,20 +118,14 @@ def chunk_ticket(subject: str, passages: Sequence[Passage], *, max_bytes: int = 
     text at all has one chunk with its subject: public when a passage is, else internal. Without a
     subject too, it has none. Raises ValueError when ``max_bytes`` is not between 600 and 2,048.
     """
-    if not MIN_BYTES <= max_bytes <= MODEL_TOKENS:
-        raise ValueError(f"max_bytes is {max_bytes}; a chunk takes {MIN_BYTES} to {MODEL_TOKENS} bytes")
-    head = _line(subject, _SUBJECT_BYTES)
-    room = max_bytes - _size(head) - len(_BREAK)
-    chunks: list[Chunk] = []
-    for visibility in get_args(Visibility):
-        own = (passage for passage in passages if passage.visibility == visibility)
-        blocks = (block for passage in own for block in _blocks(passage))
-        for index, body in enumerate(_filled(blocks, room)):
-            chunks.append(_chunk(visibility, index, f"{head}{_BREAK}{body}" if head else body))
-    if not chunks and head:
-        public = any(passage.visibility == "public" for passage in passages)
-        chunks.append(_chunk("public" if public else "internal", 0, head))
-    return chunks
+    chunker = Chunker(subject, max_bytes=max_bytes)
+    chunks = chunker.add(passages)
+    return in_order(chunks + chunker.end(public=any(each.visibility == "public" for each in passages)))
+
+
+def in_order(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """Return chunks by visibility, public ones first, and index."""
+    return sorted(chunks, key=lambda chunk: (chunk.visibility != "public", chunk.chunk_index))
 
 
 def own_text(subject: str, text: str) -> str:
@@ -91,20 +148,28 @@ def _blocks(passage: Passage) -> Iterator[str]:
         yield f"Attachments: {names}"
 
 
-def _filled(blocks: Iterable[str], room: int) -> Iterator[str]:
-    """Yield bodies of at most ``room`` bytes, filled with the blocks in order."""
-    body: list[str] = []
-    used = 0
-    for block in blocks:
-        for piece in _pieces(block, room):
+class _Bodies:
+    """Fills bodies of at most ``room`` bytes with blocks, in order."""
+
+    def __init__(self, room: int, blocks: Iterable[str]) -> None:
+        self._room = room
+        self.blocks = list(blocks)
+        self._used = _size(_BREAK.join(self.blocks))
+
+    def add(self, block: str) -> Iterator[str]:
+        """Yield the bodies that are full with this block."""
+        for piece in _pieces(block, self._room):
             size = _size(piece)
-            if body and used + len(_BREAK) + size > room:
-                yield _BREAK.join(body)
-                body, used = [], 0
-            used += size + (len(_BREAK) if body else 0)
-            body.append(piece)
-    if body:
-        yield _BREAK.join(body)
+            if self.blocks and self._used + len(_BREAK) + size > self._room:
+                yield from self.end()
+            self._used += size + (len(_BREAK) if self.blocks else 0)
+            self.blocks.append(piece)
+
+    def end(self) -> Iterator[str]:
+        """Yield the body that has been begun, if there is one."""
+        if self.blocks:
+            yield _BREAK.join(self.blocks)
+            self.blocks, self._used = [], 0
 
 
 def _pieces(text: str, room: int) -> Iterator[str]:

@@ -33,7 +33,7 @@ from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.sources.zendesk.ticket_events import events_page
-from tests.agents_fixtures import FakeProducer, FakeTables, logs
+from tests.agents_fixtures import FakeProducer, FakeTables, a_part_store, logs
 from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
 from ticketstream.sample.zendesk.faults import Fault
 from ticketstream.sample.zendesk.running import SampleZendesk
@@ -56,7 +56,9 @@ class Pass:
         self.client = client
         self.producer = FakeProducer()
         self.tables = FakeTables()
-        self.enrich = Enrich(self.tables, TicketReader(client, People(client)), BACKLOG)
+        self.enrich = Enrich(
+            self.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(self.tables)
+        )
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
         )
@@ -289,7 +291,9 @@ async def test_what_is_held_for_another_import_is_not_used(
             await bulk.tables[mark.table].put(sent.partition, [(mark.key, mark.entry)])
     other = Pass(zendesk, client, "single")
     other.tables = bulk.tables
-    other.enrich = Enrich(bulk.tables, TicketReader(client, People(client)), BACKLOG)
+    other.enrich = Enrich(
+        bulk.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(bulk.tables)
+    )
     other.record.id = "i2"
     zendesk.control.reset_stats()
     await other.run()

@@ -40,6 +40,14 @@ def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
     assert backlog.size() == 5
 
 
+def test_what_is_done_behind_a_slow_one_is_not_on_its_way() -> None:
+    backlog, enriched, _ = make()
+    passed = {(ENRICHED, 0): 30}
+    backlog.watch(ENRICHED, enriched, passed)
+    enriched[ENRICHED, 0] = 60
+    assert backlog.size() == 10
+
+
 def test_what_others_sent_never_counts_below_nothing() -> None:
     backlog, enriched, _ = make()
     enriched[ENRICHED, 0] = 500

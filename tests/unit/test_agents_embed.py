@@ -18,7 +18,7 @@ from schemas.state import IndexedTicket
 from schemas.topics import EMBEDDED
 from schemas.vectors import Vector, decode_vector
 from streams.embeddings.batcher import Embedded
-from tests.agents_fixtures import ORIGIN, FakeTables, a_message, an_enriched
+from tests.agents_fixtures import ORIGIN, FakeProducer, FakeTables, a_message, a_part_store, an_enriched
 
 COLLECTION = "Tickets_test_4_c1_s2"
 
@@ -40,6 +40,8 @@ class FakeBatcher:
         self.lanes.append(lane)
         return Embedded(np.stack([vector_of(text) for text in texts]), 1)
 
+    def flush(self) -> None: ...
+
 
 class FakeStore:
     def __init__(self) -> None:
@@ -60,6 +62,7 @@ class Desk:
         self.tables = FakeTables()
         self.batcher = FakeBatcher()
         self.store = FakeStore()
+        self.producer = FakeProducer()
         self.fresh()
 
     def fresh(self) -> None:
@@ -68,6 +71,7 @@ class Desk:
             self.tables,  # type: ignore[arg-type]
             self.batcher,
             self.store,
+            store=a_part_store(self.tables, self.producer),
             collection=COLLECTION,
             dimensions=4,
         )

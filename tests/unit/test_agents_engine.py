@@ -22,7 +22,7 @@ from agents.progress import ProgressLedger, progress_key
 from agents.topics import MAX_MESSAGE_BYTES
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError, UserError
-from schemas.messages import DeadLetter, Origin
+from schemas.messages import DeadLetter, EnrichedPart, Origin
 from schemas.moves import moved_headers
 from schemas.retried import Retry, retry_of, with_retry
 from schemas.state import SeenTicket
@@ -825,3 +825,48 @@ async def test_a_retry_s_header_without_a_value_stops_nothing(desks: Callable[..
     await desk.engine.put(desk.event(1, headers=[("retry-of", None), ("retry-number", None)]))
     desk.open(1)
     await until(lambda: desk.acks() == [1])
+
+
+async def test_what_is_told_last_is_sent_and_noted_together_with_the_rest() -> None:
+    desk = Desk()
+    asked: list[int] = []
+
+    def at_last() -> tuple[list[Record], list[Mark]]:
+        asked.append(len(desk.producer.sent))
+        return [Record("next", 0, b"gone", None)], [Mark("seen", b"noted", None)]
+
+    await desk.engine.put(desk.event(0))
+    await desk.engine.put(desk.event(1))
+    desk.producer.failures = 2
+    desk.open(1, sent(1, at_last=at_last))
+    await settle()
+    assert asked == []
+    desk.open(0, sent(0, still_wanted=lambda: False, at_last=at_last))
+    await until(lambda: desk.acks() == [0, 1])
+    assert asked == [0]
+    assert [record.key for record in desk.producer.sent] == [b"1", b"gone"]
+    assert ("table", "seen", [b"1", b"noted"]) in desk.log
+
+
+async def test_parts_of_large_tickets_are_nobodys_work() -> None:
+    desk = Desk()
+    headers = headers_of(EnrichedPart(account="acme", ticket_id=1, passages=[]))
+    await desk.engine.put(desk.event(0, key=b"acme:1#s/0", headers=headers))
+    await desk.engine.put(desk.event(1, key=b"acme:1#s/1", headers=headers, value=None))
+    await until(lambda: desk.acks() == [0, 1])
+    assert (desk.started, desk.producer.sent) == ([], [])
+    assert desk.count("stage_skipped_total", reason="part") == 2
+
+
+async def test_messages_of_many_bytes_are_taken_in_a_few_at_a_time() -> None:
+    desk = Desk()
+    desk.engine = desk.make(held_bytes=250)
+    for offset in range(3):
+        await desk.engine.put(desk.event(offset, value=b"x" * 100))
+    more = asyncio.create_task(desk.engine.put(desk.event(3, value=b"x" * 100)))
+    await settle()
+    assert not more.done()
+    desk.open(0)
+    await until(more.done)
+    await desk.engine.abandon()
+    assert desk.engine._held_bytes == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,7 +19,15 @@ from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeTables, a_change, a_message, a_ticket, settle
+from tests.agents_fixtures import (
+    FakeProducer,
+    FakeTables,
+    a_change,
+    a_message,
+    a_part_store,
+    a_ticket,
+    settle,
+)
 
 PUBLIC = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7, plain_body="It burns.")
 INTERNAL = Comment(id=2, public=False, created_at="2024-01-01T01:00:00Z", author_id=8, plain_body="Call 112.")
@@ -31,11 +40,11 @@ class FakeZendesk:
         self.asked: list[Any] = []
         self.target = 0
 
-    async def comments(self, ticket_id: int, lane: str) -> Comments:
+    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
         self.asked.append(("comments", ticket_id, lane))
         if self.error:
             raise self.error
-        return self.found
+        yield self.found
 
     def known_target(self, ticket: Ticket) -> int:
         return 0
@@ -66,12 +75,14 @@ class FakeBacklog:
 class Desk:
     def __init__(self, *, connected: bool = True) -> None:
         self.tables = FakeTables()
+        self.producer = FakeProducer()
         self.zendesk = FakeZendesk()
         self.backlog = FakeBacklog()
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,  # type: ignore[arg-type]
             self.backlog,  # type: ignore[arg-type]
+            a_part_store(self.tables, self.producer),
         )
 
     async def handle(self, message: Incoming) -> Done:

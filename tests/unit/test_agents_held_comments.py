@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from schemas.topics import BACKFILL
 from schemas.zendesk import Comment, Ticket
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, settle
+from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, a_part_store, settle
 
 KEY = b"acme:1"
 
@@ -37,12 +38,13 @@ class Desk:
     def __init__(self) -> None:
         self.tables = FakeTables()
         self.asked: list[int] = []
-        self.stage = Enrich(self.tables, self, Backlog(FakeProducer(), 10, 10))  # type: ignore[arg-type]
+        backlog = Backlog(FakeProducer(), 10, 10)
+        self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
         self.offset = 0
 
-    async def comments(self, ticket_id: int, lane: str) -> Comments:
+    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
         self.asked.append(ticket_id)
-        return Comments([comment(0, "asked for")], [], 1)
+        yield Comments([comment(0, "asked for")], [], 1)
 
     def known_target(self, _: Ticket) -> int:
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -23,7 +23,15 @@ from schemas.zendesk import Comment, Ticket
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, a_ticket, settle
+from tests.agents_fixtures import (
+    FakeProducer,
+    FakeTables,
+    a_change,
+    a_message,
+    a_part_store,
+    a_ticket,
+    settle,
+)
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -61,13 +69,13 @@ class FakeZendesk:
         self.known = self.target
         return self.target, 1
 
-    async def comments(self, ticket_id: int, lane: str) -> Comments:
+    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
         self.comment_calls += 1
         found = list(self.comments_are)
         await self.gate.wait()
         if self.error:
             raise self.error
-        return Comments(found, [], 1)
+        yield Comments(found, [], 1)
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
         return Names(users={7: "Ann"}), 0
@@ -82,6 +90,7 @@ class Desk:
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,
             Backlog(FakeProducer(), 10, 10),
+            a_part_store(self.tables),
         )
         self.stage.watch(self.arrived)
 

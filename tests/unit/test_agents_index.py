@@ -18,7 +18,7 @@ from schemas.state import IndexedTicket
 from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.sinks.base import SinkItem, SinkResult
-from tests.agents_fixtures import FACTS, FakeTables, a_message, an_embedded
+from tests.agents_fixtures import FACTS, FakeTables, a_message, a_part_store, an_embedded
 
 
 class FakeWriter:
@@ -39,7 +39,12 @@ class Desk:
     def __init__(self, *empty_accounts: str) -> None:
         self.tables = FakeTables()
         self.writer = FakeWriter()
-        self.stage = Index(self.tables, self.writer, frozenset(empty_accounts))  # type: ignore[arg-type]
+        self.stage = Index(
+            self.tables,  # type: ignore[arg-type]
+            self.writer,
+            a_part_store(self.tables),
+            frozenset(empty_accounts),
+        )
 
     async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Done:
         message = a_message(ticket, offset, **more)
@@ -272,7 +277,7 @@ async def test_of_two_changes_in_one_second_the_later_one_stays() -> None:
 
 async def test_the_first_messages_of_a_partition_taken_over_may_have_been_begun() -> None:
     desk = Desk()
-    stage = Index(desk.tables, desk.writer, begun_span=2)  # type: ignore[arg-type]
+    stage = Index(desk.tables, desk.writer, a_part_store(desk.tables), begun_span=2)  # type: ignore[arg-type]
 
     async def handled(offset: int) -> bool:
         await stage.handle(a_message(an_embedded(version=1_000 + offset), offset))

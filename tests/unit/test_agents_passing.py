@@ -23,6 +23,7 @@ from tests.agents_fixtures import (
     FakeTables,
     a_change,
     a_message,
+    a_part_store,
     an_embedded,
     an_enriched,
 )
@@ -48,7 +49,7 @@ class Desk:
     def __init__(self) -> None:
         self.tables = FakeTables()
         self.backlog = Backlog()
-        self.stage = Enrich(self.tables, None, self.backlog)  # type: ignore[arg-type]
+        self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables))  # type: ignore[arg-type]
 
     async def seen(self, version: int, origin: Origin) -> None:
         await self.tables["seen"].put(0, [(KEY, SeenTicket(version, "d", origin))])
@@ -166,9 +167,13 @@ class Batcher:
     async def embed(self, texts: Any, *, lane: str) -> Embedded:
         raise AssertionError("there is nothing to embed")
 
+    def flush(self) -> None: ...
+
 
 async def test_embed_sends_the_header_on_and_counts_for_the_replay() -> None:
-    stage = Embed(FakeTables(), Batcher(), None, collection="Tickets_test_4_c1", dimensions=4)  # type: ignore[arg-type]
+    tables = FakeTables()
+    store = a_part_store(tables)
+    stage = Embed(tables, Batcher(), None, store=store, collection="Tickets_test_4_c1", dimensions=4)  # type: ignore[arg-type]
     done = await stage.handle(passing(an_enriched(5, import_id="i1", removed=True))._replace(topic=ENRICHED))
     assert done.import_id == "r1"
     assert replay_of(done.records[0].headers) == "r1"
@@ -185,7 +190,7 @@ class Writer:
 
 async def test_index_writes_a_replayed_ticket_it_knows_and_looks_for_left_overs() -> None:
     tables, writer = FakeTables(), Writer()
-    stage = Index(tables, writer, frozenset({"acme"}))  # type: ignore[arg-type]
+    stage = Index(tables, writer, a_part_store(tables), frozenset({"acme"}))  # type: ignore[arg-type]
     plain = a_message(an_embedded(5, ["Hello"], import_id="i1"))
     first = await stage.handle(plain)
     await tables["indexed"].put(0, [(first.marks[0].key, first.marks[0].entry)])

@@ -58,6 +58,7 @@ class Desk:
         for name in ("enrich_live", "enrich_backfill", "embed", "index", "imports"):
             setattr(made, name, Part(name, self.log))
         made._measuring = Part("measuring", [])
+        made._parts = Part("parts", [])
         made._zendesk = Part("zendesk", self.log)
         made._tables = None
         made._tasks = []

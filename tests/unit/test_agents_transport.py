@@ -396,6 +396,16 @@ async def test_messages_are_handed_on_in_order_and_without_a_wait(desk: Desk) ->
     assert SOURCE in desk.monitor.stream_inbound_time
 
 
+async def test_the_parts_of_large_tickets_are_handed_on_without_their_bytes(desk: Desk) -> None:
+    desk.arrive(*range(3))
+    for record in desk.fetched[SOURCE]:
+        record.headers = (("schema", b"embedded-part/1"),)
+    await desk.consumer._hand_on()
+    desk.queue.get_nowait()
+    event = desk.queue.get_nowait()
+    assert (event.key, event.value, event.message.value) == (b"key", None, None)
+
+
 async def test_a_buffer_that_fills_stops_its_own_partitions_and_lets_them_go_on(desk: Desk) -> None:
     log: list[str] = []
     desk.consumer.on_buffer_full = lambda tp: log.append(f"full {tp!r}")

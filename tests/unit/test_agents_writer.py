@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -145,3 +146,9 @@ async def test_an_odd_ticket_fails_alone(desk: Desk) -> None:
         "SinkResult",
     ]
     assert sink.batches[0] == [1, 2, 3, 4, 5]
+
+
+async def test_tickets_with_thousands_of_tags_are_written_a_few_at_a_time(desk: Desk) -> None:
+    facts = msgspec.structs.replace(FACTS, tags=[f"tag-{number}" for number in range(20_000)])
+    await desk.write(*(msgspec.structs.replace(item(number, 10), facts=facts) for number in range(3)))
+    assert desk.sinks["A", 4].batches == [[0], [1], [2]]

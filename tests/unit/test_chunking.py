@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from schemas.ids import Visibility, content_hash
 from schemas.messages import Passage
-from streams.transforms.chunking import MAX_BYTES, MIN_BYTES, MODEL_TOKENS, Chunk, chunk_ticket, own_text
+from streams.transforms.chunking import (
+    MAX_BYTES,
+    MIN_BYTES,
+    MODEL_TOKENS,
+    Chunk,
+    Chunker,
+    chunk_ticket,
+    in_order,
+    own_text,
+)
 
 VISIBILITIES: tuple[Visibility, ...] = ("public", "internal")
 WORDS = st.text(alphabet="abcdeäöü漢字🙂.", min_size=1, max_size=12)
@@ -173,3 +182,32 @@ def test_a_chunk_without_its_subject_is_what_it_would_be_without_one(
             assert own_text(subject, chunk.text) == bare[chunk.visibility, chunk.chunk_index]
     elif not bare:
         assert [own_text(subject, chunk.text) for chunk in chunks] == [""]
+
+
+@given(st.lists(st.tuples(st.text(max_size=900), st.booleans()), max_size=12), st.data())
+@settings(max_examples=60, deadline=None)
+def test_however_passages_are_shared_out_the_chunks_are_the_same(
+    said: list[tuple[str, bool]], data: st.DataObject
+) -> None:
+    passages = [
+        Passage(
+            comment_id=number,
+            visibility="public" if public else "internal",
+            author="Ann",
+            created_at="",
+            text=text * 3,
+        )
+        for number, (text, public) in enumerate(said)
+    ]
+    whole = chunk_ticket("Subject", passages)
+    chunks: list[Chunk] = []
+    chunker = Chunker("Subject")
+    left = passages
+    while left:
+        count = data.draw(st.integers(1, len(left)))
+        chunks += chunker.add(left[:count])
+        left = left[count:]
+        # A worker that goes on knows the counts and what was begun, and no more.
+        chunker = Chunker("Subject", counts=chunker.counts, begun=chunker.begun)
+    chunks += chunker.end(public=any(public for _, public in said))
+    assert in_order(chunks) == whole

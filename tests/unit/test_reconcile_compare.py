@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ids import Visibility, content_hash
+from schemas.parts import ManyChunks, added
 from tests.agents_fixtures import QUICK
 from ticketstream.reconcile.compare import SURPLUS, Findings, Kind, compare
 from ticketstream.reconcile.states import (
@@ -211,3 +212,18 @@ def test_as_a_plain_comparison_would(
         elif ticket_id not in held and ticket_id not in textless:
             expected[ticket_id] = Kind.MISSING
     assert sides.kinds() == expected
+
+
+def test_of_a_large_ticket_the_sum_over_its_chunks_tells() -> None:
+    def sides(*held: int) -> Sides:
+        content = 0
+        for number in range(3):
+            content = added(content, "public", number, content_hash(f"1 public {number}"))
+        entry = {"public": [], "internal": [], "many": ManyChunks(3, 0, f"{content:016x}")}
+        made = Sides().in_account(1)
+        made.ledger.add(1, CHANGED + 5, **entry)  # type: ignore[arg-type]
+        return made.holds(1, *held)
+
+    assert sides(0, 1, 2).kinds() == {}
+    assert sides(0, 1).kinds() != {}
+    assert sides(0, 1).holds(1, 2, text="another text").kinds() != {}

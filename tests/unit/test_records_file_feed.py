@@ -12,11 +12,12 @@ import pytest
 from agents.partitions import partition_of
 from agents.producer import Record
 from agents.topics import MAX_MESSAGE_BYTES
-from schemas.codec import decode
+from schemas.codec import decode, decode_value, is_part
 from schemas.errors import UserError
-from schemas.ids import ticket_key
+from schemas.ids import digest, ticket_key
 from schemas.imports import ImportCommand, ImportRecord, ImportSpec
-from schemas.messages import DeadLetter, TicketChange
+from schemas.messages import CommentsPart, DeadLetter, TicketChange
+from schemas.parts import PART_BYTES
 from schemas.topics import BACKFILL, DEAD_LETTERS, IMPORT_COMMANDS
 from ticketstream.records.file_feed import BATCH_ROWS, FileFeed
 
@@ -31,10 +32,11 @@ class Kafka:
         self.calls: list[list[Record]] = []
         self._fails_at = fails_at
 
-    async def __call__(self, records: Sequence[Record]) -> None:
+    async def __call__(self, records: Sequence[Record]) -> dict[tuple[str, int], int]:
         if self._fails_at is not None and len(self.calls) >= self._fails_at:
             raise ConnectionError("gone")
         self.calls.append(list(records))
+        return {(each.topic, each.partition): len(self.of(each.topic)) - 1 for each in records}
 
     def of(self, topic: str) -> list[Record]:
         return [record for call in self.calls for record in call if record.topic == topic]
@@ -184,3 +186,43 @@ async def test_a_user_amid_tickets_is_one_dead_letter(tmp_path: Path) -> None:
     (sent,) = kafka.of(DEAD_LETTERS)
     letter = decode(DeadLetter, sent.value, sent.headers)
     assert (letter.line, letter.message) == (2, "not a ticket of Zendesk, but one of the users")
+
+
+async def test_comments_too_large_to_travel_with_their_ticket_go_ahead_of_it(tmp_path: Path) -> None:
+    comments = [
+        {
+            "id": number,
+            "public": number % 2 == 0,
+            "created_at": TIME,
+            "plain_body": f"{number} " + "x" * 9_000,
+        }
+        for number in range(600)
+    ]
+    record = written(tmp_path / "e.ndjson", [line(1), line(2, comments=comments), line(3)])
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.of(DEAD_LETTERS) == []
+    sent = kafka.of(BACKFILL)
+    parts = [each for each in sent if is_part(each.headers)]
+    changes = [decode(TicketChange, each.value, each.headers) for each in sent if not is_part(each.headers)]
+    assert [change.ticket_id for change in changes] == [1, 2, 3]
+    large = changes[1]
+    assert large.comments is None
+    assert large.parts is not None
+    assert [ref.digest for ref in large.parts.refs] == [digest(each.value or b"") for each in parts]
+    assert [ref.offset for ref in large.parts.refs] == [sent.index(each) for each in parts]
+    assert {each.partition for each in parts} == {large.parts.partition} == {sent[-2].partition}
+    assert max(len(each.value or b"") for each in parts) <= PART_BYTES + 1_000
+    said = [one for each in parts for one in decode_value(CommentsPart, each.value).comments]
+    assert [one.id for one in said] == list(range(600))
+    assert [command.fetched for command in kafka.feeds()][-1] == 3
+
+
+async def test_a_comment_that_no_message_holds_is_named(tmp_path: Path) -> None:
+    comment = {"id": 77, "public": True, "created_at": TIME, "plain_body": "x" * (MAX_MESSAGE_BYTES + 10)}
+    record = written(tmp_path / "e.ndjson", [line(1, comments=[comment]), line(2)])
+    kafka = Kafka()
+    await FileFeed(record, kafka, partitions=PARTITIONS).run()
+    assert kafka.tickets() == [2]
+    (sent,) = kafka.of(DEAD_LETTERS)
+    assert "comment 77 of ticket 1 is 8,3" in decode(DeadLetter, sent.value, sent.headers).message

@@ -41,7 +41,7 @@ class Desk:
         return unkey(places[-1])[1]
 
     def comments(self, ticket_id: int) -> list[dict[str, Any]]:
-        return self.account.whole(ticket_id)[1]
+        return list(self.account.whole(ticket_id)[1])
 
 
 @pytest.fixture
@@ -262,3 +262,22 @@ def test_a_clock_that_steps_back_moves_no_change_back(desk: Desk) -> None:
     desk.second -= 5_000
     desk.changes.update(desk.open[1], {"subject": "b"})
     assert desk.account.generated_timestamp(desk.open[1]) >= desk.account.generated_timestamp(desk.open[0])
+
+
+def test_a_thread_of_thousands_is_made_as_it_is_read(desk: Desk) -> None:
+    ticket = desk.open[0]
+    own = list(desk.comments(ticket))
+    desk.changes.lengthen(ticket, 5_000, 900)
+    thread = desk.account.whole(ticket)[1]
+    assert (len(thread), list(thread[: len(own)])) == (5_000, own)
+    shown = thread[4_900:5_000]
+    assert [comment["id"] for comment in shown] == [shown[0]["id"] + number for number in range(100)]
+    assert {len(comment["body"]) for comment in shown} == {900}
+    assert len({comment["body"] for comment in shown}) == 100
+    assert {comment["public"] for comment in shown} == {True, False}
+    assert shown == thread[-100:]
+    assert desk.last_exported() == ticket
+    desk.changes.update(ticket, {"comment": "One more"})
+    assert len(desk.account.whole(ticket)[1]) == 5_001
+    desk.changes.lengthen(ticket, 3, 1)
+    assert len(desk.account.whole(ticket)[1]) == 3

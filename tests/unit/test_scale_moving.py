@@ -11,6 +11,7 @@ from agents.partitions import partition_of
 from agents.spans import Span
 from agents.topics import topic_configs
 from schemas.moves import MOVED_HEADER, is_moved, moved_headers, scale_marker, scale_under_way
+from schemas.state import part_key, part_message_key, set_key
 from schemas.topics import COMPACTED, EMBEDDED, ENRICHED, PIPELINE, RECONCILE_REPORTS
 from tests.scale_fixtures import HEADERS, Topics
 from ticketstream.scale.homes import ADAPTED, COPIED, IN_PLACE, MOVED, Change
@@ -35,6 +36,13 @@ def test_a_key_moves_only_if_its_partition_changes() -> None:
         assert CHANGE.target(key, (before + 1) % 4) is None
     assert CHANGE.target(None, 0) is None
     assert sum(CHANGE.target(key, partition_of(key, 4)) is not None for key in KEYS) > 50
+
+
+def test_what_belongs_to_a_large_ticket_moves_with_it() -> None:
+    for key in KEYS:
+        before = partition_of(key, 4)
+        for own in (part_message_key(key, "s", 12), set_key(key, ENRICHED, "s"), part_key(key, 3)):
+            assert CHANGE.target(own, before) == CHANGE.target(key, before)
 
 
 def test_the_marker_tells_from_where_to_where() -> None:

@@ -17,8 +17,11 @@ from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.messages import (
     CommentEvents,
     CommentsOver,
+    CommentsPart,
     DeadLetter,
     DeadLetterVerdict,
+    EmbeddedPart,
+    EnrichedPart,
     Origin,
     Passage,
     Receipt,
@@ -30,6 +33,7 @@ from schemas.messages import (
     Trouble,
     WorkerState,
 )
+from schemas.parts import ManyChunks, PartRef, Parts
 from schemas.zendesk import Attachment, Comment, User
 from tests.agents_fixtures import QUICK, a_change, a_ticket, an_embedded, an_enriched
 
@@ -58,7 +62,17 @@ def test_a_change_comes_back_as_it_was(
     assert round_trip(change) == change
 
 
+PARTS = Parts("0123456789abcdef", 3, [PartRef(7, "beef"), PartRef(9, "cafe")])
+IN_PIECES = [
+    a_change(parts=PARTS),
+    an_enriched(parts=PARTS),
+    an_embedded(parts=PARTS, many=ManyChunks(300, 20, "00ff")),
+]
 EVERY = [
+    *IN_PIECES,
+    CommentsPart(account="acme", ticket_id=1, comments=[Comment(id=1, public=False)]),
+    EnrichedPart(account="acme", ticket_id=1, passages=[]),
+    EmbeddedPart(account="acme", ticket_id=1, chunks=an_embedded(public=["a"]).chunks),
     a_change(comments=[Comment(id=1, public=False, attachments=[Attachment(id=2, file_name="ü.png")])]),
     a_change(users=[User(id=1, name="名前")], organization="Ünï", source="file"),
     an_enriched(
@@ -124,6 +138,14 @@ EVERY = [
 def test_every_kind_of_message_comes_back_as_it_was(message: Any) -> None:
     assert round_trip(message) == message
     json.loads(encode(message))  # values are JSON for any reader
+
+
+@pytest.mark.parametrize("message", IN_PIECES, ids=lambda message: type(message).__name__)
+def test_an_earlier_release_does_not_take_a_ticket_in_parts_for_an_empty_one(
+    message: Any,
+) -> None:
+    whole = msgspec.structs.replace(message, parts=None)
+    assert headers_of(message) != headers_of(whole) == [schema_header(type(message))]
 
 
 def test_every_kind_was_tried_and_has_a_name_of_its_own() -> None:

@@ -11,14 +11,16 @@ import grpc  # type: ignore[import-untyped]
 import msgspec
 import numpy as np
 import pytest
-from weaviate.proto.v1 import batch_delete_pb2, batch_pb2, search_get_pb2
+from weaviate.proto.v1 import aggregate_pb2, batch_delete_pb2, batch_pb2, search_get_pb2
 
 from schemas.errors import RefusedError, UnavailableError
 from schemas.ids import chunk_id
 from schemas.messages import TicketFacts
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 from streams.sinks.weaviate.client import WeaviateConnection
+from streams.sinks.weaviate.large import results_of
 from streams.sinks.weaviate.observe import Unobserved
+from streams.sinks.weaviate.reading import object_id
 from streams.sinks.weaviate.sink import WeaviateSink
 
 FACTS = TicketFacts(
@@ -39,6 +41,8 @@ class FakeWeaviate:
         self.running: set[str] = set()
         self.held: list[UUID] = []
         self.unindexed: set[UUID] = set()
+        self.listed = False
+        """Whether what is deleted is what is held, and nothing else."""
         self.vectors: list[list[bytes]] = []
         self.fail: dict[str, Exception] = {}
 
@@ -65,14 +69,25 @@ class FakeWeaviate:
 
     def Search(self, request: Any) -> Any:  # noqa: N802
         reply = search_get_pb2.SearchReply()
+        wanted = set(request.filters.value_text_array.values)
         for identity in self.held:
+            if wanted and str(identity) not in wanted:
+                continue
             result = reply.results.add()
             result.metadata.id_as_bytes = identity.bytes.lstrip(b"\0")
             result.properties.non_ref_props.fields["ticket_id"].int_value = 1
         return reply
 
+    def Aggregate(self, request: Any) -> Any:  # noqa: N802
+        reply = aggregate_pb2.AggregateReply()
+        reply.single_result.objects_count = len(self.held)
+        return reply
+
     def BatchDelete(self, request: Any) -> Any:  # noqa: N802
         ids = request.filters.value_text_array.values
+        if self.listed:
+            ids = [each for each in ids if UUID(each) in self.held]
+            self.held = [each for each in self.held if str(each) not in ids]
         gone = [
             batch_delete_pb2.BatchDeleteObject(uuid=UUID(each).bytes.lstrip(b"\0"), successful=True)
             for each in ids
@@ -229,3 +244,37 @@ async def test_deletions_that_were_cut_short_are_remembered() -> None:
     before = len(fake.calls)
     await sink.write([item(1, "a")])
     assert sorted(fake.calls[before:]) == [("BatchObjects", 1), ("Search", 0)]
+
+
+async def test_beyond_the_chunks_of_a_large_ticket_all_goes_by_its_ids() -> None:
+    fake = FakeWeaviate()
+    fake.listed = True
+    kept = [chunk_id(ACCOUNT, 1, "public", index) for index in range(300)]
+    beyond = [chunk_id(ACCOUNT, 1, "internal", index) for index in (0, 5, 2_500)]
+    fake.held = [*kept, *beyond]
+    last = msgspec.structs.replace(item(1), counts={"public": 300, "internal": 0})
+    assert await sink_of(fake).write([last]) == [SinkResult(objects_deleted=3)]
+    assert fake.held == kept
+    assert [method for method, _ in fake.calls] == ["Aggregate", "BatchDelete"] * 3 + ["Aggregate"]
+    # What is known to have been there is not looked for.
+    fake.calls.clear()
+    known = msgspec.structs.replace(last, stale_ids=[kept[-1]], counts={"public": 299, "internal": 0})
+    assert (await sink_of(fake).write([known]))[0].objects_deleted == 1
+    assert [method for method, _ in fake.calls] == ["BatchDelete"]
+
+
+async def test_the_chunks_of_a_large_ticket_are_all_listed() -> None:
+    fake = FakeWeaviate()
+    fake.held = [chunk_id(ACCOUNT, 1, "public", index) for index in range(2_400)]
+    fake.held += [chunk_id(ACCOUNT, 1, "internal", index) for index in range(50)]
+
+    async def call(method: str, request: Any) -> Any:
+        return await fake.call(method, request)
+
+    found = [
+        object_id(result)
+        async for some in results_of(call, "Tickets", ACCOUNT, ACCOUNT, 1, ["visibility"])
+        for result in some
+    ]
+    assert sorted(found) == sorted(fake.held)
+    assert [method for method, _ in fake.calls] == ["Aggregate", "Search", "Search", "Search"]

@@ -149,14 +149,17 @@ class Thread:
     def __init__(self, comments: int) -> None:
         self.comments = [{"id": n, "public": True, "author_id": n % 3 + 1} for n in range(comments)]
         self.calls = 0
+        self.sizes: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/api/v2/tickets/33/comments.json"
         query = parse_qs(request.url.query.decode())
-        assert query["page[size]"] == ["100"] and query["include"] == ["users"]
+        size = int(query["page[size]"][0])
+        assert size <= 100 and query["include"] == ["users"]
         self.calls += 1
+        self.sizes.append(size)
         start = int(query.get("page[after]", ["0=="])[0].rstrip("="))
-        stop = start + 100
+        stop = start + size
         meta = {"has_more": stop < len(self.comments), "after_cursor": f"{stop}=="}
         users = [{"id": n + 1, "name": f"user {n}"} for n in range(3)]
         body = {"comments": self.comments[start:stop], "users": users, "meta": meta}
@@ -170,6 +173,20 @@ async def test_every_page_of_comments_is_read(comments: int, calls: int) -> None
     assert [one.id for one in found.comments] == list(range(comments))
     assert {user.name for user in found.users} == {"user 0", "user 1", "user 2"}
     assert found.calls == thread.calls == calls
+
+
+async def test_pages_of_comments_over_the_size_limit_are_asked_for_in_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 2_500)
+    thread = Thread(120)
+    found = await fetch_comments(client_of(thread), 33, "backfill")
+    assert [one.id for one in found.comments] == list(range(120))
+    assert thread.sizes[:3] == [100, 50, 50]
+    assert found.calls == thread.calls
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 10)
+    with pytest.raises(AnswerTooLargeError):
+        await fetch_comments(client_of(thread), 33, "backfill")
 
 
 async def test_a_ticket_that_is_gone_is_a_404() -> None:

@@ -61,6 +61,7 @@ class LedgerReader:
             entry.version,
             entry.public,
             entry.internal,
+            many=entry.many,
             removed=entry.removed,
             here=entry.collection == self._collection,
         )

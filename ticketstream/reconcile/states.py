@@ -13,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.ids import Visibility
+from schemas.parts import ManyChunks, added, content_of, place_of
 
 Ints = npt.NDArray[np.integer[Any]]
 """Whole numbers, of the smallest type that holds them."""
 Flags = npt.NDArray[np.bool_]
 
 _OTHER_STATUS: Final = 65_535
-_LARGEST_INDEX: Final = 2**31 - 1
-_MASK: Final = 2**64 - 1
-_SPREAD: Final = 0x9E3779B97F4A7C15
 
 
 class Presence(IntEnum):
@@ -190,24 +188,25 @@ class LedgerStates:
         public: list[str],
         internal: list[str],
         *,
+        many: ManyChunks | None = None,
         removed: bool = False,
         here: bool = True,
         gone: bool = False,
     ) -> None:
-        """Add an entry with the content hashes of its chunks; the last of a ticket counts.
+        """Add an entry with the content hashes of its chunks, or what is known of ``many``; the last counts.
 
         ``gone`` is an entry that was taken out of the table.
         """
-        content = 0
-        for visibility, hashes in (("public", public), ("internal", internal)):
-            for index, content_hash in enumerate(hashes):
-                place = place_of("public" if visibility == "public" else "internal", index)
-                content += content_of(place, content_hash)
+        content = 0 if many is None else int(many.content, 16)
+        for index, content_hash in enumerate(public):
+            content = added(content, "public", index, content_hash)
+        for index, content_hash in enumerate(internal):
+            content = added(content, "internal", index, content_hash)
         self._ids.append(ticket_id)
         self._version.append(version)
-        self._content.append(content & _MASK)
-        self._public.append(len(public))
-        self._internal.append(len(internal))
+        self._content.append(content)
+        self._public.append(len(public) if many is None else many.public)
+        self._internal.append(len(internal) if many is None else many.internal)
         self._flags.append(removed | here << 1 | gone << 2)
 
     def newest(self) -> LedgerTable:
@@ -222,21 +221,6 @@ class LedgerStates:
         )
         flags = flags[order]
         return LedgerTable(ids[order], version, public, internal, content, flags & 1 == 1, flags & 2 == 2)
-
-
-def place_of(visibility: Visibility, chunk_index: int) -> int:
-    """Return a number for the place of a chunk in its ticket: even for public ones, odd for internal ones."""
-    index = chunk_index if 0 <= chunk_index < _LARGEST_INDEX else _LARGEST_INDEX
-    return index << 1 | (visibility != "public")
-
-
-def content_of(place: int, content_hash: str) -> int:
-    """Return 64 bits that change when the content of a place does; what is no hash is 0."""
-    try:
-        content = int(content_hash[:16], 16)
-    except ValueError:
-        content = 0
-    return (content ^ (place + 1) * _SPREAD) & _MASK
 
 
 def _copy(values: array[Any]) -> Ints:

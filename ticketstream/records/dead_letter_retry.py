@@ -65,7 +65,8 @@ def _read_again(known: KnownLetter, letter: DeadLetter, partitions: int) -> Reco
     value = encode(change)
     if len(value) > MAX_MESSAGE_BYTES:
         raise PermanentError(
-            f"ticket {change.ticket_id} is {len(value):,} bytes; at most {MAX_MESSAGE_BYTES:,} are sent"
+            f"ticket {change.ticket_id} is {len(value):,} bytes, and at most {MAX_MESSAGE_BYTES:,} are sent "
+            "at once: import its file again, which sends it in parts"
         )
     headers = with_retry(headers_of(change), letter.id, letter.import_id)
     return Record(BACKFILL, partition_of(key, partitions), key, value, headers)

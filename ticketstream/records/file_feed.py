@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from agents.dead_letters import line_dead_letter
 from agents.partitions import partition_of
 from agents.producer import Record
-from agents.topics import MAX_MESSAGE_BYTES
 from schemas.codec import encode, headers_of
 from schemas.errors import DecodeError, RefusedError, UserError
 from schemas.ids import ticket_key
@@ -20,14 +19,12 @@ from schemas.topics import BACKFILL
 from streams.sources.export_file import BadLine, FileTicket, read_export_file
 from streams.sources.files.reading import KEPT_OF_A_TOO_LONG_ROW
 from ticketstream.records.commands import command_record
+from ticketstream.records.large_changes import LARGE_BYTES, LargeChange, Send, in_parts, send_parts
 
 BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _LETTER_BYTES: Final = 10 * 1024 * 1024
 """The longest original that fits into a dead letter, as base64 below the topic's 15 MiB."""
-
-Send = Callable[[Sequence[Record]], Awaitable[object]]
-"""Sends records and returns when Kafka has acknowledged all; it does its own retries."""
 
 
 class FileFeed:
@@ -59,10 +56,10 @@ class FileFeed:
         )
         seen = self.after_line == 0
 
-        def next_batch() -> tuple[list[Record], int, int, int, bool]:
+        def next_batch() -> tuple[list[Record | LargeChange], int, int, int, bool]:
             """Read in a thread: records, last row, tickets, bad rows, and whether the file has ended."""
             nonlocal seen
-            records: list[Record] = []
+            records: list[Record | LargeChange] = []
             line, tickets, bad, held = self.after_line, 0, 0, 0
             for item in items:
                 if item.line <= self.after_line:
@@ -75,7 +72,7 @@ class FileFeed:
                 tickets += is_ticket
                 bad += not is_ticket
                 records.append(record)
-                held += len(record.value or b"")
+                held += LARGE_BYTES if isinstance(record, LargeChange) else len(record.value or b"")
                 if len(records) >= BATCH_ROWS or held >= _BATCH_BYTES:
                     return records, line, tickets, bad, False
             if not seen:
@@ -89,12 +86,20 @@ class FileFeed:
         while not self.ended:
             records, line, tickets, bad, ended = await asyncio.to_thread(next_batch)
             if records:
-                await self._send(records)
+                await self._send_all(records)
             self.after_line = line
             self.fetched += tickets
             self.unreadable += bad
             await self._send([self._progress(ended)])
             self.ended = ended
+
+    async def _send_all(self, records: Sequence[Record | LargeChange]) -> None:
+        together: list[Record] = []
+        for record in records:
+            if isinstance(record, LargeChange):
+                record = await send_parts(record, self._send, self._partitions)
+            together.append(record)
+        await self._send(together)
 
     def _progress(self, ended: bool) -> Record:
         command = ImportCommand(
@@ -109,17 +114,17 @@ class FileFeed:
         )
         return command_record(command, self._partitions)
 
-    def _record_of(self, item: FileTicket | BadLine) -> tuple[Record, bool]:
+    def _record_of(self, item: FileTicket | BadLine) -> tuple[Record | LargeChange, bool]:
         """Return the record of a row, and whether it is a ticket."""
         if isinstance(item, BadLine):
             return self._letter(item.line, item.raw, item.message, DecodeError), False
         change = item.change
         value = encode(change)
-        if len(value) > MAX_MESSAGE_BYTES:
-            message = (
-                f"ticket {change.ticket_id} is {len(value):,} bytes; at most {MAX_MESSAGE_BYTES:,} are sent"
-            )
-            return self._letter(item.line, value, message, RefusedError), False
+        if len(value) > LARGE_BYTES:
+            try:
+                return in_parts(change), True
+            except RefusedError as error:
+                return self._letter(item.line, value, str(error), RefusedError), False
         key = ticket_key(change.account, change.ticket_id)
         return Record(BACKFILL, partition_of(key, self._partitions), key, value, headers_of(change)), True
 

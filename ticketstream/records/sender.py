@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -39,9 +39,12 @@ class Sender:
     ) -> None:
         await self._producer.stop()
 
-    async def send(self, records: Sequence[Record]) -> None:
-        """Return when Kafka has acknowledged all; raises UnavailableError when the policy gives up."""
-        await retrying(lambda: self._producer.send(records), self._policy, on_retry=self._waits)
+    async def send(self, records: Sequence[Record]) -> Mapping[tuple[str, int], int]:
+        """Return, when Kafka has acknowledged all, the last offset written for each topic and partition.
+
+        Raises UnavailableError when the policy gives up.
+        """
+        return await retrying(lambda: self._producer.send(records), self._policy, on_retry=self._waits)
 
     async def command(self, command: ImportCommand) -> None:
         """Send one command; raises UnavailableError when Kafka does not take it."""

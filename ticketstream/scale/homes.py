@@ -16,6 +16,7 @@ MOVED: Final = (
     changelog_topic("seen"),
     changelog_topic("indexed"),
     changelog_topic("comments"),
+    changelog_topic("parts"),
     changelog_topic("cursors"),
     ENRICHED,
     EMBEDDED,

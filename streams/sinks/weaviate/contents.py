@@ -14,6 +14,7 @@ from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import WeaviateConnection
 from streams.sinks.weaviate.collection import tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant
+from streams.sinks.weaviate.large import results_of
 from streams.sinks.weaviate.reading import (
     PLACE_PROPERTIES,
     PROPERTIES,
@@ -86,12 +87,13 @@ class Contents:
                 yield stored_place(result)
 
     async def places_of(self, account: str, ticket_ids: Sequence[int]) -> AsyncIterator[StoredPlace]:
-        """Yield where the chunks of some tickets stand; at most 5,000 chunks of a ticket."""
+        """Yield where the chunks of some tickets stand."""
         for part in slices(ticket_ids, _TICKETS_A_CALL):
-            async for place in self._places_of(tenant_of(account), part):
+            async for place in self._places_of(account, part):
                 yield place
 
-    async def _places_of(self, tenant: str, ticket_ids: Sequence[int]) -> AsyncIterator[StoredPlace]:
+    async def _places_of(self, account: str, ticket_ids: Sequence[int]) -> AsyncIterator[StoredPlace]:
+        tenant = tenant_of(account)
         request = requests.select(
             self._collection,
             tenant,
@@ -103,8 +105,14 @@ class Contents:
         results = list(reply.results) if reply is not None else []
         if len(results) == _LISTED and len(ticket_ids) > 1:
             for ticket in ticket_ids:
-                async for place in self._places_of(tenant, [ticket]):
+                async for place in self._places_of(account, [ticket]):
                     yield place
+            return
+        if len(results) == _LISTED:
+            large = results_of(self._call, self._collection, tenant, account, ticket_ids[0], PLACE_PROPERTIES)
+            async for some in large:
+                for result in some:
+                    yield stored_place(result)
             return
         for result in results:
             yield stored_place(result)

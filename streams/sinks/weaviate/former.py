@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.sinks.weaviate.collection import ensure_alias, tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant, translated
+from streams.sinks.weaviate.large import results_of
 from streams.sinks.weaviate.ownership import own_target
 from streams.sinks.weaviate.reading import object_id
 
@@ -35,47 +37,48 @@ class FormerCollection:
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
-    async def clean(self, collection: str, item: SinkItem) -> int:
+    async def is_another(self, collection: str) -> bool:
+        """Say whether readers read another collection than this; raises as ``clean`` does."""
+        target = await self._read_by_readers(collection)
+        return target is not None and target != collection
+
+    async def clean(self, collection: str, item: SinkItem, kept: set[tuple[Visibility, str]]) -> int:
         """Delete the chunks whose text the ticket no longer has, all of them for a removed one.
 
         ``collection`` is the one the ticket is written to: where readers read it too, nothing happens.
-        Returns the number of deleted objects. Raises UnavailableError, CredentialsError, and UserError when
-        something that is not ours is in the place of ``Tickets``.
+        ``kept`` are visibility and content hash of the ticket's chunks. Returns the number of deleted
+        objects. Raises UnavailableError, CredentialsError, and UserError when something that is not ours is
+        in the place of ``Tickets``.
         """
         target = await self._read_by_readers(collection)
         if target is None or target == collection:
             return 0
-        kept = set() if item.removed else {(each.visibility, each.content_hash) for each in item.upserts}
         tenant, total = tenant_of(item.account), 0
-        while True:
-            found, listed = await self._gone(target, tenant, item.ticket_id, kept)
+        async for results in self._held(target, tenant, item):
+            found = _gone(results, set() if item.removed else kept)
             if found:
                 deletion = requests.delete(target, tenant, requests.with_ids(found))
                 reply = await self._call("BatchDelete", deletion, target)
                 total += len(reply.objects) if reply is not None else 0
-            if not found or listed < _LISTED:
-                return total
+        return total
 
-    async def _gone(
-        self, target: str, tenant: str, ticket_id: int, kept: set[tuple[Visibility, str]]
-    ) -> tuple[list[UUID], int]:
-        """Return the chunks to delete, and how many were looked at."""
+    async def _held(self, target: str, tenant: str, item: SinkItem) -> AsyncIterator[list[Any]]:
+        """Yield what the collection holds of a ticket, some at a time."""
+        names = ["visibility", "content_hash"]
         request = requests.select(
-            target,
-            tenant,
-            requests.of_tickets([ticket_id]),
-            limit=_LISTED,
-            properties=["visibility", "content_hash"],
+            target, tenant, requests.of_tickets([item.ticket_id]), limit=_LISTED, properties=names
         )
         reply = await self._call("Search", request, target)
         results = list(reply.results) if reply is not None else []
-        gone = []
-        for result in results:
-            fields = result.properties.non_ref_props.fields
-            place = (fields["visibility"].text_value, fields["content_hash"].text_value)
-            if place not in kept:
-                gone.append(object_id(result))
-        return gone, len(results)
+        if len(results) < _LISTED:
+            yield results
+            return
+
+        async def call(method: str, request: Any) -> Any:
+            return await self._call(method, request, target)
+
+        async for some in results_of(call, target, tenant, item.account, item.ticket_id, names):
+            yield some
 
     async def _read_by_readers(self, collection: str) -> str | None:
         """Return what is behind the alias, which is made anew where somebody has deleted it."""
@@ -98,3 +101,14 @@ class FormerCollection:
             if is_missing_tenant(error) or is_missing_collection(error):
                 return None
             raise as_error(error, f"taking out of {target} what tickets have lost") from error
+
+
+def _gone(results: Sequence[Any], kept: set[tuple[Visibility, str]]) -> list[UUID]:
+    """Return the ids of the chunks that are not kept."""
+    gone = []
+    for result in results:
+        fields = result.properties.non_ref_props.fields
+        place = (fields["visibility"].text_value, fields["content_hash"].text_value)
+        if place not in kept:
+            gone.append(object_id(result))
+    return gone

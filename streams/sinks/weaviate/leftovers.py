@@ -11,11 +11,13 @@ import grpc  # type: ignore[import-untyped]
 from weaviate.exceptions import WeaviateBaseError
 
 from schemas.errors import UnavailableError
+from schemas.ids import Visibility, chunk_id
 from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import requests
 from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.sinks.weaviate.collection import tenant_of
 from streams.sinks.weaviate.failures import as_error, is_missing_tenant, translated
+from streams.sinks.weaviate.large import MOST_CHUNKS
 from streams.sinks.weaviate.reading import object_id, ticket_id, uuid_of
 from streams.sinks.weaviate.together import all_of, slices
 
@@ -43,7 +45,9 @@ class Leftovers:
         found: dict[int, set[UUID] | None] = {}
         unknown: defaultdict[str, dict[int, int]] = defaultdict(dict)
         for key, item in items.items():
-            if item.removed or item.stale_ids is None:
+            if item.counts is not None and item.stale_ids is None and not item.removed:
+                found[key] = None
+            elif item.removed or item.stale_ids is None:
                 found[key] = set(item.stale_ids or ())
                 unknown[tenant_of(item.account)][item.ticket_id] = key
             else:
@@ -80,7 +84,9 @@ class Leftovers:
         for key, ids in found.items():
             item = items[key]
             tenant = tenant_of(item.account)
-            if ids is None:
+            if ids is None and item.counts is not None and not item.removed:
+                deleted[key] = await self._delete_beyond(tenant, item, item.counts)
+            elif ids is None:
                 deleted[key] = await self._delete_all(tenant, item.ticket_id, kept[key])
             else:
                 owners[tenant] |= dict.fromkeys(ids - kept[key], key)
@@ -123,6 +129,29 @@ class Leftovers:
         while gone := len(await self._delete(tenant, requests.of_ticket_without(ticket_id, list(kept)))):
             total += gone
         return total
+
+    async def _delete_beyond(self, tenant: str, item: SinkItem, counts: Mapping[Visibility, int]) -> int:
+        """Delete the chunks of a large ticket whose indexes are beyond those it has.
+
+        To keep them by their ids would take a filter of megabytes.
+        """
+        kept, total, start = sum(counts.values()), 0, 0
+        while start < MOST_CHUNKS and await self._count(tenant, item.ticket_id) > kept:
+            ids = [
+                chunk_id(item.account, item.ticket_id, visibility, count + start + number)
+                for visibility, count in counts.items()
+                for number in range(_IDS_A_CALL)
+            ]
+            total += len(await self._delete(tenant, requests.with_ids(ids)))
+            start += _IDS_A_CALL
+        return total
+
+    async def _count(self, tenant: str, ticket_id: int) -> int:
+        """Return how many objects Weaviate holds of a ticket."""
+        filters = requests.of_tickets([ticket_id])
+        request = requests.count(self._collection, tenant, filters)
+        reply = await self._call("Aggregate", request, QUERY_SECONDS)
+        return 0 if reply is None else int(reply.single_result.objects_count)
 
     async def _delete(self, tenant: str, filters: Any) -> list[UUID]:
         reply = await self._call("BatchDelete", requests.delete(self._collection, tenant, filters))

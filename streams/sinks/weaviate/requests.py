@@ -106,9 +106,13 @@ def keywords(
     return request
 
 
-def count(collection: str, tenant: str) -> aggregate_pb2.AggregateRequest:
-    """Return the request for the number of objects."""
-    return aggregate_pb2.AggregateRequest(collection=collection, tenant=tenant, objects_count=True)
+def count(
+    collection: str, tenant: str, filters: base_pb2.Filters | None = None
+) -> aggregate_pb2.AggregateRequest:
+    """Return the request for the number of objects, or of those the filters let through."""
+    return aggregate_pb2.AggregateRequest(
+        collection=collection, tenant=tenant, objects_count=True, filters=filters
+    )
 
 
 def delete(collection: str, tenant: str, filters: base_pb2.Filters) -> batch_delete_pb2.BatchDeleteRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from schemas.messages import TicketChange
@@ -10,7 +10,7 @@ from schemas.zendesk import Comment, Ticket
 from streams.limits import Lane
 from streams.sources.zendesk.audits import Merges
 from streams.sources.zendesk.client import ZendeskClient
-from streams.sources.zendesk.comments import Comments, fetch_comments
+from streams.sources.zendesk.comments import Comments, comment_pages, fetch_comments
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.tickets import Row, TicketRows
 from streams.transforms.enrich import people_of
@@ -43,6 +43,12 @@ class TicketReader:
     def known_target(self, ticket: Ticket) -> int:
         """Return what was found out of it in this state (0: nothing), without a call."""
         return self._merges.known(ticket)
+
+    async def comment_pages(self, ticket_id: int, lane: Lane) -> AsyncIterator[Comments]:
+        """Yield all comments of a ticket, page by page; raises what ``comments`` raises."""
+        async for page in comment_pages(self._client, ticket_id, lane):
+            self._people.remember(page.users)
+            yield page
 
     async def names(self, change: TicketChange, comments: Sequence[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group of a ticket, and the calls made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,9 @@ class LiveTicket:
 
     __slots__ = ("before", "comments", "deleted_by", "generated", "gone", "merged_into", "row")
 
-    def __init__(self, row: Row, comments: list[Row], generated: int, gone: str | None, before: str) -> None:
+    def __init__(
+        self, row: Row, comments: Sequence[Row], generated: int, gone: str | None, before: str
+    ) -> None:
         self.row = row
         self.comments = comments
         self.generated = generated
@@ -98,7 +100,7 @@ class Account:
         live = self._live.get(ticket_id)
         return self._generated.row(ticket_id) if live is None else live.row
 
-    def whole(self, ticket_id: int) -> tuple[Row, list[Row]]:
+    def whole(self, ticket_id: int) -> tuple[Row, Sequence[Row]]:
         """Return row and comments, the oldest first."""
         live = self._live.get(ticket_id)
         return self._generated.whole(ticket_id) if live is None else (live.row, live.comments)

@@ -19,6 +19,7 @@ from ticketstream.sample.zendesk.merges import follow_up_via, took_in_via
 from ticketstream.sample.zendesk.people import Row
 from ticketstream.sample.zendesk.shape import STATUSES
 from ticketstream.sample.zendesk.texts import Body, body_of
+from ticketstream.sample.zendesk.thread import LongThread
 from ticketstream.sample.zendesk.tickets import (
     CUSTOM_STATUSES,
     MERGE_TAG,
@@ -159,6 +160,16 @@ class Changes:
             self._say("merged", source, {"target_ticket_id": str(target_id)}, said=last)
             self._said_comment(target, target.comments[-1])
         return [source.row["id"] for source in sources]
+
+    def lengthen(self, ticket_id: int, count: int, characters: int) -> Row:
+        """Have a ticket have so many comments: new ones of so many characters, or fewer of those it had."""
+        live = self._open(ticket_id)
+        now = self._account.now()
+        first = live.comments[: min(count, len(live.comments))]
+        live.comments = LongThread(ticket_id, first, count, characters, author=self._agent, begin=now - count)
+        self._moved(live, {}, now)
+        self._said_comment(live, live.comments[-1])
+        return live.row
 
     def make_private(self, ticket_id: int, comment: int) -> None:
         """Hide a public comment from the requester."""

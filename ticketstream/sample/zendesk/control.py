@@ -186,6 +186,12 @@ class SampleZendeskControl:
         """Forget all receivers."""
         self._call("DELETE", "/_sample/webhooks")
 
+    def lengthen(self, ticket_id: int, comments: int, characters: int = 0) -> None:
+        """Have a ticket have so many comments: new ones of so many characters, or fewer of those it had."""
+        self._call(
+            "POST", f"/_sample/thread/{ticket_id}", {"comments": comments, "characters": max(1, characters)}
+        )
+
     def truth(self) -> Iterator[dict[str, Any]]:
         """Yield every ticket there ever was: ``id``, ``removed``, ``gone``, ``merged_into``,
         ``generated_timestamp``, ``ticket``, ``comments``, ``people``, ``organization``, ``group``.

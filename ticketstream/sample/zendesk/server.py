@@ -72,10 +72,11 @@ def build(options: Options) -> FrontDoor:
         webhooks.tell(event)
 
     reading = Reading(account, history, options.export_delay)
-    writing = Writing(account, Changes(account, tell))
+    changes = Changes(account, tell)
+    writing = Writing(account, changes)
     authority = Authority(options.client_id, options.client_secret)
     odd = Odd()
-    steering = Steering(account, limits, faults, statistics, webhooks, authority, odd)
+    steering = Steering(account, changes, limits, faults, statistics, webhooks, authority, odd)
     app = Starlette(
         routes=[
             *reading.routes(),

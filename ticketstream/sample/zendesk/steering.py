@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from ticketstream.sample.zendesk.account import Account
 from ticketstream.sample.zendesk.answers import ApiError, answer, not_found
+from ticketstream.sample.zendesk.changes import Changes
 from ticketstream.sample.zendesk.faults import Fault, Faults
 from ticketstream.sample.zendesk.front import Statistics
 from ticketstream.sample.zendesk.limits import Limits
@@ -21,6 +22,9 @@ from ticketstream.sample.zendesk.truth import export_lines, truth, truth_lines
 from ticketstream.sample.zendesk.webhooks import Hook, Webhooks
 
 T = TypeVar("T")
+MOST_COMMENTS: Final = 5_000
+MOST_CHARACTERS: Final = 65_535
+"""Zendesk's limits of a ticket."""
 
 
 class _FaultList(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,12 +38,18 @@ class _NewLimits(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool | None = None
 
 
+class _Thread(msgspec.Struct, forbid_unknown_fields=True):
+    comments: int
+    characters: int
+
+
 class Steering:
     """Answers for the control endpoints."""
 
     def __init__(
         self,
         account: Account,
+        changes: Changes,
         limits: Limits,
         faults: Faults,
         statistics: Statistics,
@@ -48,6 +58,7 @@ class Steering:
         odd: Odd,
     ) -> None:
         self._account = account
+        self._changes = changes
         self._limits = limits
         self._faults = faults
         self._statistics = statistics
@@ -70,6 +81,7 @@ class Steering:
             ("GET", "/webhooks", self.webhooks),
             ("POST", "/webhooks", self.add_webhook),
             ("DELETE", "/webhooks", self.clear_webhooks),
+            ("POST", "/thread/{id:int}", self.thread),
             ("GET", "/truth", self.truth),
             ("GET", "/truth/{id:int}", self.one_truth),
             ("GET", "/export.ndjson", self.export),
@@ -149,6 +161,17 @@ class Steering:
         """Forget all receivers."""
         self._webhooks.clear()
         return answer({})
+
+    async def thread(self, request: Request) -> Response:
+        """Have a ticket have so many comments of so many characters."""
+        wanted = await _given(request, _Thread)
+        if not 1 <= wanted.comments <= MOST_COMMENTS or not 1 <= wanted.characters <= MOST_CHARACTERS:
+            raise ApiError(
+                400, {"error": f"up to {MOST_COMMENTS} comments of up to {MOST_CHARACTERS} characters"}
+            )
+        return answer(
+            {"ticket": self._changes.lengthen(request.path_params["id"], wanted.comments, wanted.characters)}
+        )
 
     async def truth(self, _: Request) -> Response:
         """Every ticket there ever was, a line each."""

@@ -25,7 +25,7 @@ def truth(account: Account, ticket_id: int) -> dict[str, Any]:
         "merged_into": account.merged_into(ticket_id),
         "generated_timestamp": account.generated_timestamp(ticket_id),
         "ticket": row,
-        "comments": comments,
+        "comments": list(comments),
         "people": {str(user): account.user_name(user) for user in people if user is not None},
         "organization": account.organization_name(row["organization_id"]),
         "group": account.group_name(row["group_id"]),
@@ -46,7 +46,7 @@ def exported(account: Account, ticket_id: int) -> dict[str, Any]:
         "organization": None if organization is None else people.organization(organization),
         "group": group,
         "collaborator": [],
-        "comments": comments,
+        "comments": list(comments),
     }
 
 
