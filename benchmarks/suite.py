@@ -12,6 +12,7 @@ from benchmarks import (
     freshness,
     instrumentation,
     largest,
+    logins,
     quotas,
     rebalance,
     recovery,
@@ -160,6 +161,14 @@ SUITE: Final = (
         quick=300,
         minutes=12,
         one_worker=True,
+    ),
+    Benchmark(
+        name="logins",
+        question="Tokens of a minute, and a worker killed: what is lost, and how long does a call wait?",
+        run=logins.run,
+        tickets=5_000,
+        quick=300,
+        minutes=6,
     ),
     Benchmark(
         name="instrumentation",
