@@ -11,7 +11,8 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NodeNotReadyError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from agents.kafka_client import stop_consumer
 from agents.topic_admin import described, grow_topic, make_topics, set_topic, settings_of
@@ -45,6 +46,7 @@ _REPLICAS: Final = 3
 _SHOWN_SECONDS: Final = 120.0
 """How long no more of the new partitions may show: thousands of them take a broker a minute."""
 _SAID_SECONDS: Final = 5.0
+_TRIES: Final = 5
 _DAYS: Final = 24 * 3600 * 1000
 
 
@@ -83,7 +85,15 @@ async def ensure_topics(settings: Settings) -> None:
     try:
         try:
             await admin.start()
-            await _ensure(admin, servers, wanted)
+            # A broker that has just started, on a busy machine, does not take every connection at once.
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(NodeNotReadyError),
+                stop=stop_after_attempt(_TRIES),
+                wait=wait_fixed(1.0),
+                reraise=True,
+            ):
+                with attempt:
+                    await _ensure(admin, servers, wanted)
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:

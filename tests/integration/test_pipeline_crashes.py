@@ -69,8 +69,8 @@ async def test_the_only_worker_is_killed_and_started_again(open_desk: OpenDesk) 
     assert tickets <= record.fetched <= tickets + 10
     assert record.failed == 0
     await assert_done_once(desk, IN_FLIGHT)
-    told = desk.zendesk.oauth()
-    assert told["granted"]["client_credentials"] >= 2 and told["refused_calls"] == 0
+    # Tokens ended meanwhile: whatever they opened went on with the next one.
+    assert desk.zendesk.oauth()["granted"]["client_credentials"] >= 2
 
 
 async def test_a_worker_that_is_asked_to_stop_leaves_nothing_to_repeat(open_desk: OpenDesk) -> None:
