@@ -242,14 +242,13 @@ class Engine:
                 return done
             except PermanentError as error:
                 return failed(self.stage, message, error, *_whose(message))
-            except CredentialsError as error:
-                # Nothing can go on until a person mends it, and nothing may be lost meanwhile.
-                structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
-                self._metrics.retried.inc()
-                await self._refused.wait(message)
             except UserError as error:
-                # Likewise: it is not the message that is wrong.
-                structlog.get_logger().error("waiting to be mended", stage=self.stage, error=error)
+                # It is not the message that is wrong: nothing goes on until a person mends it, and nothing
+                # may be lost meanwhile.
+                what = (
+                    "credentials refused" if isinstance(error, CredentialsError) else "waiting to be mended"
+                )
+                structlog.get_logger().error(what, stage=self.stage, error=error)
                 self._metrics.retried.inc()
                 await self._refused.wait(message)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
