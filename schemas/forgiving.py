@@ -19,6 +19,9 @@ _SUBDOMAIN: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _ZENDESK_HOST: Final = ".zendesk.com"
 _THOUSANDS: Final = re.compile(r"\d{1,3}([,_' ]\d{3})+")
 _HEADER: Final = re.compile(r"(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+_IN_HEADERS: Final = re.compile(r"[ -~]+")
+_SLIP: Final = re.compile(r"(https?|grpcs?)(?::/(?!/)|//)", re.IGNORECASE)
+"""A scheme with a sign too few behind it."""
 _BASIC: Final = re.compile(r"(?:authorization\s*:\s*)?basic\s", re.IGNORECASE)
 _PLAIN_KAFKA: Final = re.compile(r"(?:kafka|plaintext|http|tcp)://", re.IGNORECASE)
 _OF_ZENDESK: Final = re.compile(r"/(?:api|agent|admin|hc)(?:/.*)?")
@@ -108,11 +111,14 @@ def api_url(text: str) -> str:
 
 
 def url(text: str, *, plain: str = "http", safe: str = "https") -> str:
-    """Return an address with its scheme and without a slash at the end.
+    """Return an address with its scheme, without a slash at the end and what a browser has after ? or #.
 
     A machine of one's own (``localhost``, an IP address, a name without dots) is reached by ``plain``, a name
     with dots and no port, or port 443, by ``safe``.
     """
+    text = re.split(r"[?#]", text, maxsplit=1)[0]
+    if slip := _SLIP.match(text):
+        text = f"{slip[1]}://{text[slip.end() :]}"
     if "://" not in text:
         text = f"{_scheme(text.lstrip('/'), plain, safe)}://{text.lstrip('/')}"
     scheme, _, rest = text.partition("://")
@@ -167,7 +173,7 @@ def _cut(text: str, path: re.Pattern[str]) -> str:
 
 def email(text: str) -> str:
     """Return an agent's address without the ``/token`` that the API wants behind it."""
-    address = re.sub(r"/token\s*(?::.*)?$", "", text)
+    address = re.sub(r"/token\s*(?::.*)?$", "", text, flags=re.IGNORECASE).removeprefix("mailto:")
     if "@" not in address:
         raise ValueError("is no e-mail address: set it to that of the agent who made the API token")
     return address
@@ -177,7 +183,10 @@ def token(text: str) -> str:
     """Return a token without the word that a header has before it."""
     if _BASIC.match(text):
         raise ValueError("is a header for a login by name: set only the token itself, without `Basic`")
-    return _bare(_HEADER.sub("", text, count=1))
+    found = _bare(_HEADER.sub("", f"{text} ", count=1))
+    if not _IN_HEADERS.fullmatch(found):
+        raise ValueError("is empty, or has line ends or letters in it that no token has: copy it again")
+    return found
 
 
 def api_token(text: str) -> str:

@@ -71,7 +71,7 @@ def _fault(name: str, value: str, names: Names, *, in_file: bool) -> str | None:
             return None if field in names.get(group, ()) else not_a_setting(name, names)
         if rest in names[""]:
             return None
-        if rest in names:
+        if rest and rest in names:
             return None if _is_document(value) else _whole_group(name, rest, names)
         return not_a_setting(name, names)
     if upper.replace("_", "").startswith(_OURS):

@@ -6,6 +6,7 @@ so that they never show in logs, errors or ``--json``.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,9 @@ OTLP_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """OpenTelemetry's own variable."""
 _ENCODING: Final = "utf-8-sig"
 """Of ``.env``: some editors put a byte order mark before UTF-8."""
+# A line that cannot be read is named by check_dotenv, where it concerns us.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
+
 _SHORTEST_SECRET: Final = 6
 """Shorter ones would black out ordinary words."""
 
@@ -182,6 +186,7 @@ class GeminiSettings(_Group):
 
     api_key: SecretStr | None = Field(None, description="the key of Google AI Studio")
     base_url: str | None = Field(None, pattern=r"^https?://", description="default: Google's own address")
+    _key = field_validator("api_key", mode="before")(forgiven(forgiving.token))
     _url = field_validator("base_url", mode="before")(forgiven(forgiving.api_url))
 
 

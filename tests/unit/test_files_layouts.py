@@ -85,6 +85,7 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "gzip in two parts": lambda raw: gzip.compress(raw[:1]) + gzip.compress(raw[1:]),
     "zip": lambda raw: zipped(("export.json", raw)),
+    "zip, the file in it nameless": lambda raw: zipped(("_.json", raw)).replace(b"_.json", b"\0.json"),
     "gzip in zip": lambda raw: zipped(("folder/export.json.gz", gzip.compress(raw))),
 }
 

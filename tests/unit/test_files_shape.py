@@ -58,6 +58,16 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 
 
+ALMOST: dict[str, dict[str, Any]] = {
+    "a bug, whose comments are counted": {"title": "x", "state": "open", "comments": 5, "user": {"id": 7}},
+    "a bug with its comments": {"title": "x", "state": "open", "comments": [], "body": "x"},
+    "a task": {"name": "Mend the roof", "status": "open", "description": "x"},
+    "a post": {"title": "An idea", "status": "closed", "comments": 2},
+    "a count": {"comments": 5, "group_id": 3},
+}
+"""What has as much of a ticket as records of other programs do."""
+
+
 def row(fields: dict[str, Any]) -> bytes:
     return json.dumps(fields).encode()
 
@@ -68,6 +78,16 @@ def test_a_row_of_another_kind_never_becomes_a_ticket(what: str) -> None:
     assert other_than_ticket(raw) == what
     with pytest.raises(DecodeError, match=f"not a ticket of Zendesk, but one of the {what}"):
         change_from_line(raw, account="acme")
+
+
+@pytest.mark.parametrize("what", ALMOST)
+def test_a_status_or_a_count_of_comments_makes_no_ticket_of_something_else(what: str) -> None:
+    assert other_than_ticket(row({"id": 802, **TIMES, **ALMOST[what]})) is not None
+
+
+def test_little_is_enough_where_nothing_speaks_against_it() -> None:
+    for fields in ({"status": "open"}, {"comments": []}, {"status": None, "subject": None}):
+        assert other_than_ticket(row({"id": 802, **TIMES, **fields})) is None
 
 
 @pytest.mark.parametrize(

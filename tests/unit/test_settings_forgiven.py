@@ -61,6 +61,10 @@ def setting(name: str) -> Any:
                 "https://support.acme.com/hc/en-us",
                 "support.acme.com",
                 ' "support.acme.com/" ',
+                "https:/support.acme.com",
+                "https//support.acme.com/api/v2",
+                "https://support.acme.com?brand_id=1#x",
+                "https://support.acme.com/agent/?x=1",
             )
         ),
         ("ZENDESK__BASE_URL", "https://proxy.example.org/zendesk/", "https://proxy.example.org/zendesk"),
@@ -69,6 +73,7 @@ def setting(name: str) -> Any:
         ("ZENDESK__EMAIL", " pat@acme.com ", "pat@acme.com"),
         ("ZENDESK__EMAIL", "pat@acme.com/token", "pat@acme.com"),
         ("ZENDESK__EMAIL", f"pat@acme.com/token:{SECRET}", "pat@acme.com"),
+        ("ZENDESK__EMAIL", "mailto:pat@acme.com/TOKEN", "pat@acme.com"),
         ("ZENDESK__OAUTH_TOKEN", f"Bearer {SECRET}", SECRET),
         ("ZENDESK__OAUTH_TOKEN", f"bearer  '{SECRET}' ", SECRET),
         ("ZENDESK__OAUTH_TOKEN", f"Authorization: Bearer {SECRET}", SECRET),
@@ -76,6 +81,7 @@ def setting(name: str) -> Any:
         ("ZENDESK__API_TOKEN", f"pat@acme.com/token:{SECRET}", SECRET),
         ("ZENDESK__WEBHOOK_SECRET", f" {SECRET}\n", SECRET),
         ("GEMINI__API_KEY", f"'{SECRET}'", SECRET),
+        ("GEMINI__API_KEY", f"Bearer {SECRET}", SECRET),
         (
             "GEMINI__BASE_URL",
             "https://generativelanguage.googleapis.com/v1beta/",
@@ -122,6 +128,11 @@ def test_what_is_clear_is_forgiven(monkeypatch: pytest.MonkeyPatch, name: str, g
         ("ZENDESK__BASE_URL", "https://", "is no address"),
         ("ZENDESK__EMAIL", SECRET, "is no e-mail address"),
         ("ZENDESK__OAUTH_TOKEN", f"Basic {SECRET}", "set only the token itself"),
+        *(
+            (name, given, "copy it again")
+            for name in ("ZENDESK__OAUTH_TOKEN", "ZENDESK__API_TOKEN", "GEMINI__API_KEY", "WEAVIATE__API_KEY")
+            for given in ("Bearer", "Bearer ", f"{SECRET}\nx", f"\u200b{SECRET}", f"{SECRET}\u00e9")
+        ),
         ("WEAVIATE__HTTP_URL", "weaviate.example.org:8080", "begin it with http:// or https://"),
         ("WEAVIATE__HTTP_URL", "ftp://weaviate", "pattern"),
         ("WEAVIATE__GRPC_URL", "localhost:http", "is no address"),
@@ -210,6 +221,12 @@ def test_a_group_given_as_one_value_names_its_settings(
         load_settings()
 
 
+def test_the_prefix_alone_is_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX, "acme")
+    with pytest.raises(SettingsError, match=r"^TICKETSTREAM_ is not a setting"):
+        load_settings()
+
+
 def test_a_group_given_as_json_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}ZENDESK", '{"subdomain": "https://acme.zendesk.com", "poll_seconds": 5}')
     assert (load_settings().account, load_settings().zendesk.poll_seconds) == ("acme", 5)
@@ -264,11 +281,14 @@ def test_every_setting_passes_and_nothing_else_begins_like_one() -> None:
         (f"TICKETSTREAM_ZENDESK__OAUTH_TOKEN {SECRET}", "has a line that cannot be read, line 2"),
     ],
 )
-def test_a_line_of_dotenv_that_would_be_ignored_is_named(bare: Path, text: str, says: str) -> None:
+def test_a_line_of_dotenv_that_would_be_ignored_is_named(
+    bare: Path, text: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
     (bare / ".env").write_text(f"GRAFANA_ADMIN_PASSWORD=x\n{text}\n")
     with pytest.raises(SettingsError, match=says) as caught:
         load_settings()
     assert SECRET not in str(caught.value)
+    assert not caplog.records  # one line says it
 
 
 def test_dotenv_is_read_with_a_byte_order_mark_and_refused_in_another_encoding(bare: Path) -> None:

@@ -19,9 +19,11 @@ _NAME: Final = re.compile(r"[a-z_]{1,40}")
 _STATUSES: Final = frozenset(("new", "open", "pending", "hold", "solved", "closed", "deleted"))
 _OF_TICKETS: Final = (
     *("subject", "raw_subject", "requester_id", "requester", "submitter_id", "submitter", "assignee_id"),
-    *("ticket_form_id", "custom_status_id", "followup_ids", "satisfaction_rating", "comments"),
+    *("ticket_form_id", "custom_status_id", "followup_ids", "satisfaction_rating"),
 )
 """Fields of tickets that tell them from whatever else has an id and times."""
+_NAMING: Final = ("name", "title", "state", "summary", "body")
+"""Fields that no ticket has, and much else that may have a ticket's status: a task, a bug, a post."""
 _OF_OTHERS: Final = {
     "role": "users",
     "user_fields": "users",
@@ -60,8 +62,8 @@ def other_than_ticket(row: bytes) -> str | None:
     """Return what a row is, in the plural, where it is no ticket; None for a ticket.
 
     A row that Zendesk itself calls a ticket by its ``url`` is one, and one that it calls something else is
-    not. Otherwise a ticket has one of its own fields, or one of its seven statuses, and none that only others
-    have; its status is a word. Raises what msgspec raises for what is no JSON object.
+    not. Otherwise a ticket has one of its own fields, or none that only others have and its comments or one
+    of the seven statuses; its status is a word. Raises what msgspec raises for what is no JSON object.
     """
     fields = _fields(row)
     if found := _URL.search(_text(fields, "url")):
@@ -77,7 +79,11 @@ def other_than_ticket(row: bytes) -> str | None:
             return words
     if "url" not in fields and bytes(fields.get("status", b"null"))[:1].isdigit():
         return "records of another program"  # other help desks have numbers there
-    if _text(fields, "status") in _STATUSES or not fields.keys().isdisjoint(_OF_TICKETS):
+    if not fields.keys().isdisjoint(_OF_TICKETS):
+        return None
+    # Others count their comments, or have a status of these names too.
+    has_comments = bytes(fields.get("comments", b"null"))[:1] == b"["
+    if fields.keys().isdisjoint(_NAMING) and (has_comments or _text(fields, "status") in _STATUSES):
         return None
     return "groups, brands or the like" if "name" in fields else "other records"
 

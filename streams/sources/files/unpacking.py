@@ -114,7 +114,9 @@ def _members(
     path: Path, file: io.BufferedReader[Any], budget: list[int]
 ) -> Generator[tuple[str, io.BufferedReader[Any]], None, None]:
     with zipfile.ZipFile(file) as archive:
-        members = [one for one in archive.infolist() if not one.is_dir() and not _is_clutter(one.filename)]
+        # A damaged archive has files without a name, which is_dir() does not bear.
+        named = ((one.filename, one) for one in archive.infolist())
+        members = [one for name, one in named if not name.endswith("/") and not _is_clutter(name)]
         _check_archive(path, members)
         for member in members:
             name = f"{_shown(member)} in {path}"
