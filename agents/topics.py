@@ -122,9 +122,9 @@ async def _ensure(admin: AIOKafkaAdminClient, servers: str, partitions: int) -> 
         new = [NewTopic(name, partitions, replicas, topic_configs=configs[name]) for name in missing]
         await make_topics(admin, new)
     settings = await _settings(admin, [name for name in configs if name in existing])
-    small = [name for name, found in settings.items() if len(existing[name]) < partitions]
-    unchosen = [name for name in small if not settings[name].chosen]
-    grown = await _empty(servers, {name: existing[name] for name in unchosen})
+    counts_before = {name: len(existing[name]) for name in configs if name in existing}
+    small = others_topics(counts_before, settings, partitions)
+    grown = await _empty(servers, {name: existing[name] for name in small})
     for name in grown:
         await grow_topic(admin, name, partitions)
     counts = await _counts(admin, dict.fromkeys(configs, 1) | dict.fromkeys(grown, partitions))
@@ -153,14 +153,15 @@ async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[
         late = [name for name, number in least.items() if counts[name] < number]
         if not late:
             return counts
-        if sum(counts.values()) > shown:
-            shown, until = sum(counts.values()), time.monotonic() + _SHOWN_SECONDS
+        made = sum(min(counts[name], number) for name, number in least.items())
+        if made > shown:
+            shown, until = made, time.monotonic() + _SHOWN_SECONDS
         elif time.monotonic() > until:
             raise UnavailableError(f"Kafka does not show all partitions of the topic {late[0]} yet")
         if time.monotonic() > say:
             say += _SAID_SECONDS
             log = structlog.get_logger()
-            log.info("waiting for Kafka to make partitions", made=shown, of=sum(least.values()))
+            log.info("waiting for Kafka to make partitions", made=made, of=sum(least.values()))
         await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
 
 
@@ -196,6 +197,20 @@ async def _mend(
     for left in differ:
         if left not in mends:
             log.warning("a topic has a setting that may lose data", topic=name, reason=str(left))
+
+
+def others_topics(
+    counts: Mapping[str, int], settings: Mapping[str, TopicSettings], partitions: int
+) -> list[str]:
+    """Return the topics that have fewer partitions and no setting of their own: another client made them.
+
+    While they are empty, a worker gives them their partitions.
+    """
+    return [
+        name
+        for name, count in counts.items()
+        if count < partitions and name in settings and not settings[name].chosen
+    ]
 
 
 def wrong_partitions(counts: Mapping[str, int], wanted: int) -> str | None:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from agents.topic_admin import Described, described, settings_of
 from agents.topic_settings import TopicSettings, differences
-from agents.topics import topic_configs, wrong_partitions
+from agents.topics import others_topics, topic_configs, wrong_partitions
 from schemas.moves import scale_under_way
 from schemas.settings import Settings
 from ticketstream.checks.finding import Finding
@@ -46,9 +46,21 @@ def _topics(topics: Described, settings: Mapping[str, TopicSettings], partitions
         )
     wanted = topic_configs()
     counts = {name: len(topics[name]) for name in wanted if name in topics}
-    if (wrong := wrong_partitions(counts, partitions)) is not None:
+    others = others_topics(counts, settings, partitions)
+    own = {name: count for name, count in counts.items() if name not in others}
+    if (wrong := wrong_partitions(own, partitions)) is not None:
         said, _, todo = wrong.partition(": ")
         return Finding("topics", "fail", said, todo)
+    if others:
+        such = f" (and {len(others) - 1} more such)" if len(others) > 1 else ""
+        return Finding(
+            "topics",
+            "fail",
+            f"topic {others[0]} was made by another program, with too few partitions ({counts[others[0]]} of "
+            f"{partitions}) and the broker's defaults{such}",
+            "start a worker with `ticketstream worker`: it mends them while they are empty; if it refuses, "
+            f"run `ticketstream scale --partitions {partitions}`",
+        )
     differ = [(name, each) for name in counts for each in differences(settings[name], wanted[name])]
     if differ:
         (name, first), more = differ[0], len(differ) - 1
