@@ -216,6 +216,60 @@ async def test_one_thing_that_fails_for_long_while_its_kind_goes_well_is_refused
         await asked
 
 
+async def test_nobody_is_told_of_what_is_asked_for_no_more() -> None:
+    """It lies in the dead letters then, or was answered with a refusal: nobody waits for an answer."""
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "bad" in request.url.path:
+            return httpx.Response(200, content=b"[]")
+        if "gone" in request.url.path and client.calls > 1:
+            return httpx.Response(404, json={"error": "RecordNotFound"})
+        return httpx.Response(503) if "gone" in request.url.path else good()
+
+    for path in ("/bad.json", "/gone.json"):
+        client = client_of(answer)
+        client.troubles = Troubles(clock)
+        asked = asyncio.create_task(client.get(path, ANY, "comments"))
+        if "bad" in path:
+            while client.calls < 1:
+                await asyncio.sleep(0)
+            await client.get("/good.json", ANY, "comments")
+        with pytest.raises(RefusedError):
+            await asked
+        now += 20
+        assert client.troubles.now() == []
+
+
+@pytest.mark.parametrize("kind", ["login", "export", "answers"])
+def test_a_trouble_that_nobody_meets_any_more_is_forgotten(kind: str) -> None:
+    """The partition whose work it held up went to another worker: here nothing will succeed again."""
+    now = 1000.0
+    troubles = Troubles(lambda: now)
+
+    def meet() -> None:
+        if kind == "answers":
+            troubles.failed("export", "503", 60.0)
+        elif kind == "export":
+            troubles.rights_refused("export", "403")
+        else:
+            troubles.login_refused("401")
+
+    meet()
+    now += 100
+    meet()
+    now += 170 + (60 if kind == "answers" else 0)
+    assert [(one.kind, one.since) for one in troubles.now()] == [(kind, 1000.0)]
+    now += 15
+    assert troubles.now() == []
+    meet()
+    now += 20
+    assert [one.since for one in troubles.now()] == [now - 20]
+
+
 ADMIN = {"user": {"id": 7, "name": "Ada", "role": "admin"}}
 NOBODY = {"user": {"id": None, "name": "Anonymous user", "role": "end-user"}}
 SUSPENDED = {"user": {"id": 7, "name": "Ada", "role": "admin", "suspended": True}}

@@ -218,16 +218,20 @@ class ZendeskClient:
             except UnavailableError as error:
                 case = case or self.troubles.case(endpoint)
                 if patience is None:
-                    self.troubles.failed(endpoint, str(error))
+                    self.troubles.failed(endpoint, str(error), error.retry_after or 0.0)
                 case.failed(strange=isinstance(error, StrangeAnswerError))
                 if patience is not None and case.tries >= patience:
                     raise quoting(RefusedError(f"{error}; it is not waited for"), error.quoted) from None
                 if case.is_due and (case.is_its_own or await self._others_succeed(endpoint, lane, case)):
+                    self.troubles.answered(endpoint)
                     words = f"{error}; {case.tries} times, while others of its kind were answered"
                     raise quoting(RefusedError(words, 200), error.quoted) from None
                 raise
             except CredentialsError as error:
                 self._note_refused(endpoint, error)
+                raise
+            except RefusedError:
+                self.troubles.answered(endpoint)
                 raise
             self.troubles.went_well(endpoint)
             self._good[endpoint] = target, decoder

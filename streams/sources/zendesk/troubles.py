@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from schemas.messages import Trouble
 
@@ -19,6 +19,18 @@ FAILING_SECONDS: Final = 600.0
 """How long one thing may fail with what passes by itself as a rule, while all others of its kind succeed."""
 _SAID_AFTER_SECONDS: Final = 15.0
 """What passes in less is nothing to tell people of."""
+_FORGOTTEN_SECONDS: Final = 180.0
+"""Whoever is refused or gets no answer tries again sooner than that: one who does not has left it to another
+worker, or given up, and would tell of it for ever."""
+
+
+_Kind = Literal["login", "export", "answers"]
+
+
+class _Noted(NamedTuple):
+    trouble: Trouble
+    until: float
+    """When it is forgotten unless it is noted again."""
 
 
 class Troubles:
@@ -26,9 +38,9 @@ class Troubles:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._login: Trouble | None = None
-        self._rights: dict[str, Trouble] = {}
-        self._failing: dict[str, Trouble] = {}
+        self._login: _Noted | None = None
+        self._rights: dict[str, _Noted] = {}
+        self._failing: dict[str, _Noted] = {}
         self._well: Counter[str] = Counter()
         self._badly: Counter[str] = Counter()
 
@@ -42,32 +54,37 @@ class Troubles:
         if self._rights:
             self._rights.pop(endpoint, None)
 
-    def failed(self, endpoint: str, reason: str) -> None:
-        """Note that a call got no usable answer, which may pass by itself."""
+    def answered(self, endpoint: str) -> None:
+        """Note that Zendesk refused one thing, or that it is asked for no more: nobody waits."""
+        self._failing.pop(endpoint, None)
+
+    def failed(self, endpoint: str, reason: str, pause: float = 0.0) -> None:
+        """Note that a call got no usable answer, which may pass by itself; it waits ``pause`` s or more."""
         self._badly[endpoint] += 1
-        since = self._failing[endpoint].since if endpoint in self._failing else self._clock()
-        self._failing[endpoint] = Trouble("answers", since, reason)
+        self._failing[endpoint] = self._noted(self._failing.get(endpoint), "answers", reason, pause)
 
     def login_refused(self, reason: str) -> None:
         """Note that the login is refused."""
-        since = self._login.since if self._login is not None else self._clock()
-        self._login = Trouble("login", since, reason)
+        self._login = self._noted(self._login, "login", reason)
 
     def rights_refused(self, endpoint: str, reason: str) -> None:
         """Note that the login is good, but may make no call of this kind."""
-        since = self._rights[endpoint].since if endpoint in self._rights else self._clock()
-        self._rights[endpoint] = Trouble("export" if endpoint == "export" else "login", since, reason)
+        kind: _Kind = "export" if endpoint == "export" else "login"
+        self._rights[endpoint] = self._noted(self._rights.get(endpoint), kind, reason)
+
+    def _noted(self, before: _Noted | None, kind: _Kind, reason: str, pause: float = 0.0) -> _Noted:
+        now = self._clock()
+        since = before.trouble.since if before is not None and now < before.until else now
+        return _Noted(Trouble(kind, since, reason), now + pause + _FORGOTTEN_SECONDS)
 
     def now(self) -> list[Trouble]:
         """Return what is wrong, the worst first."""
-        said = self._clock() - _SAID_AFTER_SECONDS
-        failing = [trouble for trouble in self._failing.values() if trouble.since <= said]
-        refused = sorted(self._rights.values(), key=lambda trouble: trouble.kind, reverse=True)
-        return (
-            ([self._login] if self._login is not None else [])
-            + refused
-            + sorted(failing, key=lambda trouble: trouble.since)[:1]
-        )
+        now = self._clock()
+        login = [] if self._login is None else [self._login]
+        rights = sorted(self._rights.values(), key=lambda one: one.trouble.kind, reverse=True)
+        failing = sorted(self._failing.values(), key=lambda one: one.trouble.since)
+        said = [one for one in failing if one.trouble.since <= now - _SAID_AFTER_SECONDS and now < one.until]
+        return [one.trouble for one in login + rights if now < one.until] + [one.trouble for one in said[:1]]
 
     def case(self, endpoint: str) -> Case:
         """Begin to count the tries at one thing; called before its first failure is noted."""
