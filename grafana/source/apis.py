@@ -34,7 +34,7 @@ BOARD: Final = board(
                         "{{service}} {{status}}",
                     ),
                     (
-                        f"sum by (kind) (rate(ticketstream_zendesk_names_refused_total{{{WORKER}}}[{RATE}])) > 0",
+                        f"sum by (kind) (rate(ticketstream_zendesk_names_refused_total{{{WORKER}}}[{RATE}]))",
                         "names of {{kind}} refused",
                     ),
                     runbook="TicketstreamServiceFailing",
