@@ -135,14 +135,14 @@ def test_killed_and_frozen_processes_lose_no_login_and_use_no_refresh_token_twic
 
     results = [line for caller in callers for line in caller.results()]
     assert [line for line in results if not line.startswith("ok ")] == []
-    assert len(results) > 500
+    assert len(results) > 200
     waits = sorted(float(line.split()[1]) for line in results)
     assert waits[-1] < CLAIM_SECONDS + 5, "longer than the claim of a process that was killed"
     assert waits[round(0.95 * len(waits))] < 1.0
     account = desk.zendesk.oauth()
     assert account["dead_refresh_uses"] == 0
     assert account["refused"] == {}
-    assert account["granted"]["refresh_token"] > KILLS
+    assert account["granted"]["refresh_token"] >= KILLS
     mended = asyncio.run(policy(desk))
     assert mended["cleanup.policy"] == "compact"
     assert mended["message.timestamp.type"] == "LogAppendTime"

@@ -7,6 +7,8 @@ from weaviate_bench import Bench, bench, chunk
 from weaviate_fixture import weaviate_settings
 
 from schemas.errors import RefusedError
+from schemas.ids import Visibility
+from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import former as former_module
 from streams.sinks.weaviate.former import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
@@ -31,6 +33,10 @@ def former(monkeypatch: pytest.MonkeyPatch, bench: Bench, target: str | None) ->
     return FormerCollection(bench.connection)
 
 
+def kept_of(item: SinkItem) -> set[tuple[Visibility, str]]:
+    return {(each.visibility, each.content_hash) for each in item.upserts}
+
+
 async def test_only_what_a_ticket_still_has_stays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.sink.write(
         [
@@ -42,10 +48,12 @@ async def test_only_what_a_ticket_still_has_stays(bench: Bench, monkeypatch: pyt
     looks = former(monkeypatch, bench, bench.collection)
     # What moved to the other visibility is gone here, and comes back with the new collection.
     now = bench.item(1, chunk(0, "new"), chunk(1, "kept"), chunk(2, "made public"))
-    assert await looks.clean(OTHER, now) == 2
-    assert await looks.clean(OTHER, bench.item(3, removed=True)) == 2
-    assert await looks.clean(OTHER, bench.item(9, chunk(0, "never there"))) == 0
-    assert await looks.clean(OTHER, bench.item(1, account="acct-without-anything", removed=True)) == 0
+    assert await looks.clean(OTHER, now, kept_of(now)) == 2
+    assert await looks.clean(OTHER, bench.item(3, removed=True), set()) == 2
+    never = bench.item(9, chunk(0, "never there"))
+    assert await looks.clean(OTHER, never, kept_of(never)) == 0
+    nobodys = bench.item(1, account="acct-without-anything", removed=True)
+    assert await looks.clean(OTHER, nobodys, set()) == 0
     assert await bench.held() == {(1, "public", 0): "kept", (2, "public", 0): "redacted"}
 
 
@@ -54,7 +62,7 @@ async def test_nothing_is_touched_where_readers_read_it_or_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, target: str | None
 ) -> None:
     await bench.sink.write([bench.item(1, chunk(0, "kept"))])
-    assert await former(monkeypatch, bench, target).clean(OTHER, bench.item(1, removed=True)) == 0
+    assert await former(monkeypatch, bench, target).clean(OTHER, bench.item(1, removed=True), set()) == 0
     assert await bench.held() == {(1, "public", 0): "kept"}
 
 
