@@ -40,7 +40,11 @@ class Lease:
         """Whether the partitions are this worker's for certain."""
         return time.monotonic() < self._until
 
-    async def wait(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Return at once while it is held, else once it is held again, or ``unless`` holds."""
+    async def wait(self, unless: Callable[[], bool] = lambda: False) -> float:
+        """Return at once while it is held, else once it is held again, or ``unless`` holds.
+
+        Returns for how many seconds it will be held without another sign of life.
+        """
         while not (self.held or unless()):
             await asyncio.sleep(_LOOK_SECONDS)
+        return max(0.0, self._until - time.monotonic())

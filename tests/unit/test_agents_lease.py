@@ -128,3 +128,11 @@ async def test_no_message_leaves_without_it_and_what_is_dropped_never_does() -> 
         await asyncio.wait_for(second, 5)
     assert sent == ["metadata", produce]
     client._closed = True
+
+
+async def test_it_says_how_long_it_lasts() -> None:
+    lease = Lease(10.0)
+    lease.renew(time.monotonic())
+    assert 0 < await lease.wait() <= 9.0
+    lease.drop()
+    assert await lease.wait(unless=lambda: True) == 0

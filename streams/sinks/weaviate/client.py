@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -43,17 +44,19 @@ _CHANNEL_OPTIONS: Final = [
 
 
 _WRITES: Final = frozenset({"BatchObjects", "BatchDelete"})
-Permit = Callable[[], Awaitable[None]]
+Permit = Callable[[], Awaitable[float]]
+"""Waits until something may be written, and returns for how many seconds it may."""
 
 
-async def _always() -> None:
-    pass
+async def _always() -> float:
+    return math.inf
 
 
 class WeaviateConnection:
     """An open connection, for one event loop; made by connect. Survives restarts of the server.
 
-    ``permit`` is awaited before each write; ``observer`` is told of each gRPC call.
+    ``permit`` is awaited before each write, which must have ended when it is over; ``observer`` is told of
+    each gRPC call.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class WeaviateConnection:
     async def call(self, method: str, request: Any, timeout: float = CALL_SECONDS) -> Any:
         """Return the answer of a gRPC method of Weaviate; raises grpc.aio.AioRpcError."""
         if method in _WRITES:
-            await self._permit()
+            # A write that a frozen process has begun must not go out when it wakes, beside its successor's:
+            # its deadline has passed then, for the server too, should a part of it have been sent before.
+            timeout = min(timeout, await self._permit())
         started = time.perf_counter()
         ok = False
         try:
