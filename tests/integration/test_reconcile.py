@@ -175,7 +175,7 @@ async def test_the_command_says_so_and_ends_with_0_once_it_is_mended(desk: Desk)
     done = await asyncio.to_thread(desk.command, "reconcile", "--fix", "--json")
     told = json.loads(done.stdout)
     assert done.returncode == 0, (done.stderr, told)
-    assert told["fix"] == {"sent": 1, "mended": 1}
+    assert told["fix"] == {"sent": 1, "mended": 1, "refused": {}}
     assert (told["drift"]["missing"], told["left"]["missing"], told["in_step"]) == (1, 0, True)
     shown = await asyncio.to_thread(desk.command, "reconcile")
     assert shown.returncode == 0, shown.stderr

@@ -16,9 +16,11 @@ import httpx
 import msgspec
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from command_process import Command
 from harness import outside_settings
 
+from agents.topic_admin import make_topics
 from schemas.errors import StackError
 from schemas.settings import load_settings
 from ticketstream.stack.api import LocalStack
@@ -65,10 +67,21 @@ def pid_of(stack: LocalStack, name: str) -> int:
     return service.pid
 
 
+async def _make_topic(bootstrap: str) -> None:
+    """Make the topic, unless it is there: no client of this process makes one by asking for it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await make_topics(admin, [NewTopic("kept", 1, 1)])
+    finally:
+        await admin.close()
+
+
 def produce(bootstrap: str, value: bytes) -> None:
     async def send() -> None:
         from aiokafka import AIOKafkaProducer
 
+        await _make_topic(bootstrap)
         async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
             await producer.send_and_wait("kept", value)
 
