@@ -15,6 +15,7 @@ from agents.login_pending import PendingPairs
 from agents.login_renewer import PairMaker, Renewer
 from agents.login_view import REAL_CLOCK, Clock, LoginView, Seed
 from agents.renewing_login import RenewingLogin
+from agents.secret_file import secret_in
 from schemas.errors import SettingsError
 from schemas.logins import LoginBegun, LoginPair
 from schemas.settings import PREFIX, Settings
@@ -26,8 +27,6 @@ CLIENT_ID: Final = f"{PREFIX}ZENDESK__OAUTH_CLIENT_ID"
 REFRESH_TOKEN: Final = f"{PREFIX}ZENDESK__OAUTH_REFRESH_TOKEN"
 KEY_FILE: Final = "zendesk-login-key"
 """In the data directory: what the tokens of a client without a secret are sealed with."""
-_ONLY_ITS_OWNER: Final = 0o600
-_OTHERS: Final = 0o077
 _SHORTEST_KEY: Final = 32
 
 
@@ -93,11 +92,7 @@ def _key(folder: Path) -> str:
     """Return the text of the key file, made if there is none; raises SettingsError."""
     path = folder / KEY_FILE
     try:
-        if not path.exists():
-            _make(path)
-        if path.stat().st_mode & _OTHERS:
-            path.chmod(_ONLY_ITS_OWNER)
-        text = path.read_text("ascii", errors="replace").strip()
+        text = secret_in(path, new_material)
     except OSError as error:
         raise SettingsError(
             f"{path}, the key of the stored login, cannot be read or made: {error.strerror or error}"
@@ -105,21 +100,6 @@ def _key(folder: Path) -> str:
     if len(text) < _SHORTEST_KEY:
         raise SettingsError(f"{path} holds no key of a stored login: copy it anew, or delete it")
     return text
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _ONLY_ITS_OWNER), "w") as file:
-            file.write(f"{new_material()}\n")
-        # Another process may have been quicker: its key is kept.
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            return
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _plain(secret: SecretStr) -> str:

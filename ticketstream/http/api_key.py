@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agents.secret_file import secret_in
 from schemas.errors import UserError
 from schemas.settings import PREFIX, Settings
 
 KEY_FILE: Final = "api-key"
 COOKIE: Final = "ticketstream_session"
 SESSION_SECONDS: Final = 7 * 24 * 3600
-_ONLY_ITS_OWNER: Final = 0o600
-_OTHERS: Final = 0o077
 _LONGEST_KEY: Final = 1_000
 
 
@@ -68,11 +66,7 @@ def find_key(settings: Settings) -> FoundKey:
         return FoundKey(ApiKey(settings.http.api_key.get_secret_value()), None)
     path = settings.data_dir.expanduser() / KEY_FILE
     try:
-        if not path.exists():
-            _make(path)
-        if path.stat().st_mode & _OTHERS:
-            path.chmod(_ONLY_ITS_OWNER)
-        key = path.read_text("ascii", errors="replace").strip()[:_LONGEST_KEY]
+        key = secret_in(path, lambda: secrets.token_urlsafe(32))[:_LONGEST_KEY]
     except OSError as error:
         raise UserError(
             f"the API key in {path} cannot be read or made: {error.strerror or error}; mend this, or set "
@@ -81,18 +75,3 @@ def find_key(settings: Settings) -> FoundKey:
     if len(key) < 16:
         raise UserError(f"{path} holds no API key: delete it, and a new one is made")
     return FoundKey(ApiKey(key), path)
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with open(part, "x", opener=lambda name, flags: os.open(name, flags, _ONLY_ITS_OWNER)) as file:
-            file.write(f"{secrets.token_urlsafe(32)}\n")
-        # Another server may have been quicker: its key is kept.
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            return
-    finally:
-        part.unlink(missing_ok=True)
