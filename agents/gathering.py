@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from agents.parts import PartSets, PartWriter
+from agents.parts import PartSets
+from agents.sent_parts import SentParts
 from schemas.codec import encode
 from schemas.messages import EnrichedPart, EnrichedTicket, Passage
 from schemas.parts import PART_BYTES
@@ -18,18 +19,15 @@ _FILES_BYTES: Final = 16 * 1024
 """Of the names of a comment's files, no more is ever looked at (see streams.transforms.chunking)."""
 
 
-class Gathered:
+class Gathered(SentParts):
     """The passages of one ticket, and the parts they have become."""
 
     def __init__(self, sets: PartSets, partition: int, key: bytes, account: str, ticket_id: int) -> None:
-        self._sets = sets
-        self._partition = partition
-        self._key = key
+        super().__init__(sets, partition, key)
         self._account = account
         self._ticket_id = ticket_id
         self._passages: list[Passage] = []
         self._bytes = 0
-        self.writer: PartWriter | None = None
 
     async def add(self, passages: Iterable[Passage]) -> None:
         """Take in passages, the oldest first; sends a part when there is more than one can hold."""
@@ -50,22 +48,9 @@ class Gathered:
             await self._send()
         return replace(ticket, parts=self.writer.parts)
 
-    async def undo(self) -> None:
-        """Take back what has been sent: the ticket itself will not come."""
-        writer, self.writer = self.writer, None
-        if writer is not None:
-            await self._sets.undo(writer)
-
-    def close(self) -> None:
-        """Leave what has been sent: whoever does this work again takes it away."""
-        if self.writer is not None:
-            self._sets.close(self.writer.name)
-
     async def _send(self) -> None:
-        if self.writer is None:
-            self.writer = self._sets.begin(self._partition, self._key)
         part = EnrichedPart(account=self._account, ticket_id=self._ticket_id, passages=self._passages)
-        await self.writer.add(part)
+        await self._send_part(part)
         self._passages, self._bytes = [], 0
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from agents.parts import PartSets, PartWriter
+from agents.parts import PartSets
+from agents.sent_parts import SentParts
 from schemas.codec import encode
 from schemas.messages import EmbeddedChunk, EmbeddedPart, EmbeddedTicket, EnrichedTicket
 from schemas.parts import EMBEDDED_PART_BYTES, ManyChunks, added
@@ -15,7 +16,7 @@ from schemas.vectors import Vector, encode_vector
 from streams.transforms.chunking import Chunk, Chunker
 
 
-class Made:
+class Made(SentParts):
     """The embedded chunks of one ticket, and the parts they have become.
 
     ``name`` and ``entry`` are those of a set that another worker has begun for the same ticket,
@@ -33,15 +34,13 @@ class Made:
         name: str = "",
         entry: PartSet | None = None,
     ) -> None:
-        self._sets = sets
-        self._partition = partition
-        self._key = key
+        begun = None if entry is None else sets.begin(partition, key, entry, name)
+        super().__init__(sets, partition, key, begun)
         self._ticket = ticket
         self._collection = collection
         self._chunks: list[EmbeddedChunk] = []
         self._bytes = 0
         before = PartSet(0) if entry is None else entry
-        self.writer: PartWriter | None = None if entry is None else sets.begin(partition, key, entry, name)
         self.read = before.read
         """How many of the ticket's own parts are done."""
         self.chunker = Chunker(
@@ -111,26 +110,13 @@ class Made:
             await self._send()
         return replace(ticket, parts=self.writer.parts, many=self._many())
 
-    async def undo(self) -> None:
-        """Take back what has been sent: the ticket itself will not come."""
-        writer, self.writer = self.writer, None
-        if writer is not None:
-            await self._sets.undo(writer)
-
-    def close(self) -> None:
-        """Leave what has been sent: whoever does this work again goes on with it."""
-        if self.writer is not None:
-            self._sets.close(self.writer.name)
-
     def _many(self) -> ManyChunks:
         counts = self.chunker.counts
         return ManyChunks(counts["public"], counts["internal"], f"{self._content:016x}")
 
     async def _send(self) -> None:
-        if self.writer is None:
-            self.writer = self._sets.begin(self._partition, self._key)
         ticket = self._ticket
-        await self.writer.add(
+        await self._send_part(
             EmbeddedPart(account=ticket.account, ticket_id=ticket.ticket_id, chunks=self._chunks)
         )
         self._chunks, self._bytes = [], 0
