@@ -110,11 +110,17 @@ def api_url(text: str) -> str:
     return _cut(url(text), _VERSION)
 
 
-def url(text: str, *, plain: str = "http", safe: str = "https") -> str:
+def collector_url(text: str) -> str:
+    """Return the address of a collector, which may have a login in it, without the path of an API."""
+    return _cut(url(text, login=True), _VERSION)
+
+
+def url(text: str, *, plain: str = "http", safe: str = "https", login: bool = False) -> str:
     """Return an address with its scheme, without a slash at the end and what a browser has after ? or #.
 
     A machine of one's own (``localhost``, an IP address, a name without dots) is reached by ``plain``, a name
-    with dots and no port, or port 443, by ``safe``.
+    with dots and no port, or port 443, by ``safe``. ``login`` says whether ``NAME:PASSWORD@`` may stand
+    before the host.
     """
     text = re.split(r"[?#]", text, maxsplit=1)[0]
     if slip := _SLIP.match(text):
@@ -129,10 +135,11 @@ def url(text: str, *, plain: str = "http", safe: str = "https") -> str:
         host = ""
     if not _is_host(host):
         raise ValueError(f"is no address: set it as {safe}://HOST or {plain}://HOST:PORT")
-    if "@" in parts.netloc:
+    name, at, _ = parts.netloc.rpartition("@")
+    if at and not login:
         raise ValueError("has a login in it: set that in settings of its own")
-    at, slash, below = rest.partition("/")
-    return f"{scheme.lower()}://{at.lower()}{slash}{below}".rstrip("/")
+    host, slash, below = rest.removeprefix(name + at).partition("/")
+    return f"{scheme.lower()}://{name}{at}{host.lower()}{slash}{below}".rstrip("/")
 
 
 def grpc_url(text: str) -> str:

@@ -217,7 +217,7 @@ class TracingSettings(_Group):
         allow_inf_nan=False,
         description="the part of all traces that is kept, 0 to 1",
     )
-    _endpoint = field_validator("otlp_endpoint", mode="before")(forgiven(forgiving.api_url))
+    _endpoint = field_validator("otlp_endpoint", mode="before")(forgiven(forgiving.collector_url))
 
 
 class Settings(BaseSettings):

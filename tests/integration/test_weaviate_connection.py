@@ -108,7 +108,6 @@ async def test_wrong_addresses_are_named(locked_weaviate: WeaviateServer) -> Non
         (f"http://127.0.0.1:{free}", grpc_url, UnavailableError, "does not answer .*__HTTP_URL"),
         (http_url, http_url.replace("http:", "grpc:"), SettingsError, "the same address"),
         (f"{http_url}/path", grpc_url, SettingsError, "__HTTP_URL is no address"),
-        (http_url, "grpc://127.0.0.1:99999", SettingsError, "__GRPC_URL is no address"),
     ):
         with pytest.raises(error, match=said):
             await connect(settings_for(http, grpc, "right-key"))
