@@ -259,6 +259,7 @@ async def test_dead_letters_are_retried(watcher: Watcher, desk: Desk, server: Pa
     # What other tests have left on the shared stack.
     done = await asyncio.to_thread(desk.command, "dead-letters", "discard", "--all")
     assert done.returncode == 0 or "no dead letters" in done.stderr, done.stderr
+    await expect(page.locator("#letters")).to_have_text("None. Everything could be processed.")
     (ticket, *_) = (
         truth["id"]
         for truth in desk.zendesk.truth()

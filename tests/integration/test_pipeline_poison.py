@@ -160,6 +160,9 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
     for ticket_id in (open_ticket(desk, skip) for skip in range(45, 80)):
         of_partition.setdefault(desk.partition(f"{desk.account}:{ticket_id}".encode()), []).append(ticket_id)
     refused, broken, *good = max(of_partition.values(), key=len)
+    # The changes made below make up for what other tests have lost of the same tickets.
+    done = desk.command("dead-letters", "discard", "--all")
+    assert done.returncode == 0 or "no dead letters" in done.stderr, done.stderr
     before = {letter.id for letter in await desk.dead_letters()}
     follower = Follower(desk.settings)
     following = asyncio.create_task(follower.run())
@@ -174,8 +177,7 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
         await until(holds, SECONDS, what)
 
     try:
-        await shows(lambda: not follower.lost.unread(), "all letters")
-        lost = follower.lost.count
+        await shows(lambda: not follower.lost.count, "that all letters are discarded")
         desk.zendesk.set_faults(
             Fault(kind="error", status=302, path="comments", seconds=3),
             Fault(kind="error", status=403, path=f"tickets/{refused}/comments"),
@@ -187,7 +189,7 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
             await arrived(desk, ticket_id)
         new = [letter for letter in await desk.dead_letters() if letter.id not in before]
         assert not any(letter.key == _key(desk, broken) for letter in new), "it is still being tried"
-        await shows(lambda: follower.lost.count == lost + 2, "two live changes among the dead letters")
+        await shows(lambda: follower.lost.count == 2, "two live changes among the dead letters")
         new = [letter for letter in await desk.dead_letters() if letter.id not in before]
         told = {letter.key: (letter.error_type, letter.message) for letter in new}
         assert set(told) == {_key(desk, refused), _key(desk, broken)}
@@ -211,7 +213,7 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
         assert desk.command("dead-letters", "retry", *ids, "--json").returncode == 0
         for ticket_id in (refused, broken):
             await arrived(desk, ticket_id)
-        await shows(lambda: follower.lost.count == lost, "that nothing of these is lost any more")
+        await shows(lambda: not follower.lost.count, "that nothing is lost any more")
     finally:
         desk.zendesk.clear_faults()
         following.cancel()

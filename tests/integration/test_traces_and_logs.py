@@ -35,14 +35,15 @@ LOGIN = "hush-hush-login"
 FAULT = f"""
 from streams.transforms import chunking
 
-whole = chunking.chunk_ticket
+whole = chunking.Chunker.add
 
-def broken(subject, passages):
-    if {BROKEN!r} in (subject or ""):
-        raise ValueError(f"cannot cut {{subject}} and {{passages}}")
-    return whole(subject, passages)
+def broken(chunker, passages):
+    own = list(passages)
+    if {BROKEN!r} in chunker._head:
+        raise ValueError(f"cannot cut {{chunker._head}} and {{own}}")
+    return whole(chunker, own)
 
-chunking.chunk_ticket = broken
+chunking.Chunker.add = broken
 """
 WAY = ["source", "enrich", "embed", "index"]
 

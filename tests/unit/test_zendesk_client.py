@@ -163,9 +163,44 @@ async def test_on_a_quiet_account_what_went_well_last_is_asked_for_once_more() -
 
     client = client_of(answer)
     await client.get("/good.json", ANY, "users")
-    with pytest.raises(RefusedError, match="6 times, while others"):
+    with pytest.raises(RefusedError, match="7 times, while others"):
         await client.get("/bad.json", ANY, "users")
-    assert asked == ["/good.json", *["/bad.json"] * 6, "/good.json"]
+    assert asked == ["/good.json", *["/bad.json"] * 6, "/good.json", "/bad.json"]
+
+
+async def test_what_others_met_in_an_outage_before_delays_no_judgement() -> None:
+    outage = True
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "bad" in request.url.path:
+            return httpx.Response(200, content=b"[]")
+        return httpx.Response(302) if outage else good()
+
+    client = client_of(answer)
+    asked = asyncio.create_task(client.get("/bad.json", ANY, "users"))
+    others = [asyncio.create_task(client.get(f"/{number}.json", ANY, "users")) for number in range(20)]
+    while client.calls < 400:
+        await asyncio.sleep(0)
+    assert not asked.done()
+    outage = False
+    await asyncio.gather(*others)
+    with pytest.raises(RefusedError, match="while others of its kind") as caught:
+        await asked
+    assert int(str(caught.value).split("; ")[-1].split()[0]) < 40
+
+
+async def test_nothing_is_refused_when_an_outage_ends_between_it_and_the_other() -> None:
+    """Only a try that fails after the other has gone well shows that it is not the outage."""
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, content=b"[]") if 1 < len(asked) <= 7 else good()
+
+    client = client_of(answer)
+    await client.get("/other.json", ANY, "users")
+    assert (await client.get("/one.json", ANY, "users")).value == GOOD
+    assert asked == ["/other.json", *["/one.json"] * 6, "/other.json", "/one.json"]
 
 
 @pytest.mark.parametrize(

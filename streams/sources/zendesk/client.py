@@ -222,10 +222,14 @@ class ZendeskClient:
                 case.failed(strange=isinstance(error, StrangeAnswerError))
                 if patience is not None and case.tries >= patience:
                     raise quoting(RefusedError(f"{error}; it is not waited for"), error.quoted) from None
-                if case.is_due and (case.is_its_own or await self._others_succeed(endpoint, lane, case)):
+                if not case.is_due:
+                    raise
+                if case.is_its_own:
                     self.troubles.answered(endpoint)
                     words = f"{error}; {case.tries} times, while others of its kind were answered"
                     raise quoting(RefusedError(words, 200), error.quoted) from None
+                case.weigh_anew()
+                await self._ask_for_another(endpoint, lane)
                 raise
             except CredentialsError as error:
                 self._note_refused(endpoint, error)
@@ -245,10 +249,14 @@ class ZendeskClient:
 
         return Answer(await retrying(attempt, self._retry, on_retry=told), calls)
 
-    async def _others_succeed(self, endpoint: Endpoint, lane: Lane, case: Case) -> bool:
-        """Ask once more for what was answered last of a kind: on a quiet account nobody else does."""
+    async def _ask_for_another(self, endpoint: Endpoint, lane: Lane) -> None:
+        """Ask once more for what was answered last of a kind: on a quiet account nobody else does.
+
+        An answer counts at the next try. Now it would not tell one thing's fault from an outage that has
+        ended since the last try.
+        """
         if endpoint not in self._good:
-            return False
+            return
         target, decoder = self._good[endpoint]
         if endpoint in INCREMENTAL:
             await self.incremental.acquire(lane=lane)
@@ -258,9 +266,8 @@ class ZendeskClient:
             decoder.decode(body)
         except (TicketstreamError, *UNREADABLE) as error:
             if not isinstance(error, RefusedError):  # a ticket that is gone meanwhile is an answer
-                return False
+                return
         self.troubles.went_well(endpoint)
-        return case.is_its_own
 
     async def _ask_who(self) -> None:
         await whoami(self)

@@ -88,31 +88,36 @@ class Troubles:
 
     def case(self, endpoint: str) -> Case:
         """Begin to count the tries at one thing; called before its first failure is noted."""
-        return Case(self, endpoint, self._clock, self._well[endpoint], self._badly[endpoint])
+        return Case(self, endpoint, self._clock)
 
-    def others(self, endpoint: str, well: int, badly: int) -> tuple[int, int]:
-        """Return the successes and failures of a kind since there were so many."""
-        return self._well[endpoint] - well, self._badly[endpoint] - badly
+    def counts(self, endpoint: str) -> tuple[int, int]:
+        """Return how many calls of a kind have gone well and failed so far."""
+        return self._well[endpoint], self._badly[endpoint]
 
 
 class Case:
     """One call that fails again and again."""
 
-    def __init__(
-        self, troubles: Troubles, endpoint: str, clock: Callable[[], float], well: int, badly: int
-    ) -> None:
+    def __init__(self, troubles: Troubles, endpoint: str, clock: Callable[[], float]) -> None:
         self._troubles = troubles
         self._endpoint = endpoint
         self._clock = clock
         self._began = clock()
-        self._counts = well, badly
+        self._well, self._badly = troubles.counts(endpoint)
+        self._own = 0
         self.tries = 0
         self._strange = 0
 
     def failed(self, *, strange: bool) -> None:
         """Count a try; ``strange``: Zendesk answered with a success that cannot be read."""
         self.tries += 1
+        self._own += 1
         self._strange += strange
+
+    def weigh_anew(self) -> None:
+        """Weigh the others from now on: an outage that is over says nothing about a try that comes later."""
+        self._well, self._badly = self._troubles.counts(self._endpoint)
+        self._own = 0
 
     @property
     def is_due(self) -> bool:
@@ -122,5 +127,5 @@ class Case:
     @property
     def is_its_own(self) -> bool:
         """Whether the fault is of the thing asked for: most others of its kind have succeeded meanwhile."""
-        well, badly = self._troubles.others(self._endpoint, *self._counts)
-        return well > 0 and well >= badly - self.tries
+        well, badly = self._troubles.counts(self._endpoint)
+        return well > self._well and well - self._well >= badly - self._badly - self._own
