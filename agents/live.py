@@ -83,7 +83,7 @@ class LiveSource:
                     self._client, start_time=None if cursor else start, cursor=cursor, lane="live"
                 )
             except CredentialsError as error:
-                log.error("the export may not be read", error=error)
+                log.error("the export is refused", error=error)
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             except RefusedError as error:

@@ -87,7 +87,8 @@ class _EventsPage(msgspec.Struct):
 
 
 class _CommentsPage(msgspec.Struct):
-    comments: Rows | None
+    comments: Rows
+    """No list is no answer: it would be taken for a ticket that nobody has written to."""
     users: msgspec.Raw = NOTHING
     meta: Any = None
     links: Any = None
@@ -100,7 +101,8 @@ class _AuditsPage(msgspec.Struct):
 
 
 class _Tickets(msgspec.Struct):
-    tickets: Rows | None
+    tickets: Rows
+    """No list is no answer: it would be taken for tickets that are deleted."""
 
 
 class _OneTicket(msgspec.Struct):
@@ -162,13 +164,13 @@ EVENTS_PAGE: Final = Lenient(
 COMMENTS_PAGE: Final = Lenient(
     _CommentsPage,
     lambda page: CommentsPage(
-        comments_of(page.comments or []), users_of(rows_in(page.users)), _paging(page.meta, page.links)
+        comments_of(page.comments), users_of(rows_in(page.users)), _paging(page.meta, page.links)
     ),
 )
 AUDITS_PAGE: Final = Lenient(
     _AuditsPage, lambda page: AuditsPage(page.audits or [], _paging(page.meta, page.links))
 )
-TICKETS: Final = Lenient(_Tickets, lambda answer: answer.tickets or [])
+TICKETS: Final = Lenient(_Tickets, lambda answer: answer.tickets)
 """Of ``/api/v2/tickets/show_many.json``, the rows undecoded."""
 ONE_TICKET: Final = Lenient(_OneTicket, lambda answer: msgspec.Raw(msgspec.json.encode(answer.ticket)))
 """Of ``/api/v2/tickets/{id}.json``, the row undecoded."""
