@@ -245,10 +245,10 @@ class Engine:
             except UserError as error:
                 # It is not the message that is wrong: nothing goes on until a person mends it, and nothing
                 # may be lost meanwhile.
-                what = (
-                    "credentials refused" if isinstance(error, CredentialsError) else "waiting to be mended"
-                )
-                structlog.get_logger().error(what, stage=self.stage, error=error)
+                if not isinstance(error, CredentialsError):
+                    structlog.get_logger().error("waiting to be mended", stage=self.stage, error=error)
+                elif self._refused.tries(message):  # for the others it would be the same line
+                    structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
                 self._metrics.retried.inc()
                 await self._refused.wait(message)
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):

@@ -29,6 +29,7 @@ from agents.places import rest
 from agents.producer import Producer
 from agents.progress import ProgressLedger
 from agents.rebuild import Rebuild
+from agents.refused_logins import AGAIN_SECONDS
 from agents.replay import ReplayFeed
 from agents.slots import Slot
 from agents.spending import Spending, caps_of
@@ -331,6 +332,8 @@ class Pipeline:
             incremental=self._incremental,
             retry=_RESTING,
             on_call=self._observe_zendesk,
+            # Shorter than the pause of the message that tries again, which is to be let through.
+            refused_seconds=AGAIN_SECONDS * 0.8,
             on_retry=lambda *_: self._measuring.retried("enrich"),
         )
 

@@ -39,11 +39,15 @@ class RefusedLogins:
         self._trying: object | None = None
         self._through = asyncio.Event()
 
-    async def wait(self, message: object) -> None:
-        """Wait until it is worth while to try again with a message."""
+    def tries(self, message: object) -> bool:
+        """Whether a message is the one that tries again; it is when none was."""
         if self._trying is None:
             self._trying = message
-        if self._trying is message:
+        return self._trying is message
+
+    async def wait(self, message: object) -> None:
+        """Wait until it is worth while to try again with a message."""
+        if self.tries(message):
             await self._sleep(AGAIN_SECONDS)
             return
         through = self._through

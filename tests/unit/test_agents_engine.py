@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -348,8 +349,10 @@ async def test_of_those_whose_login_is_refused_one_tries_and_the_others_go_on_wi
     desk = desks(handler)
     for offset in range(20):
         await desk.engine.put(desk.event(offset))
-    await until(lambda: len(tries) > 60)
+    with structlog.testing.capture_logs() as lines:
+        await until(lambda: len(tries) > 60)
     assert len(set(tries[20:])) == 1
+    assert 0 < len(lines) <= len(tries) - 19  # one line a try, not one a message
     mended = True
     await until(lambda: desk.acks() == list(range(20)))
 

@@ -604,3 +604,14 @@ async def test_whoami() -> None:
     }
     with pytest.raises(CredentialsError, match="TICKETSTREAM_ZENDESK__OAUTH_TOKEN"):
         await whoami(client_of(lambda _: httpx.Response(200, json=nobody)))
+
+
+async def test_while_the_login_is_refused_hundreds_ask_as_often_as_one() -> None:
+    client = client_of(lambda _: httpx.Response(401, json={"error": "invalid_token"}), refused_seconds=3600)
+    errors = [
+        (await asyncio.gather(client.get(f"/{each}.json", ANY, "comments"), return_exceptions=True))[0]
+        for each in range(300)
+    ]
+    assert all(isinstance(error, CredentialsError) for error in errors)
+    assert len({str(error) for error in errors}) == 1
+    assert client.calls == 1

@@ -98,7 +98,8 @@ class ZendeskClient:
     ``general`` is the account's request limit, ``incremental`` that of ``/incremental/*``; a call of
     the latter kind draws from both, as Zendesk counts it twice. ``timeout`` is in seconds for a whole
     attempt. ``connections`` bounds the calls in flight. ``transport`` replaces the network in tests.
-    ``closes_login`` is off where others use the login too.
+    ``closes_login`` is off where others use the login too. ``refused_seconds`` is for how long no further
+    call is made when the login has been refused: they fail alike, at once.
     ``calls`` counts all attempts. ``troubles`` tells what has kept failing, and whether the login is refused.
     """
 
@@ -116,13 +117,14 @@ class ZendeskClient:
         on_retry: OnRetry | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         closes_login: bool = True,
+        refused_seconds: float = 0.0,
     ) -> None:
         self.calls = 0
         self.troubles = Troubles()
         self._forbidden: dict[str, set[str]] = {}
         self._kinds: dict[str, LoginStanding] = {}
         self._good: dict[str, tuple[str, Reads[Any]]] = {}
-        self._standing = LoginStanding(self._ask_who)
+        self._standing = LoginStanding(self._ask_who, refused_seconds=refused_seconds)
         self.general = general
         self.incremental = incremental
         self._base = base_url.rstrip("/")
@@ -211,6 +213,7 @@ class ZendeskClient:
 
         async def attempt() -> T:
             nonlocal case
+            self._standing.hold_back()
             try:
                 value = await once()
             except (RateLimitedError, LoginAwayError):
@@ -238,6 +241,7 @@ class ZendeskClient:
                 self.troubles.answered(endpoint)
                 raise
             self.troubles.went_well(endpoint)
+            self._standing.accepted()
             self._good[endpoint] = target, decoder
             if self._forbidden:
                 self._forbidden.pop(endpoint, None)
@@ -327,7 +331,7 @@ class ZendeskClient:
         if isinstance(error, RightsRefusedError):
             self.troubles.rights_refused(endpoint, str(error))
             return
-        self._standing.refused()
+        self._standing.refused(error)
         self.troubles.login_refused(str(error))
 
     async def _exchange(
