@@ -16,7 +16,7 @@ from streams.sinks.weaviate import former as former_module
 from streams.sinks.weaviate.client import WeaviateConnection, connect
 from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.former import FormerCollection
-from streams.sinks.weaviate.ownership import alias_target, require_own
+from streams.sinks.weaviate.ownership import alias_target, named_target, require_own
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.switch import delete_collection, read_instead
 
@@ -69,7 +69,11 @@ async def count(connection: WeaviateConnection, name: str, tenant: str = "") -> 
 
 async def test_a_collection_in_the_place_of_the_alias(connection: WeaviateConnection) -> None:
     await theirs(connection, ALIAS)
-    for attempt in (require_own(connection.client, OURS), WeaviateSink(connection, OURS, SIZE).setup()):
+    for attempt in (
+        require_own(connection.client, OURS),
+        named_target(connection.client),  # of a search
+        WeaviateSink(connection, OURS, SIZE).setup(),
+    ):
         with pytest.raises(UserError, match=r"collection Tickets was not made by .* delete it, or set "):
             await attempt
     assert await count(connection, ALIAS) == 1

@@ -215,6 +215,17 @@ async def test_read_only_weaviate_is_waited_for(bench: Bench, weaviate_settings:
     assert await bench.sink.write([bench.item(2, chunk(0, "b"))]) == [SinkResult(vectors_written=1)]
 
 
+async def test_a_lost_collection_is_made_anew_by_a_change_that_leaves_nothing_behind(bench: Bench) -> None:
+    # Nothing is looked up for such a change: the write itself is what learns that the collection is gone.
+    await bench.sink.write([bench.item(1, chunk(0, "old"))])
+    await bench.connection.client.collections.delete(bench.collection)
+    change = bench.item(1, chunk(0, "new"), stale=())
+    with pytest.raises(UnavailableError):
+        await bench.sink.write([change])
+    assert await bench.sink.write([change]) == [SinkResult(vectors_written=1)]
+    assert set(await bench.held()) == {(1, "public", 0)}
+
+
 async def test_many_batches_at_once(bench: Bench) -> None:
     batches = [
         [bench.item(start + number, chunk(0, f"t {start + number}")) for number in range(30)]

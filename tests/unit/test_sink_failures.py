@@ -75,6 +75,7 @@ def test_failures_of_a_call(error: BaseException, kind: type[TicketstreamError])
         ("context deadline exceeded", UnavailableError),
         ("tenant not active: 'acme' is COLD", UnavailableError),
         ("class C has multi-tenancy disabled, but request was with tenant", UnavailableError),
+        ("class 'C' not present in schema", UnavailableError),  # a collection that somebody has deleted
     ],
 )
 def test_failures_of_an_object(text: str, kind: type[TicketstreamError]) -> None:

@@ -28,8 +28,11 @@ _LOGIN: Final = re.compile(r"extract auth|unauthenticated|unauthorized|anonymous
 _READ_ONLY: Final = re.compile(r"read[-_ ]?only|batch delete reply: failed to parse hex", re.IGNORECASE)
 _FOREIGN: Final = re.compile(r"multi-tenancy (?:is )?(?:disabled|not enabled)", re.IGNORECASE)
 _NO_TENANT: Final = re.compile(r"tenant not found|tenant .* (?:does not exist|not found)", re.IGNORECASE)
+# The last but one is how a write learns it where Weaviate makes no collections by itself.
 _NO_COLLECTION: Final = re.compile(
-    r"could not find class|class .* (?:not found|does not exist)|has multi-tenancy disabled", re.IGNORECASE
+    r"could not find class|class .* (?:not found|does not exist)|class .* not present in schema"
+    r"|has multi-tenancy disabled",
+    re.IGNORECASE,
 )
 _VECTOR: Final = re.compile(r"vector (?:with )?length|vector lengths|dimensions", re.IGNORECASE)
 _PASSING: Final = re.compile(
@@ -38,7 +41,7 @@ _PASSING: Final = re.compile(
     r"|shutting down|shutdown|not ready|loading|initiali[sz]ing|not (?:yet )?active|leader|replica|quorum"
     # Weaviate's nodes find each other some moments after its doors are open.
     r"|resolve node|node name|memberlist|\braft\b|\bcluster\b|to host\b|(?:is|already) clos(?:ed|ing)"
-    r"|inactive|\bcold\b|freez|frozen|tenant not found|could not find class|class .* not found",
+    r"|inactive|\bcold\b|freez|frozen|tenant not found",
     re.IGNORECASE,
 )
 
@@ -82,7 +85,7 @@ def _object_error(text: str, doing: str) -> PermanentError | UnavailableError:
         return UnavailableError(_passing(text, doing))
     if _VECTOR.search(text):
         return InvalidVectorError(f"Weaviate refused the vector while {doing}: {text}")
-    if _PASSING.search(text):
+    if _PASSING.search(text) or _NO_COLLECTION.search(text):  # a lost collection is made anew
         return UnavailableError(_passing(text, doing))
     return RefusedError(f"Weaviate refused the object while {doing}: {text}")
 

@@ -107,10 +107,12 @@ async def require_own(client: weaviate.WeaviateAsyncClient, collection: str) -> 
 async def named_target(client: weaviate.WeaviateAsyncClient) -> str | None:
     """Return the collection behind the alias, None without an alias; it may be lost.
 
-    Raises UserError when its name is not ours.
+    Raises UserError when its name is not ours, or when a collection is in the alias's place.
     """
     target = await alias_target(client)
-    if target is not None and not is_own_name(target):
+    if target is None:
+        await _require_free_alias(client)
+    elif not is_own_name(target):
         raise foreign_alias(target, _NAME)
     return target
 
@@ -135,6 +137,12 @@ async def own_target(client: weaviate.WeaviateAsyncClient) -> str | None:
     if target is not None:
         if reason := await foreign_reason(client, target):
             raise foreign_alias(target, reason)
-    elif await client.collections.exists(ALIAS):
-        raise foreign_collection(ALIAS, "ticketstream's is an alias")
+    else:
+        await _require_free_alias(client)
     return target
+
+
+async def _require_free_alias(client: weaviate.WeaviateAsyncClient) -> None:
+    """Raise UserError when a collection has the name of the alias, which is not there."""
+    if await client.collections.exists(ALIAS):
+        raise foreign_collection(ALIAS, "ticketstream's is an alias")
