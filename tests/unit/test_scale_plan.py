@@ -12,7 +12,7 @@ from schemas.errors import ConflictError, SettingsError, UserError
 from schemas.settings import EmbeddingSettings, Settings
 from schemas.topics import ENRICHED
 from ticketstream.scale.homes import Change
-from ticketstream.scale.plan import Outcome, change_of, check_caps, fields, plan_of
+from ticketstream.scale.plan import Outcome, change_of, check_caps, fields, plan_of, require_even
 from ticketstream.scale.scan import Found
 
 FOUR = dict.fromkeys(topic_configs(), 4)
@@ -27,6 +27,13 @@ def test_a_topic_that_was_grown_by_hand_is_caught_up_with() -> None:
     assert change_of(FOUR | {ENRICHED: 6}, None, 6) == Change(4, 6)
     with pytest.raises(ConflictError, match="6 partitions"):
         change_of(FOUR | {ENRICHED: 6}, None, 5)
+
+
+def test_what_only_a_worker_could_finish_is_named_where_none_can_start() -> None:
+    require_even(FOUR, {ENRICHED: 3})
+    require_even(FOUR | {ENRICHED: 2}, {})
+    with pytest.raises(ConflictError, match=r"3 on tickets.enriched.*\(2 and 4\).*delete them"):
+        require_even(FOUR | {ENRICHED: 2}, {ENRICHED: 3})
 
 
 def test_fewer_are_refused() -> None:

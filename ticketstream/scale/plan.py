@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -91,6 +92,22 @@ def change_of(counts: Mapping[str, int], under_way: Change | None, wanted: int) 
             f"the topics have {most} partitions, and Kafka can only add some: {wanted} would be fewer"
         )
     return None if wanted == least else Change(least, wanted)
+
+
+def require_even(counts: Mapping[str, int], unfinished: Mapping[str, int]) -> None:
+    """Raise ConflictError when a worker is needed to finish something, and cannot start.
+
+    Workers refuse topics that differ in their partitions. ``unfinished`` counts messages by topic.
+    """
+    usual, _ = Counter(counts.values()).most_common(1)[0]
+    odd = sorted(name for name, count in counts.items() if count != usual)
+    if odd and unfinished:
+        held = ", ".join(f"{number:,} on {topic}" for topic, number in unfinished.items())
+        raise ConflictError(
+            f"messages wait for a worker ({held}), and none can start while topic {odd[0]} has another "
+            f"number of partitions than the others ({counts[odd[0]]} and {usual}): if somebody else has made "
+            "or written these topics, delete them, and the first worker makes them anew"
+        )
 
 
 def check_caps(settings: Settings, wanted: int) -> None:

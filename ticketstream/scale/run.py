@@ -36,7 +36,7 @@ from ticketstream.scale.drain import IN_FLIGHT, WAITING, drain, unfinished, with
 from ticketstream.scale.homes import COPIED, IMPORTS, MOVED, SPENDING, Change
 from ticketstream.scale.lock import only_one
 from ticketstream.scale.move import Move
-from ticketstream.scale.plan import Outcome, Plan, change_of, check_caps, plan_of
+from ticketstream.scale.plan import Outcome, Plan, change_of, check_caps, plan_of, require_even
 from ticketstream.scale.scan import Scan, groups, messages_of
 
 Told = Callable[[str, str], None]
@@ -119,7 +119,8 @@ class _Scale:
         while True:
             if await self._broker.under_way() is not None:
                 await self._broker.end(self._change)
-            if await unfinished(self._settings, partitions):
+            if left := await unfinished(self._settings, partitions):
+                require_even(await self._broker.counts(), left)
                 self._told("finishing what is in flight", "")
                 await drain(
                     self._settings,
