@@ -7,6 +7,7 @@ import uuid
 
 import numpy as np
 import pytest
+import structlog
 from msgspec.structs import replace
 from weaviate_bench import FACTS, SIZE, Bench, bench, chunk, vector_of
 from weaviate_fixture import weaviate_settings
@@ -222,8 +223,10 @@ async def test_a_lost_collection_is_made_anew_by_a_change_that_leaves_nothing_be
     change = bench.item(1, chunk(0, "new"), stale=())
     with pytest.raises(UnavailableError):
         await bench.sink.write([change])
-    assert await bench.sink.write([change]) == [SinkResult(vectors_written=1)]
+    with structlog.testing.capture_logs() as lines:
+        assert await bench.sink.write([change]) == [SinkResult(vectors_written=1)]
     assert set(await bench.held()) == {(1, "public", 0)}
+    assert [line["log_level"] for line in lines if "replay --from embedded" in line["event"]] == ["warning"]
 
 
 async def test_many_batches_at_once(bench: Bench) -> None:

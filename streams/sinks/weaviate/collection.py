@@ -107,23 +107,27 @@ def _exact(name: str, kind: DataType = DataType.TEXT) -> Property:
     )
 
 
-async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> None:
-    """Make the collection unless it exists; several workers may do so at once.
+async def ensure_collection(client: weaviate.WeaviateAsyncClient, name: str) -> bool:
+    """Make the collection unless it exists; return whether it was made. Several workers may do so at once.
 
     Raises UserError when a collection of that name is not ours.
     """
+    made = False
     with translated(f"making the collection {name}"):
         if not await client.collections.exists(name):
             try:
                 await _create(client, name)
+                made = True
             except UnexpectedStatusCodeError:
                 if not await client.collections.exists(name):  # otherwise another worker was faster
                     raise
         if is_left_by_weaviate(await client.collections.use(name).config.get()):
             await _make_anew(client, name)
+            made = True
         config = await client.collections.use(name).config.get()
     if reason := foreign_because(name, config):
         raise foreign_collection(name, reason)
+    return made
 
 
 async def _make_anew(client: weaviate.WeaviateAsyncClient, name: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+import structlog
 from weaviate.proto.v1 import batch_pb2
 
 from schemas.errors import PermanentError, UnavailableError
@@ -34,6 +35,7 @@ class WeaviateSink:
         self._leftovers = Leftovers(connection, collection)
         self._setting_up = asyncio.Lock()
         self._is_set_up = False
+        self._was_set_up = False
 
     async def setup(self) -> bool:
         """Make the collection and the alias ``Tickets`` where missing; never moves an alias.
@@ -41,10 +43,16 @@ class WeaviateSink:
         Returns whether readers read this collection. Raises RetryableError, CredentialsError, and
         UserError when a collection that is not ours is in the place of this one or of the alias.
         """
-        await ensure_collection(self._connection.client, self._collection)
+        made = await ensure_collection(self._connection.client, self._collection)
         await require_size(self._connection, self._collection, self._dimensions)
         is_read = await ensure_alias(self._connection.client, self._collection)
-        self._is_set_up = True
+        if made and self._was_set_up:
+            structlog.get_logger().warning(
+                "the collection was lost and is made anew; what it held comes back with "
+                "`ticketstream replay --from embedded`",
+                collection=self._collection,
+            )
+        self._is_set_up = self._was_set_up = True
         return is_read
 
     async def close(self) -> None:
