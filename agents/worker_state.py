@@ -43,6 +43,7 @@ class StateTeller:
         self._home = account_partition(account, partitions)
         self._told: list[tuple[str, float]] | None = None
         self._told_at = 0.0
+        self._failed = False
 
     async def run(self) -> None:
         """Look and tell for ever."""
@@ -59,9 +60,13 @@ class StateTeller:
         try:
             await self._send(WorkerState(worker=self._worker, at=at, troubles=troubles))
         except UnavailableError as error:
-            structlog.get_logger().warning("the worker's state is not told", error=error)
+            # When partitions come or go, and so at every start, what has not left is dropped; a second later
+            # it is told. Only what fails again is worth a word.
+            if self._failed:
+                structlog.get_logger().warning("the worker's state is not told", error=error)
+            self._failed = True
             return
-        self._told, self._told_at = told, at
+        self._told, self._told_at, self._failed = told, at, False
 
     async def over(self) -> None:
         """Say that this worker stops: nothing is wrong with it any more."""

@@ -17,6 +17,8 @@ from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
+from ticketstream.checks.everything import check_zendesk
+from ticketstream.checks.finding import run_check
 from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from ticketstream.sample.zendesk.faults import Fault
 from ticketstream.sample.zendesk.running import SampleZendesk
@@ -42,8 +44,8 @@ def zendesk(shared: SampleZendesk) -> SampleZendesk:
     return shared
 
 
-def connect(zendesk: SampleZendesk, **more: Any) -> ZendeskClient:
-    settings = Settings(
+def settings_of(zendesk: SampleZendesk, **more: Any) -> Settings:
+    return Settings(
         zendesk=ZendeskSettings.model_validate(
             {
                 "subdomain": "acme",
@@ -54,6 +56,10 @@ def connect(zendesk: SampleZendesk, **more: Any) -> ZendeskClient:
             }
         )
     )
+
+
+def connect(zendesk: SampleZendesk, **more: Any) -> ZendeskClient:
+    settings = settings_of(zendesk, **more)
     return ZendeskClient(
         settings.zendesk_url,
         login_for(settings),
@@ -174,6 +180,24 @@ async def test_a_scope_that_does_not_serve_is_named_by_zendesk(zendesk: SampleZe
         missing = "missing the following required scopes: tickets:read, read"
         with pytest.raises(CredentialsError, match=rf"{missing}.*set TICKETSTREAM_ZENDESK__OAUTH_SCOPE"):
             await ask(client)
+
+
+@pytest.mark.parametrize("scope", ["users:read", "read"])
+async def test_the_doctor_knows_whether_the_export_may_be_read(zendesk: SampleZendesk, scope: str) -> None:
+    (first, *others) = await run_check(
+        "zendesk", lambda: check_zendesk(settings_of(zendesk, oauth_scope=scope), timeout=10.0), timeout=10.0
+    )
+    if scope == "read":
+        assert [first.verdict, *(one.verdict for one in others)] == ["ok", "ok"]
+    else:
+        assert first.verdict == "fail"
+        assert "incremental/tickets" in first.message and "ZENDESK__OAUTH_SCOPE" in first.message
+
+
+async def test_an_export_that_is_used_up_for_the_minute_is_no_wrong_login(zendesk: SampleZendesk) -> None:
+    zendesk.control.set_faults(Fault(kind="rate_limit", path="incremental", retry_after=60))
+    found = await check_zendesk(settings_of(zendesk), timeout=10.0)
+    assert [one.verdict for one in found] == ["ok", "ok"]
 
 
 async def _comes_back(client: ZendeskClient) -> None:

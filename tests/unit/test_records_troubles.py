@@ -141,3 +141,33 @@ async def test_a_worker_tells_what_is_news_and_repeats_what_is_wrong(monkeypatch
     assert decode(WorkerState, sent.value, sent.headers).at == 31.0
     await teller.over()
     assert len(producer.sent) == 4
+
+
+async def test_what_is_dropped_once_at_a_start_is_nothing_to_warn_of(logs: list[Any]) -> None:
+    producer = FakeProducer()
+    teller = StateTeller(
+        producer,  # type: ignore[arg-type]
+        list,
+        worker="w1",
+        account="acme",
+        partitions=8,
+    )
+    producer.failures = 1
+    await teller.look(0.0)
+    await teller.look(1.0)
+    assert len(producer.sent) == 1 and not logs
+
+
+async def test_a_state_that_is_not_told_twice_running_is_warned_of(logs: list[Any]) -> None:
+    producer = FakeProducer()
+    teller = StateTeller(
+        producer,  # type: ignore[arg-type]
+        list,
+        worker="w1",
+        account="acme",
+        partitions=8,
+    )
+    producer.failures = 2
+    await teller.look(0.0)
+    await teller.look(1.0)
+    assert [entry["event"] for entry in logs] == ["the worker's state is not told"]

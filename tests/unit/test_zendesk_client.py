@@ -279,7 +279,7 @@ async def test_nobody_is_told_of_what_is_asked_for_no_more() -> None:
         assert client.troubles.now() == []
 
 
-@pytest.mark.parametrize("kind", ["login", "export", "answers"])
+@pytest.mark.parametrize("kind", ["login", "export", "answers", "away"])
 def test_a_trouble_that_nobody_meets_any_more_is_forgotten(kind: str) -> None:
     """The partition whose work it held up went to another worker: here nothing will succeed again."""
     now = 1000.0
@@ -288,16 +288,20 @@ def test_a_trouble_that_nobody_meets_any_more_is_forgotten(kind: str) -> None:
     def meet() -> None:
         if kind == "answers":
             troubles.failed("export", "503", 60.0)
+        elif kind == "away":
+            troubles.login_away("no token", 60.0)
         elif kind == "export":
             troubles.rights_refused("export", "403")
         else:
             troubles.login_refused("401")
 
+    passes = kind in ("answers", "away")
     meet()
     now += 100
     meet()
-    now += 170 + (60 if kind == "answers" else 0)
-    assert [(one.kind, one.since) for one in troubles.now()] == [(kind, 1000.0)]
+    now += 170 + (60 if passes else 0)
+    said = "answers" if passes else kind
+    assert [(one.kind, one.since) for one in troubles.now()] == [(said, 1000.0)]
     now += 15
     assert troubles.now() == []
     meet()

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from schemas.errors import CredentialsError, UnavailableError
+from schemas.messages import Trouble
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.client import LoginAwayError, ZendeskClient
 from streams.sources.zendesk.login import LoginStatus
+from streams.sources.zendesk.troubles import Troubles
 from tests.zendesk_fixtures import unlimited
 
 ANY = msgspec.json.Decoder(dict[str, Any])
@@ -145,6 +147,24 @@ async def test_a_token_that_comes_later_is_waited_for() -> None:
     assert zendesk.seen == ["one"]
     ((_, error, *_),) = retried
     assert isinstance(error, LoginAwayError)
+
+
+async def test_a_token_that_does_not_come_is_said_and_is_no_tickets_fault() -> None:
+    zendesk, login = Zendesk("one"), Login("later", "later", "one")
+    now = 1000.0
+    said: list[list[Trouble]] = []
+
+    def later(*_: Any) -> None:
+        nonlocal now
+        now += 10
+        said.append(client.troubles.now())
+
+    client = client_of(login, zendesk, on_retry=later)
+    client.troubles = Troubles(lambda: now)
+    assert await ask(client) == 1
+    assert said == [[], [Trouble("answers", 1000.0, "no token for now")]]
+    assert client.troubles.now() == []
+    assert client.troubles.counts("export") == (1, 0)
 
 
 @pytest.mark.parametrize("its_own", [True, False])

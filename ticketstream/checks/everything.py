@@ -63,7 +63,7 @@ async def check_zendesk(settings: Settings, *, timeout: float) -> list[Finding]:
                 f"set {PREFIX}ZENDESK__SUBDOMAIN, {CLIENT_ID} and {CLIENT_SECRET}",
             )
         ]
-    found = await check_login(settings, attempts=1, timeout=timeout)
+    found = await check_login(settings, attempts=1, timeout=timeout, export=True)
     me = found.me
     left = f", {found.remaining:,} calls left this minute" if found.remaining is not None else ""
     return [

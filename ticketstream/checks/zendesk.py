@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 import httpx
 
 from agents.logins import login_for
-from schemas.errors import CredentialsError
+from schemas.errors import CredentialsError, RateLimitedError
 from schemas.settings import Settings
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.answers import Heading, read_heading
 from streams.sources.zendesk.check import Me, whoami
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.export import export_page
 from streams.sources.zendesk.login import Login, LoginStatus
 from streams.sources.zendesk.transport import PooledTransport
 
@@ -56,8 +59,8 @@ class LoginCheck:
         """How the login stands; None before anybody has asked."""
         return None if self._login is None else self._login.status()
 
-    async def ask(self, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
-        """Ask with one call.
+    async def ask(self, *, attempts: int = 3, timeout: float = 15.0, export: bool = False) -> LoggedIn:
+        """Ask with one call, and with ``export`` with a second one whether the export may be read.
 
         ``timeout`` is in seconds for an attempt. Raises SettingsError, CredentialsError (also for somebody
         who is no administrator), RefusedError, and UnavailableError or RateLimitedError after the last
@@ -77,20 +80,27 @@ class LoginCheck:
         )
         async with client:
             me = await whoami(client)
+            remaining = transport.heading.remaining
+            if export and me.role == "admin":
+                # A scope without tickets lets an administrator know who they are, and nothing more. Who is
+                # told to come later may read it: imports and live changes use up its few calls a minute.
+                with suppress(RateLimitedError):
+                    await export_page(client, start_time=int(time.time()), cursor=None, per_page=1)
         if me.role != "admin":
             # Source: Zendesk's API reference, "Incremental Exports", allowed for admins.
             raise CredentialsError(
                 f"Zendesk's login belongs to {me.name}, who is no administrator but {me.role or 'nobody'}; "
                 f"only administrators may read the export: set {login.variables} to one's"
             )
-        remaining = transport.heading.remaining
         return LoggedIn(me, login.status(), None if remaining is None else int(remaining))
 
 
-async def check_login(settings: Settings, *, attempts: int = 3, timeout: float = 15.0) -> LoggedIn:
+async def check_login(
+    settings: Settings, *, attempts: int = 3, timeout: float = 15.0, export: bool = False
+) -> LoggedIn:
     """Ask once; see LoginCheck."""
     async with LoginCheck(settings) as check:
-        return await check.ask(attempts=attempts, timeout=timeout)
+        return await check.ask(attempts=attempts, timeout=timeout, export=export)
 
 
 class _Listening(httpx.AsyncBaseTransport):

@@ -216,7 +216,10 @@ class ZendeskClient:
             self._standing.hold_back()
             try:
                 value = await once()
-            except (RateLimitedError, LoginAwayError):
+            except RateLimitedError:
+                raise
+            except LoginAwayError as error:
+                self.troubles.login_away(str(error), error.retry_after or 0.0)
                 raise
             except UnavailableError as error:
                 case = case or self.troubles.case(endpoint)

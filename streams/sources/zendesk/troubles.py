@@ -39,6 +39,7 @@ class Troubles:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._login: _Noted | None = None
+        self._away: _Noted | None = None
         self._rights: dict[str, _Noted] = {}
         self._failing: dict[str, _Noted] = {}
         self._well: Counter[str] = Counter()
@@ -47,6 +48,7 @@ class Troubles:
     def went_well(self, endpoint: str) -> None:
         """Note a usable answer."""
         self._well[endpoint] += 1
+        self._away = None
         if endpoint != "me":  # which answers nobody, too
             self._login = None
         if self._failing:
@@ -62,6 +64,10 @@ class Troubles:
         """Note that a call got no usable answer, which may pass by itself; it waits ``pause`` s or more."""
         self._badly[endpoint] += 1
         self._failing[endpoint] = self._noted(self._failing.get(endpoint), "answers", reason, pause)
+
+    def login_away(self, reason: str, pause: float = 0.0) -> None:
+        """Note that a call could not go out for want of an access token: no fault of what it asks for."""
+        self._away = self._noted(self._away, "answers", reason, pause)
 
     def login_refused(self, reason: str) -> None:
         """Note that the login is refused."""
@@ -82,7 +88,8 @@ class Troubles:
         now = self._clock()
         login = [] if self._login is None else [self._login]
         rights = sorted(self._rights.values(), key=lambda one: one.trouble.kind, reverse=True)
-        failing = sorted(self._failing.values(), key=lambda one: one.trouble.since)
+        away = [] if self._away is None else [self._away]
+        failing = sorted([*self._failing.values(), *away], key=lambda one: one.trouble.since)
         said = [one for one in failing if one.trouble.since <= now - _SAID_AFTER_SECONDS and now < one.until]
         return [one.trouble for one in login + rights if now < one.until] + [one.trouble for one in said[:1]]
 
