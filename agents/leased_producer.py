@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import ProducerClosed, ProducerFenced
 from aiokafka.protocol.produce import ProduceRequest
 
 from agents.kafka_client import keep_metadata
@@ -44,6 +44,18 @@ class LeasedProducer(AIOKafkaProducer):
             if self.dropped:
                 raise ProducerFenced
         return await self._send_request(node_id, request, **how)
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any:
+        """Take in a batch; returns the future of its delivery. Raises ProducerClosed when it came too late.
+
+        aiokafka (0.14.0) looks whether it is closed only before it waits for the batch ahead in the
+        partition. What it takes in after that is never sent, and its future is never done: whoever waits for
+        it, waits for ever.
+        """
+        future = await super().send_batch(batch, topic, partition=partition)
+        if self._message_accumulator._closed:
+            raise ProducerClosed
+        return future
 
     async def give_up(self) -> None:
         """Fail what is left with ProducerFenced and disconnect; for one whose ``stop`` takes too long."""

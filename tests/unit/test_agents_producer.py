@@ -8,12 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     NotLeaderForPartitionError,
     OutOfOrderSequenceNumber,
+    ProducerClosed,
 )
 
 from agents import producer as module
@@ -284,3 +286,31 @@ async def test_a_worker_s_records_wait_for_kafka_however_long_it_is_away() -> No
 
     assert patience(Lease(10)) == math.inf
     assert patience(None) < math.inf
+
+
+async def test_a_batch_that_a_closing_client_takes_in_too_late_is_told() -> None:
+    client = LeasedProducer(None, bootstrap_servers="127.0.0.1:1")
+    accumulator, place = client._message_accumulator, TopicPartition("t", 0)
+
+    async def known(topic: str) -> set[int]:
+        return {0}
+
+    client.client._wait_on_metadata = known
+    client._metadata.partitions_for_topic = lambda topic: {0}
+
+    def batch() -> Any:
+        made = client.create_batch()
+        made.append(timestamp=None, key=b"k", value=b"v", headers=[])
+        return made
+
+    first = await client.send_batch(batch(), "t", partition=0)
+    late = asyncio.create_task(client.send_batch(batch(), "t", partition=0))
+    await settle()
+    closing = asyncio.create_task(accumulator.close())
+    await settle()
+    accumulator._pop_batch(place).done(7)  # the sender has delivered what was there
+    assert (await first).offset == 7
+    await closing
+    with pytest.raises(ProducerClosed):
+        await asyncio.wait_for(late, 5)
+    await client.stop()
