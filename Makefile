@@ -18,7 +18,7 @@ BENCH_ARGS ?=
 SEED ?=
 TICKETS ?=
 
-.PHONY: help install needs needs-tests dashboards screenshots stack demo test test-faults test-faults-full faults-table check unit bench lock clean
+.PHONY: help install needs needs-tests dashboards screenshots stack demo test test-faults test-faults-full faults-table check unit bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,14 +31,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml tools/install tools/find-py
 
 # Before anything is installed: names a missing Java, Maven or Go. Later the stack itself says it.
 needs:
-	@[ -e $(VENV)/.installed ] || "$$(PYTHON='$(PYTHON)' tools/find-python)" -m ticketstream.stack.tools
+	@[ -e $(VENV)/.installed ] || "$$(PYTHON='$(PYTHON)' tools/find-python)" -m ticketstream.local.stack.tools
 
 # What only the tests need: a browser for the page, Prometheus, curl.
 needs-tests: needs install
-	@$(BIN)/python -m ticketstream.stack.tools tests
+	@$(BIN)/python -m ticketstream.local.stack.tools tests
 
 stack: needs install ## fetch Kafka's jars and build Weaviate's server, once
-	@$(BIN)/python -m ticketstream.stack.build
+	@$(BIN)/python -m ticketstream.local.stack.build
 
 demo: needs install ## the whole story on this machine, with sample data
 	@$(BIN)/ticketstream demo
@@ -56,6 +56,9 @@ unit: install ## the fast tests only
 
 dashboards: install ## write grafana/dashboards from grafana/source and docs/runbook.md
 	@$(BIN)/python -m grafana.source
+
+docs: install ## write the table of docs/settings.md from the code
+	@$(BIN)/python -m tools.settings_page
 
 test: needs-tests stack check ## all checks and all tests
 	@$(BIN)/pytest -n $(JOBS) --no-loadscope-reorder $(PYTEST_ARGS)

@@ -13,11 +13,11 @@ import msgspec
 
 from benchmarks.http_clients import HttpClient
 from schemas.ids import chunk_id
-from schemas.messages import TicketChange
+from schemas.messages.tickets import TicketChange
 from schemas.zendesk import Comment, Named, Ticket, User
 from streams.transforms.chunking import Chunk, chunk_ticket
-from streams.transforms.enrich import facts_of, passages_of, people_of
 from streams.transforms.names import Names
+from streams.transforms.whole_ticket import facts_of, passages_of, people_of
 
 _NAME_CALLS: Final = 4
 

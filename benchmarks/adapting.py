@@ -19,13 +19,13 @@ from benchmarks.figures import Findings, at_least, at_most, plain
 from benchmarks.stack import SINGLE, BenchStack
 from benchmarks.starting import VARIABLE
 from schemas.errors import StackError
-from schemas.settings import PREFIX
-from ticketstream.cli.import_run import Attempt, start_import
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.sample.gemini.messages import Limits
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.stack.options import StackOptions
+from schemas.settings.load import PREFIX
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.sample.gemini.messages import Limits
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.operations.imports.attempt import Attempt, start_import
 
 _GOAL: Final = 0.95
 _REFUSED: Final = 0.01

@@ -22,15 +22,15 @@ from benchmarks.account_reader import AccountReader, ReadyChunk, object_of
 from benchmarks.http_clients import Aiohttp, HttpClient, Httpx
 from benchmarks.script_result import ScriptResult
 from schemas.ids import collection_name
-from schemas.settings import Settings, load_settings
+from schemas.settings.load import Settings, load_settings
 from schemas.vectors import Vector
 from schemas.zendesk import Ticket
 from streams.embeddings.build import build_provider
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import ensure_collection
 from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
-from streams.transforms.enrich import is_removed
+from streams.transforms.whole_ticket import is_removed
+from streams.weaviate.client import connect
+from streams.weaviate.collection import ensure_collection
 
 _COMMENT_CALLS: Final = 50
 _TEXTS: Final = 100

@@ -10,11 +10,11 @@ import msgspec
 from benchmarks.stack import BenchStack
 from schemas.ids import Visibility
 from schemas.zendesk import Comment
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
 from streams.transforms.chunking import chunk_ticket
-from streams.transforms.enrich import passages_of
 from streams.transforms.names import Names
+from streams.transforms.whole_ticket import passages_of
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Contents
 
 _Place = tuple[int, Visibility, int]
 

@@ -24,13 +24,13 @@ from benchmarks.serving import Server, serving
 from benchmarks.stack import BenchStack
 from schemas.codec import decode
 from schemas.errors import StackError
-from schemas.messages import Receipt
-from schemas.settings import Settings
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import Settings
 from schemas.topics import INDEXED
-from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.sample.zendesk.webhooks import Hook
-from ticketstream.stack.options import StackOptions
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.webhooks import Hook
+from ticketstream.local.stack.options import StackOptions
 
 Way = Literal["webhook", "polling"]
 RATES: Final = (1, 10, 100)

@@ -15,7 +15,7 @@ from benchmarks.stack import BenchStack, unlimited
 from benchmarks.turns import cost, rates, turn_by_turn
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
-from ticketstream.stack.ports import free_ports
+from ticketstream.local.stack.ports import free_ports
 
 _SCRAPE_SECONDS: Final = 5.0
 _MEASURED: Final = "with metrics, scraped every 5 s"

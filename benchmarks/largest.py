@@ -9,19 +9,19 @@ from typing import Final
 
 import msgspec
 
-from agents.topics import MAX_MESSAGE_BYTES
 from benchmarks.figures import Chart, Findings, Series, at_most, plain
 from benchmarks.stack import BenchStack, unlimited
 from benchmarks.usage import UsageMeter
 from schemas.codec import decode, is_part
 from schemas.errors import StackError
 from schemas.ids import ticket_key
-from schemas.messages import Receipt
-from schemas.settings import Settings
-from schemas.state import TABLES, changelog_topic, ticket_of
-from schemas.topics import EMBEDDED, ENRICHED, INDEXED
-from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.control import SampleZendeskControl
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import Settings
+from schemas.tables import TABLES, ticket_of
+from schemas.topics import EMBEDDED, ENRICHED, INDEXED, changelog_topic
+from streams.kafka.topic_reader import TopicReader
+from streams.kafka.topics import MAX_MESSAGE_BYTES
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
 
 CHARACTERS: Final = 10_000
 DIMENSIONS: Final = 3_072

@@ -11,20 +11,20 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.logins import login_for
 from benchmarks.compare import Compared, compare
 from benchmarks.figures import Findings, at_most, plain
 from benchmarks.stack import SINGLE, BenchStack
 from schemas.errors import StackError
-from schemas.imports import ImportRecord
-from schemas.settings import PREFIX, Settings
+from schemas.messages.imports import ImportRecord
+from schemas.settings.load import PREFIX, Settings
 from streams.limits import QuotaShare
+from streams.logins.build import login_for
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
-from ticketstream.cli.import_run import Attempt, start_import
-from ticketstream.records.imports import load_imports
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from ticketstream.stack.options import StackOptions
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.operations.imports.attempt import Attempt, start_import
+from ticketstream.operations.imports.known import load_imports
 
 _GRANTS: Final = ("client_credentials", "refresh_token")
 _TOKEN_SECONDS: Final = 60

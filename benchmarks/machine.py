@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from benchmarks.results import Machine
-from ticketstream.stack import kafka, weaviate
+from ticketstream.local.stack import kafka, weaviate
 
 _ROOT: Final = Path(__file__).parents[1]
 _MEASURED: Final = ("schemas", "streams", "agents", "ticketstream", "benchmarks", "requirements.lock")

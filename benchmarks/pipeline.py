@@ -10,14 +10,14 @@ from benchmarks.stack import BenchStack
 from benchmarks.usage import ProcessUse, UsageMeter
 from schemas.codec import decode
 from schemas.errors import StackError
-from schemas.imports import ImportRecord
-from schemas.messages import Receipt
-from schemas.settings import Settings
+from schemas.messages.imports import ImportRecord
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import Settings
 from schemas.topics import INDEXED
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
-from ticketstream.cli.import_run import Attempt, start_import
-from ticketstream.records.reader import TopicReader
+from streams.kafka.topic_reader import TopicReader
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Contents
+from ticketstream.operations.imports.attempt import Attempt, start_import
 
 
 class Outcomes(msgspec.Struct, kw_only=True):

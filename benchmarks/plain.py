@@ -15,7 +15,7 @@ from benchmarks.script_result import ScriptResult
 from benchmarks.stack import BenchStack
 from benchmarks.usage import ProcessUse, UsageMeter
 from schemas.errors import StackError
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 
 _LONGEST_SECONDS: Final = 900
 

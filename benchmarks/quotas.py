@@ -11,10 +11,10 @@ import msgspec
 from benchmarks.figures import Chart, Figure, Findings, Series, at_least, bars, plain
 from benchmarks.pipeline import ImportFigures, measured_import
 from benchmarks.stack import SINGLE, BenchStack
-from schemas.settings import PREFIX
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.sample.gemini.messages import Limits
-from ticketstream.stack.options import StackOptions
+from schemas.settings.load import PREFIX
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.sample.gemini.messages import Limits
+from ticketstream.local.stack.options import StackOptions
 
 GOAL: Final = 0.95
 _PLENTY: Final = 1_000_000

@@ -10,14 +10,14 @@ from typing import Final
 
 import msgspec
 
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 from streams.sinks.base import ObjectWrite, SinkItem
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import ensure_collection
-from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.objects import batch_objects
-from streams.sinks.weaviate.reading import StoredChunk
+from streams.weaviate import requests
+from streams.weaviate.client import WeaviateConnection, connect
+from streams.weaviate.collection import ensure_collection
+from streams.weaviate.contents import Contents
+from streams.weaviate.reading import StoredChunk
 
 _COLLECTION: Final = "Tickets_raw_writes"
 _IN_FLIGHT: Final = 2

@@ -19,21 +19,22 @@ from typing import IO, Final
 
 import msgspec
 
-from agents.partitions import partition_of
-from agents.producer import Producer, Record
 from benchmarks.figures import Figure, Findings, plain
 from benchmarks.stack import BenchStack
 from benchmarks.standby import VARIABLE
 from schemas.codec import decode, encode
 from schemas.errors import StackError
 from schemas.ids import ticket_key
-from schemas.messages import Origin, Receipt
-from schemas.settings import PREFIX
-from schemas.state import IndexedTicket, SeenTicket, changelog_topic
-from schemas.topics import CHANGES, INDEXED
-from ticketstream.records.reader import TopicReader
-from ticketstream.stack.options import StackOptions
-from ticketstream.workers.pool import WorkerPool
+from schemas.messages.tickets import Origin, Receipt
+from schemas.settings.load import PREFIX
+from schemas.tables import IndexedTicket, SeenTicket
+from schemas.topics import CHANGES, INDEXED, changelog_topic
+from streams.kafka.messages import Record
+from streams.kafka.partitions import partition_of
+from streams.kafka.producer import Producer
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.operations.workers.pool import WorkerPool
 
 _PARTITIONS: Final = 16
 _EVERY_SECONDS: Final = 0.1

@@ -10,21 +10,22 @@ from typing import Final
 
 import msgspec
 
-from agents.partitions import partition_of
-from agents.producer import Producer, Record
 from benchmarks.figures import Chart, Figure, Findings, Series, at_most, plain
 from benchmarks.stack import BenchStack
 from benchmarks.usage import UsageMeter
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import StackError
 from schemas.ids import content_hash, ticket_key
-from schemas.messages import Origin, Receipt, TicketChange
-from schemas.settings import Settings
-from schemas.state import IndexedTicket, SeenTicket, changelog_topic
-from schemas.topics import BACKFILL, INDEXED
+from schemas.messages.tickets import Origin, Receipt, TicketChange
+from schemas.settings.load import Settings
+from schemas.tables import IndexedTicket, SeenTicket
+from schemas.topics import BACKFILL, INDEXED, changelog_topic
 from schemas.zendesk import Ticket
-from ticketstream.records.reader import TopicReader
-from ticketstream.stack.options import StackOptions
+from streams.kafka.messages import Record
+from streams.kafka.partitions import partition_of
+from streams.kafka.producer import Producer
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.stack.options import StackOptions
 
 _KEYS_A_TICKET: Final = 2
 _SMALLER: Final = (100, 10, 1)

@@ -14,14 +14,14 @@ from benchmarks.raw_writes import RawRates, raw_rates
 from benchmarks.stack import BenchStack, unlimited
 from benchmarks.usage import ProcessUse, UsageMeter, quiet_down
 from schemas.errors import StackError
+from schemas.headers.replays import ReplayFrom
 from schemas.ids import ALIAS
-from schemas.imports import ImportSpec
-from schemas.replays import ReplayFrom
-from schemas.settings import Settings
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.ownership import alias_target
-from ticketstream.cli.import_run import Attempt
-from ticketstream.cli.replay_run import start_replay
+from schemas.messages.imports import ImportSpec
+from schemas.settings.load import Settings
+from streams.weaviate.client import connect
+from streams.weaviate.ownership import alias_target
+from ticketstream.cli.imports.replay_run import start_replay
+from ticketstream.operations.imports.attempt import Attempt
 
 _RUNS: Final[tuple[tuple[str, ReplayFrom], ...]] = (
     ("from embedded, Weaviate empty", "embedded"),

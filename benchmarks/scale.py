@@ -14,9 +14,9 @@ from benchmarks.pipeline import ImportFigures, measured_import
 from benchmarks.stack import BenchStack, unlimited
 from benchmarks.usage import quiet_down
 from schemas.errors import StackError
-from schemas.settings import PREFIX, Settings
-from ticketstream.scale.plan import Outcome
-from ticketstream.scale.run import scale
+from schemas.settings.load import PREFIX, Settings
+from ticketstream.operations.scale.plan import Outcome
+from ticketstream.operations.scale.run import scale
 
 BEFORE: Final = 8
 AFTER: Final = 16

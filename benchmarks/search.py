@@ -27,17 +27,17 @@ from benchmarks.retrieval.account import (
 from benchmarks.retrieval.questions import QUESTIONS, Question
 from benchmarks.retrieval.scripts import WORDS
 from benchmarks.stack import BenchStack, unlimited
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 from schemas.vectors import Vector
 from streams.embeddings.local import LocalProvider
+from streams.search.hybrid import Search
 from streams.sinks.base import SinkItem
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.collection import ensure_collection
 from streams.sinks.weaviate.objects import batch_objects
-from streams.sinks.weaviate.search import Search
 from streams.transforms.chunking import own_text
 from streams.transforms.words import words_of
+from streams.weaviate import requests
+from streams.weaviate.client import WeaviateConnection, connect
+from streams.weaviate.collection import ensure_collection
 
 _NOW: Final = "Tickets_search_now"
 _BEFORE: Final = "Tickets_search_before"

@@ -18,16 +18,16 @@ import weaviate
 from benchmarks.account_reader import CommentsPage, ExportPage, GroupsPage, OrganizationsPage, UsersPage
 from benchmarks.script_result import ScriptResult
 from schemas.ids import chunk_id, collection_name
-from schemas.messages import TicketChange
-from schemas.settings import Settings, load_settings
+from schemas.messages.tickets import TicketChange
+from schemas.settings.load import Settings, load_settings
 from schemas.zendesk import Comment, Ticket
 from streams.embeddings.build import build_provider
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import ensure_collection
 from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION, chunk_ticket
-from streams.transforms.enrich import facts_of, is_removed, passages_of
 from streams.transforms.names import Names
+from streams.transforms.whole_ticket import facts_of, is_removed, passages_of
+from streams.weaviate.client import connect
+from streams.weaviate.collection import ensure_collection
 
 
 class Script:

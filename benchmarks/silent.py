@@ -8,7 +8,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from agents.worker import main
+from agents.worker.process import main
 from streams.metrics.make import SECONDS, Maker
 
 

@@ -15,14 +15,14 @@ from typing import IO, Any, Final, Self
 import msgspec
 import psutil
 
-from agents.topics import ensure_topics
 from schemas.errors import StackError
-from schemas.settings import PREFIX, Settings
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.stack.api import LocalStack
-from ticketstream.stack.options import StackOptions
-from ticketstream.stack.records import read_state
-from ticketstream.workers.pool import WorkerPool
+from schemas.settings.load import PREFIX, Settings
+from streams.kafka.topics import ensure_topics
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.stack.api import LocalStack
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.local.stack.records import read_state
+from ticketstream.operations.workers.pool import WorkerPool
 
 SINGLE: Final = {"ZENDESK__COMMENTS": "single"}
 """For workers whose calls for comments are measured: read in bulk, these would hardly touch the limit."""

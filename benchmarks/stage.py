@@ -19,8 +19,8 @@ from benchmarks.stack import BenchStack
 from benchmarks.stage_messages import fill
 from benchmarks.stage_worker import StageRun
 from schemas.errors import StackError
-from schemas.settings import PREFIX
-from ticketstream.stack.options import StackOptions
+from schemas.settings.load import PREFIX
+from ticketstream.local.stack.options import StackOptions
 
 GOAL: Final = 9_000
 _ROUNDS: Final = 2

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from agents.partitions import partition_of
-from agents.producer import Producer, Record
 from schemas.codec import encode, headers_of
 from schemas.ids import ticket_key
-from schemas.messages import TicketChange
-from schemas.settings import Settings
+from schemas.messages.tickets import TicketChange
+from schemas.settings.load import Settings
 from schemas.topics import BACKFILL
 from schemas.zendesk import Ticket
+from streams.kafka.messages import Record
+from streams.kafka.partitions import partition_of
+from streams.kafka.producer import Producer
 
 ACCOUNT: Final = "raw"
 _IMPORT_ID: Final = "raw"

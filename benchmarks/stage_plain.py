@@ -17,7 +17,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.stage_worker import StageRun
-from schemas.settings import Settings, load_settings
+from schemas.settings.load import Settings, load_settings
 from schemas.topics import BACKFILL, INDEXED
 
 _AT_ONCE: Final = 1_000

@@ -17,22 +17,23 @@ from typing import Any, Final
 import msgspec
 import psutil
 
-from agents.app import TicketApp
-from agents.engine import Engine
-from agents.outcomes import Done, Incoming, Mark
-from agents.pipeline import HELD
-from agents.producer import Producer, Record
-from agents.progress import ProgressLedger
-from agents.slots import Slot
-from agents.tables import Tables
-from agents.worker import main
+from agents.app.faust_app import TicketApp
+from agents.app.tables import Tables
+from agents.engine.engine import Engine
+from agents.engine.outcomes import Done, Mark
+from agents.imports.progress import ProgressLedger
+from agents.worker.plan import HELD
+from agents.worker.process import main
+from agents.worker.slot import WorkerSlot
 from schemas.codec import decode, encode, headers_of
 from schemas.ids import ticket_key
-from schemas.messages import Origin, TicketChange
-from schemas.settings import Settings
-from schemas.state import SeenTicket
+from schemas.messages.tickets import Origin, TicketChange
+from schemas.settings.load import Settings
+from schemas.tables import SeenTicket
 from schemas.topics import INDEXED
 from schemas.versions import Standing, standing
+from streams.kafka.messages import Incoming, Record
+from streams.kafka.producer import Producer
 from streams.metrics import Metrics
 from streams.metrics.make import Maker
 
@@ -57,7 +58,9 @@ class _Acknowledged:
 class RawStages:
     """Every topic's messages go through the same handler."""
 
-    def __init__(self, app: TicketApp, settings: Settings, slot: Slot, make: Maker | None = None) -> None:
+    def __init__(
+        self, app: TicketApp, settings: Settings, slot: WorkerSlot, make: Maker | None = None
+    ) -> None:
         self._app = app
         self._producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease)
         self._tables = Tables(app, self._producer, settings.kafka.partitions)

@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Final
 
-from agents import app
-from agents.worker import main
+from agents.app import faust_app as app
+from agents.worker.process import main
 
 VARIABLE: Final = "BENCHMARK_STANDBY"
 

@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Final
 
-from agents import pipeline
-from agents.worker import main
+from agents.worker import plan as pipeline
+from agents.worker.process import main
 
 VARIABLE: Final = "BENCHMARK_START"
 

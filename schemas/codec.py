@@ -8,25 +8,23 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from schemas.errors import DecodeError, UnknownSchemaError, quoting
-from schemas.imports import ImportCommand, ImportRecord
 from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
-from schemas.messages import (
+from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
+from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress
+from schemas.messages.reconcile import ReconcileReport
+from schemas.messages.tickets import (
     CommentEvents,
     CommentsOver,
     CommentsPart,
-    DeadLetter,
-    DeadLetterVerdict,
     EmbeddedPart,
     EmbeddedTicket,
     EnrichedPart,
     EnrichedTicket,
     Receipt,
-    ReconcileReport,
-    StageProgress,
     TicketChange,
     TicketHint,
-    WorkerState,
 )
+from schemas.messages.workers import WorkerState
 
 T = TypeVar("T")
 

@@ -58,7 +58,7 @@ def not_a_setting(variable: str, names: Names) -> str:
     """Return what to say of a variable that is no setting, with the one that was meant."""
     words = f"{variable} is not a setting of ticketstream"
     meant = _meant(variable, names)
-    return f"{words}: {meant} is" if meant else f"{words}: see the README's table of settings"
+    return f"{words}: {meant} is" if meant else f"{words}: see docs/settings.md"
 
 
 def _fault(name: str, value: str, names: Names, *, in_file: bool) -> str | None:

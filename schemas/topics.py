@@ -33,3 +33,11 @@ PIPELINE: Final = (
     WORKER_STATES,
 )
 """Every topic of the pipeline; all have the same number of partitions."""
+
+APP_ID: Final = "ticketstream"
+"""The consumer group, and the prefix of the tables' changelogs."""
+
+
+def changelog_topic(table: str) -> str:
+    """Return the compacted topic behind a table."""
+    return f"{APP_ID}-{table}-changelog"

@@ -12,14 +12,11 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from agents.outcomes import Incoming
-from agents.part_reader import PartsMissingError
-from agents.parts import PartStore
-from agents.producer import Record
+from agents.knowledge.parts import PartStore
 from schemas.codec import SCHEMAS, decode, encode, headers_of
 from schemas.errors import UnavailableError
 from schemas.ids import digest
-from schemas.messages import (
+from schemas.messages.tickets import (
     EmbeddedChunk,
     EmbeddedTicket,
     EnrichedTicket,
@@ -29,10 +26,12 @@ from schemas.messages import (
     TicketFacts,
 )
 from schemas.parts import Parts
-from schemas.state import TABLES
+from schemas.tables import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import encode_vector
 from schemas.zendesk import Ticket
+from streams.kafka.messages import Incoming, Record
+from streams.kafka.part_reader import PartsMissingError
 from streams.retries import RetryPolicy
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -74,5 +74,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     ours = str(folders._basetemp)
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if "ticketstream.stack.supervisor" in command and any(part.startswith(ours) for part in command):
+        if "ticketstream.local.stack.supervisor" in command and any(
+            part.startswith(ours) for part in command
+        ):
             process.terminate()

@@ -6,9 +6,9 @@ import base64
 from typing import Any, NamedTuple
 
 from schemas.codec import encode, headers_of
-from schemas.messages import DeadLetter, DeadLetterVerdict, Verdict
-from schemas.retried import with_retry
-from ticketstream.records.dead_letters import Book, DeadLetterList
+from schemas.headers.retries import with_retry
+from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict, Verdict
+from ticketstream.operations.dead_letters.book import Book, DeadLetterList
 
 
 def b64(raw: bytes) -> str:

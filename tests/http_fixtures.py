@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from schemas.errors import UnavailableError
-from schemas.messages import TicketHint
-from ticketstream.http.api_key import ApiKey
+from schemas.messages.tickets import TicketHint
+from ticketstream.http.access.api_key import ApiKey
+from ticketstream.http.api.health import health_router
+from ticketstream.http.api.metrics import WebhookMetrics, metrics_router
 from ticketstream.http.app import create_app
-from ticketstream.http.health import health_router
-from ticketstream.http.metrics import WebhookMetrics, metrics_router
-from ticketstream.http.webhooks import PATH, WebhookReceiver, webhooks_router
+from ticketstream.http.webhooks.receiver import PATH, WebhookReceiver, webhooks_router
 
 SECRET = "dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMgYWxvbmU="
 """Zendesk's own secret for trying a webhook out before it is made, as its documentation shows it."""

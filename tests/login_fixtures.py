@@ -11,17 +11,17 @@ import httpx
 import orjson
 from fake_clock import FakeClock
 
-from agents.login_log import OnRecord
-from agents.login_pending import PendingPairs
-from agents.login_renewer import PairMaker, Renewer
-from agents.login_view import Clock, LoginView, Seed
-from agents.renewing_login import RenewingLogin
-from agents.stored_login import StoredLogin
 from schemas.errors import UnavailableError
 from schemas.logins import LoginRecord, login_key
+from streams.logins.log import OnRecord
+from streams.logins.pending import PendingPairs
+from streams.logins.renewer import PairMaker, Renewer
+from streams.logins.renewing import RenewingLogin
+from streams.logins.stored import StoredLogin
+from streams.logins.view import Clock, LoginView, Seed
 from streams.sources.zendesk.renewal.exchange import TokenEndpoint
 from streams.sources.zendesk.renewal.sealing import Seal, chain_of
-from ticketstream.sample.zendesk.oauth import Authority, OAuthError
+from ticketstream.local.sample.zendesk.oauth import Authority, OAuthError
 
 ACCOUNT, CLIENT_ID, SECRET = "acme", "sample-client", "a long random secret of a client"
 BASE = "https://acme.zendesk.com"

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from agents.producer import Record
-from agents.spans import Batch, Span
+from streams.kafka.messages import Record
+from streams.kafka.offset_ranges import Batch, OffsetRange
 
 HEADERS = (("schema", b"enriched-ticket/1"), ("traceparent", b"00-1-2-01"))
 
@@ -48,15 +48,17 @@ class Topics:
                     raise ConnectionError("killed")
             self.put(*record)
 
-    def whole(self) -> dict[TopicPartition, Span]:
+    def whole(self) -> dict[TopicPartition, OffsetRange]:
         """Return all there is."""
-        return {place: Span(0, 0, len(held)) for place, held in self.held.items()}
+        return {place: OffsetRange(0, 0, len(held)) for place, held in self.held.items()}
 
-    async def spans(self, topics: Sequence[str], partitions: Sequence[int]) -> dict[TopicPartition, Span]:
+    async def spans(
+        self, topics: Sequence[str], partitions: Sequence[int]
+    ) -> dict[TopicPartition, OffsetRange]:
         places = [TopicPartition(topic, number) for topic in topics for number in partitions]
-        return {place: Span(0, 0, len(self.held.get(place, ()))) for place in places}
+        return {place: OffsetRange(0, 0, len(self.held.get(place, ()))) for place in places}
 
-    async def read(self, spans: Mapping[TopicPartition, Span]) -> AsyncIterator[Batch]:
+    async def read(self, spans: Mapping[TopicPartition, OffsetRange]) -> AsyncIterator[Batch]:
         for place, span in spans.items():
             for first in range(span.next, span.end, 3):
                 yield Batch(self.held[place][first : min(first + 3, span.end)], {})

@@ -7,8 +7,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased
 
-from streams.trace_export import Linked
-from streams.tracing import Tracing
+from streams.telemetry.trace_export import Linked
+from streams.telemetry.tracing import Tracing
 
 
 class KeptTracing(Tracing):

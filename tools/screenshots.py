@@ -20,15 +20,15 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, Page, async_playwright
 
-from schemas.settings import PREFIX
-from ticketstream.cli.output import note
-from ticketstream.cli.progress import step_report
+from schemas.settings.load import PREFIX
 from ticketstream.demo.place import Place, running_place
 from ticketstream.demo.plan import WORKERS
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.stack.processes import clean_environment, dies_with_parent
-from ticketstream.stack.tools import CHROMIUM, check
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.stack.processes import clean_environment, dies_with_parent
+from ticketstream.local.stack.tools import CHROMIUM, check
+from ticketstream.terminal.output import note
+from ticketstream.terminal.progress import step_report
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TICKETS = 3000

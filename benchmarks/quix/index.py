@@ -18,7 +18,7 @@ from benchmarks.http_clients import Aiohttp
 from benchmarks.quix.protocol import GROUP, TOPIC, Place, Written, this_place
 from schemas.zendesk import Ticket
 from streams.embeddings.local import LocalProvider
-from streams.transforms.enrich import is_removed
+from streams.transforms.whole_ticket import is_removed
 
 _AT_ONCE: Final = 1_000
 _COMMENT_CALLS: Final = 50

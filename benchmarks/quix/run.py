@@ -25,12 +25,12 @@ from benchmarks.stack import BenchStack
 from benchmarks.usage import UsageMeter, quiet_down
 from schemas.errors import StackError
 from schemas.ids import collection_name
-from schemas.settings import PREFIX, Settings
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.collection import ensure_collection
+from schemas.settings.load import PREFIX, Settings
 from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
-from ticketstream.stack.processes import dies_with_parent
+from streams.weaviate.client import connect
+from streams.weaviate.collection import ensure_collection
+from ticketstream.local.stack.processes import dies_with_parent
 
 _ROOT: Final = Path(__file__).parents[2]
 _READY_SECONDS: Final = 60.0

@@ -9,16 +9,16 @@ import msgspec
 import numpy as np
 
 from benchmarks.retrieval.scripts import WORDS
-from schemas.messages import Passage, TicketFacts
+from schemas.messages.tickets import Passage, TicketFacts
 from schemas.vectors import Vector
 from schemas.zendesk import Comment
 from streams.embeddings.provider import EmbeddingProvider
 from streams.sinks.base import ObjectWrite, SinkItem
 from streams.transforms.chunking import chunk_ticket
-from streams.transforms.enrich import passages_of
 from streams.transforms.names import Names
-from ticketstream.sample.zendesk.account import Account
-from ticketstream.sample.zendesk.truth import truth
+from streams.transforms.whole_ticket import passages_of
+from ticketstream.local.sample.zendesk.account import Account
+from ticketstream.local.sample.zendesk.truth import truth
 
 SAMPLE: Final = "sample"
 SCRIPTS: Final = "scripts"

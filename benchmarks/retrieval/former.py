@@ -12,7 +12,7 @@ from weaviate.classes.query import HybridFusion
 from weaviate.proto.v1 import batch_pb2
 
 from schemas.vectors import Vector
-from streams.sinks.weaviate.collection import properties
+from streams.weaviate.collection import properties
 
 _LATER: Final = {"words", "subject_words", "merged_into"}
 """Properties that collections of the first schema do not have."""

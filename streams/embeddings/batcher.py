@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 
 from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, RetryableError
+from schemas.lanes import Lane
 from schemas.vectors import Vector
 from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
 from streams.embeddings.provider import (
@@ -19,10 +20,11 @@ from streams.embeddings.provider import (
     UnansweredError,
 )
 from streams.limits import SILENT_PAUSE
-from streams.limits.adaptive import Adaptive, BatchSize
+from streams.limits.batch_size import BatchSize
 from streams.limits.daily import TooMuchAtOnceError
+from streams.limits.in_flight import Adaptive
 from streams.retries import FOREVER, RetryPolicy, retrying
-from streams.windows import Failed, Lane, WindowedCalls
+from streams.windows.calls import Failed, WindowedCalls
 
 _COUNT_ATTEMPTS: Final = 3
 """How often a call may come back with a wrong number of vectors before it is given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from schemas.errors import SettingsError
-from schemas.settings import PREFIX, Settings
+from schemas.settings.load import PREFIX, Settings
 from streams.embeddings.gemini_models import GEMINI_MODELS
 from streams.embeddings.local import CHOICES, MODEL, LocalProvider
 from streams.embeddings.provider import EmbeddingProvider

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from streams.windows import Lane
+from schemas.lanes import Lane
 
 CallOutcome = Literal["ok", "rate_limited", "unavailable", "refused", "failed"]
 

@@ -1,6 +1,6 @@
 """Rate limits per partition: any number of workers stays inside a quota without talking to each other."""
 
 from streams.limits.bucket import TokenBucket
-from streams.limits.share import SILENT_PAUSE, Lane, QuotaShare
+from streams.limits.quota import SILENT_PAUSE, QuotaShare
 
-__all__ = ["SILENT_PAUSE", "Lane", "QuotaShare", "TokenBucket"]
+__all__ = ["SILENT_PAUSE", "QuotaShare", "TokenBucket"]

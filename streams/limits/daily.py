@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from streams.limits.share import Lane
+from schemas.lanes import Lane
 
 LIVE_RESERVE: Final = 0.1
 """The part of a cap that a backfill leaves to live changes."""

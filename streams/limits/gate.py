@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from streams.limits.adaptive import Adaptive
+from streams.limits.in_flight import Adaptive
 
 
 class Gate:

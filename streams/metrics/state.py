@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.imports import ImportRecord
+from schemas.messages.imports import ImportRecord
 from streams.metrics.make import Maker
 
 SOURCES: Final = ("live", "import")

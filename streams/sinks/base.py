@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.errors import PermanentError
 from schemas.ids import Visibility
-from schemas.messages import TicketFacts
+from schemas.messages.tickets import TicketFacts
 from schemas.vectors import Vector
 
 

@@ -19,7 +19,7 @@ import msgspec
 from semantic_text_splitter import TextSplitter
 
 from schemas.ids import Visibility, content_hash
-from schemas.messages import Passage
+from schemas.messages.tickets import Passage
 from streams.transforms.text import clean_text
 
 CHUNKER_VERSION: Final = 1

@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.messages import Origin
+from schemas.messages.tickets import Origin
 from schemas.zendesk import Comment, Ticket
 from streams.embeddings.local import LocalProvider
 from streams.limits import QuotaShare
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_of
 from streams.sources.zendesk.login import StaticLogin
-from streams.transforms.enrich import enriched_ticket
 from streams.transforms.names import Names
-from ticketstream.forecast.figures import Measured
-from ticketstream.forecast.parts import parts_of
-from ticketstream.forecast.zendesk import SAMPLE, measure_account
-from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from streams.transforms.whole_ticket import enriched_ticket
+from ticketstream.local.sample.zendesk import DEFAULT_OAUTH_TOKEN
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
+from ticketstream.operations.imports.forecast.figures import Measured
+from ticketstream.operations.imports.forecast.parts import parts_of
+from ticketstream.operations.imports.forecast.zendesk import SAMPLE, measure_account
 
 TICKETS = 2_500
 FACTOR = 1.25
@@ -106,7 +106,7 @@ async def test_an_import_small_enough_to_be_read_whole_is_exact() -> None:
 async def test_without_counts_of_comments_it_is_still_an_estimate(
     zendesk: SampleZendesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ticketstream.forecast.zendesk._COMMENT_COUNT", "")
+    monkeypatch.setattr("ticketstream.operations.imports.forecast.zendesk._COMMENT_COUNT", "")
     truth, found = truth_of(zendesk), await measure(zendesk)
     assert near(found.tokens, truth.tokens, 3)
     assert near(found.comment_calls, truth.comment_calls, FACTOR)

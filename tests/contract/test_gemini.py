@@ -30,11 +30,11 @@ from streams.embeddings.local import WordLlamaModel
 from streams.embeddings.provider import MissingVectorsError, UnansweredError
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from ticketstream.sample.gemini.app import SampleGemini
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.sample.gemini.messages import FaultKind, Limits
-from ticketstream.sample.gemini.server import build_server
-from ticketstream.sample.gemini.vectors import SampleVectors
+from ticketstream.local.sample.gemini.app import SampleGemini
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.sample.gemini.messages import FaultKind, Limits
+from ticketstream.local.sample.gemini.server import build_server
+from ticketstream.local.sample.gemini.vectors import SampleVectors
 
 KEY = "sample-key"
 NO_LIMITS = Limits(requests_per_minute=None, tokens_per_minute=None)

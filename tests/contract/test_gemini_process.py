@@ -11,7 +11,7 @@ import httpx
 
 
 def start(*options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-u", "-m", "ticketstream.sample.gemini", *options]
+    command = [sys.executable, "-u", "-m", "ticketstream.local.sample.gemini", *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

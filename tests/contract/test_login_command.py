@@ -12,7 +12,6 @@ import httpx
 import pytest
 from login_fixtures import FakeRecords, FakeTopic, new_clock
 
-from agents import stored_login
 from schemas.errors import (
     CredentialsError,
     RateLimitedError,
@@ -21,15 +20,18 @@ from schemas.errors import (
     UserError,
 )
 from schemas.logins import LoginPair
-from schemas.settings import KafkaSettings, Settings, ZendeskSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.load import Settings
+from schemas.settings.zendesk import ZendeskSettings
+from streams.logins import stored as stored_login
 from streams.sources.zendesk.renewal.exchange import NotSentError, TokenEndpoint
 from streams.sources.zendesk.tokens import GrantRefusedError
-from ticketstream.login.callback import Callback
-from ticketstream.login.flow import LoggedIn, log_in
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
+from ticketstream.operations.login.callback import Callback
+from ticketstream.operations.login.flow import LoggedIn, log_in
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ import pytest
 
 from schemas.zendesk_pages import COMMENTS_PAGE, EXPORT_PAGE, GROUPS_PAGE, ORGANIZATIONS, USERS
 from schemas.zendesk_rows import ticket_of
-from ticketstream.sample.zendesk import DEFAULT_API_TOKEN, DEFAULT_EMAIL, DEFAULT_OAUTH_TOKEN
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
-from ticketstream.sample.zendesk.shape import END
-from ticketstream.sample.zendesk.webhooks import Hook, sign
+from ticketstream.local.sample.zendesk import DEFAULT_API_TOKEN, DEFAULT_EMAIL, DEFAULT_OAUTH_TOKEN
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk.shape import END
+from ticketstream.local.sample.zendesk.webhooks import Hook, sign
 
 EXPORT = "/api/v2/incremental/tickets/cursor.json"
 
@@ -523,7 +523,15 @@ def test_a_change_is_told_to_the_receiver(zendesk: SampleZendesk, receiver: Any)
 def test_the_command_serves_until_it_is_told_to_stop() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "ticketstream.sample.zendesk", "--port", str(port), "--tickets", "25"]
+    command = [
+        sys.executable,
+        "-m",
+        "ticketstream.local.sample.zendesk",
+        "--port",
+        str(port),
+        "--tickets",
+        "25",
+    ]
     process = subprocess.Popen(
         [*command, "--account", "beta", "--oauth-token", "mine"], stderr=subprocess.PIPE
     )
@@ -551,7 +559,15 @@ def test_the_command_serves_until_it_is_told_to_stop() -> None:
 def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "ticketstream.sample.zendesk", "--port", port, "--tickets", "5"]
+        command = [
+            sys.executable,
+            "-m",
+            "ticketstream.local.sample.zendesk",
+            "--port",
+            port,
+            "--tickets",
+            "5",
+        ]
         done = subprocess.run(command, capture_output=True, check=False, timeout=20)
     assert done.returncode == 1
     assert done.stderr.startswith(f"cannot listen on 127.0.0.1:{port}".encode())
@@ -559,7 +575,15 @@ def test_a_port_in_use_is_named() -> None:
 
 
 def test_the_command_refuses_half_a_login() -> None:
-    command = [sys.executable, "-m", "ticketstream.sample.zendesk", "--port", "1", "--email", "a@example.org"]
+    command = [
+        sys.executable,
+        "-m",
+        "ticketstream.local.sample.zendesk",
+        "--port",
+        "1",
+        "--email",
+        "a@example.org",
+    ]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 2
     assert b"--email and --api-token go together" in done.stderr

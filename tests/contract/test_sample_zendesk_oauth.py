@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
 
 CLIENT = {"client_id": DEFAULT_CLIENT_ID, "client_secret": DEFAULT_CLIENT_SECRET}
 

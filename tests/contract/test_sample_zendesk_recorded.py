@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
-from ticketstream.sample.zendesk.webhooks import event_body
+from ticketstream.local.sample.zendesk import DEFAULT_OAUTH_TOKEN
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk.webhooks import event_body
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "zendesk-recorded"
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded answers are not here")
@@ -178,8 +178,8 @@ def test_the_limit_headers_are_those_recorded(api: httpx.Client) -> None:
 
 
 def test_a_webhook_is_built_like_a_recorded_delivery() -> None:
-    from ticketstream.sample.zendesk.account import Account
-    from ticketstream.sample.zendesk.events import Event
+    from ticketstream.local.sample.zendesk.account import Account
+    from ticketstream.local.sample.zendesk.events import Event
 
     (path,) = RECORDED.glob("get-webhooks_*_attempts-20*.json")
     attempts = json.loads(path.read_text())["response"]["body"]["attempts"]

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from tests.http_fixtures import SECRET, Receiver, signature
-from ticketstream.http.payloads import read_payload
-from ticketstream.sample.zendesk.account import Account
-from ticketstream.sample.zendesk.changes import Changes
-from ticketstream.sample.zendesk.webhooks import Hook, Webhooks, sign
+from ticketstream.http.webhooks.payloads import read_payload
+from ticketstream.local.sample.zendesk.account import Account
+from ticketstream.local.sample.zendesk.changes import Changes
+from ticketstream.local.sample.zendesk.webhooks import Hook, Webhooks, sign
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "zendesk-recorded"
 

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from agents import import_runner
-from agents.backlog import Backlog
-from agents.bulk_comments import BulkComments
-from agents.enrich import Enrich
-from agents.import_runner import ImportRunner
-from agents.outcomes import Incoming
-from agents.partitions import partition_of
+from agents.imports import runner as import_runner
+from agents.imports.bulk_comments import BulkComments
+from agents.imports.runner import ImportRunner
+from agents.knowledge.backlog import Backlog
+from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, is_named
 from schemas.ids import ticket_key
-from schemas.imports import CommentsWay, ImportRecord, ImportSpec
-from schemas.messages import CommentEvents, EnrichedTicket, TicketChange
-from schemas.settings import ZendeskSettings
+from schemas.messages.imports import CommentsWay, ImportRecord, ImportSpec
+from schemas.messages.tickets import CommentEvents, EnrichedTicket, TicketChange
+from schemas.settings.zendesk import ZendeskSettings
 from schemas.topics import BACKFILL, ENRICHED
+from streams.kafka.messages import Incoming
+from streams.kafka.partitions import partition_of
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.client import ZendeskClient
@@ -34,10 +34,10 @@ from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.sources.zendesk.ticket_events import events_page
 from tests.agents_fixtures import FakeProducer, FakeTables, a_part_store, logs
-from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk import DEFAULT_OAUTH_TOKEN
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -104,17 +104,17 @@ class Pass:
 
 @pytest.fixture(autouse=True)
 def without_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Watermarks:
+    class CommittedOffsets:
         def __init__(self, *_: Any) -> None: ...
 
-        async def __aenter__(self) -> Watermarks:
+        async def __aenter__(self) -> CommittedOffsets:
             return self
 
         async def __aexit__(self, *_: object) -> None: ...
 
         async def wait_for(self, topic: str) -> None: ...
 
-    monkeypatch.setattr(import_runner, "Watermarks", Watermarks)
+    monkeypatch.setattr(import_runner, "CommittedOffsets", CommittedOffsets)
     monkeypatch.setattr(import_runner, "_COUNTS_SECONDS", 0)
 
 
@@ -359,7 +359,7 @@ async def test_trouble_passes_and_no_event_is_missing(
 
 
 def test_a_ticket_and_its_held_comments_lie_in_one_partition() -> None:
-    from schemas.state import part_key, ticket_of
+    from schemas.tables import part_key, ticket_of
 
     key = ticket_key("acme", 12)
     assert ticket_of(part_key(key, 3)) == ticket_of(key) == key

@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 
 from schemas.errors import CredentialsError, RefusedError, UnavailableError
-from schemas.messages import EnrichedTicket, Origin, TicketChange
+from schemas.messages.tickets import EnrichedTicket, Origin, TicketChange
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.export_file import FileTicket, read_export_file
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.count import count_tickets
 from streams.sources.zendesk.export import change_from_row, export_page
+from streams.sources.zendesk.export_file import FileTicket, read_export_file
 from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
-from streams.transforms.enrich import enriched_ticket, is_removed
 from streams.transforms.names import Names
-from ticketstream.sample.zendesk import DEFAULT_OAUTH_TOKEN
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from streams.transforms.whole_ticket import enriched_ticket, is_removed
+from ticketstream.local.sample.zendesk import DEFAULT_OAUTH_TOKEN
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
 
 TICKETS = 1_050
 ORIGIN = Origin("tickets.changes", 0, 0)

@@ -10,19 +10,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.logins import login_for
 from schemas.errors import CredentialsError, UnavailableError
-from schemas.settings import Settings, ZendeskSettings
+from schemas.settings.load import Settings
+from schemas.settings.zendesk import ZendeskSettings
 from streams.limits import QuotaShare
+from streams.logins.build import login_for
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
-from ticketstream.checks.everything import check_zendesk
-from ticketstream.checks.finding import run_check
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
+from ticketstream.operations.checks.everything import check_zendesk
+from ticketstream.operations.checks.finding import run_check
 
 ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 

@@ -12,10 +12,10 @@ from schemas.zendesk import Ticket
 from streams.sources.zendesk.audits import Merges
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import fetch_comments
-from streams.transforms.enrich import merged_by_comment
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.running import SampleZendesk
-from ticketstream.sample.zendesk.server import Options
+from streams.transforms.whole_ticket import merged_by_comment
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.running import SampleZendesk
+from ticketstream.local.sample.zendesk.server import Options
 
 AUDITS = "GET tickets/{id}/audits"
 ONLY_IN_AUDITS = 11

@@ -13,14 +13,14 @@ from schemas.errors import RefusedError
 from schemas.outside import Lenient
 from schemas.zendesk import Ticket
 from schemas.zendesk_pages import COMMENTS_PAGE, EXPORT_PAGE, GROUPS_PAGE, ORGANIZATIONS, USERS
-from streams.sources.export_file import FileTicket, read_export_file
 from streams.sources.files.refusals import NoTicketsError
 from streams.sources.files.shape import other_than_ticket
-from streams.sources.zendesk.answers import read_heading
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.export import change_from_row
+from streams.sources.zendesk.export_file import FileTicket, read_export_file
 from streams.sources.zendesk.people import People
+from streams.sources.zendesk.responses import read_heading
 from tests.odd_values import RECORDED
 from tests.zendesk_fixtures import client_of
 

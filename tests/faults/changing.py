@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import httpx
 
-from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
 
 _WORDS = [
     *("invoice", "parcel", "refund", "zebra", "gramophone", "password", "router", "harbour", "marmalade"),

@@ -12,11 +12,11 @@ import psutil
 from harness import Desk, settings_of
 from worker_process import Worker, events_in
 
-from schemas.settings import PREFIX
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.stack.ports import free_ports
-from ticketstream.stack.processes import clean_environment, dies_with_parent
-from ticketstream.stack.readiness import sample_ready
+from schemas.settings.load import PREFIX
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.stack.ports import free_ports
+from ticketstream.local.stack.processes import clean_environment, dies_with_parent
+from ticketstream.local.stack.readiness import sample_ready
 
 READY_SECONDS = 120.0
 
@@ -88,7 +88,13 @@ class AccountDesk(Desk):
         (port,) = free_ports(1)
         url = f"http://127.0.0.1:{port}"
         options = {"port": port, "account": self.account, "tickets": self._tickets, "seed": self._seed}
-        command = [sys.executable, "-m", "ticketstream.sample.zendesk", "--no-limits", "--export-delay=1"]
+        command = [
+            sys.executable,
+            "-m",
+            "ticketstream.local.sample.zendesk",
+            "--no-limits",
+            "--export-delay=1",
+        ]
         with (self._folder / "zendesk.log").open("ab") as log:
             self._service = subprocess.Popen(
                 [*command, *(f"--{name}={value}" for name, value in options.items())],

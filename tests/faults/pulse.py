@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from schemas.errors import UnavailableError
-from schemas.messages import Origin
+from schemas.messages.tickets import Origin
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
-from ticketstream.records.reader import TopicReader
+from streams.kafka.topic_reader import TopicReader
 
 COMMIT_SECONDS = 1.5
-"""Offsets are committed every half second (agents.app); with the way to the broker and a busy machine."""
+"""Offsets are committed every half second (agents.app.faust_app); with the way to the broker and a busy
+machine."""
 
 
 class _Value(msgspec.Struct):

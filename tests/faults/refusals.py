@@ -13,10 +13,10 @@ from refusing import Refusing
 from scene import Scenario, Scene
 
 from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.sample.gemini.messages import FaultKind
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.webhooks import Hook
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.sample.gemini.messages import FaultKind
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.webhooks import Hook
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agents import pipeline
+from agents.worker import plan as pipeline
 
 RESULTS = "FAULTS_RESULTS"
 

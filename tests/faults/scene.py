@@ -22,8 +22,8 @@ from form import Form
 from pulse import Pulse
 from report import Row
 
-from agents.topics import ensure_topics
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
+from streams.kafka.topics import ensure_topics
 
 QUIET_SECONDS = 150.0
 

@@ -26,9 +26,9 @@ from harness import Desk
 from report import Row
 from scene import Scenario, opened
 
-from ticketstream.stack import kafka
-from ticketstream.stack.options import StackOptions
-from ticketstream.stack.ports import choose_ports
+from ticketstream.local.stack import kafka
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.local.stack.ports import choose_ports
 
 MOST_MEMORY_MB = 500
 """Of a worker, resident: some 240 with the local model, and what is held."""

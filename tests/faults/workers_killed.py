@@ -12,7 +12,7 @@ from scene import Scenario, Scene, until
 from schemas.topics import EMBEDDED
 
 SESSION_SECONDS = 10.0
-"""How long Kafka waits for a silent worker (agents.app)."""
+"""How long Kafka waits for a silent worker (agents.app.faust_app)."""
 
 
 async def kill_the_only_one(scene: Scene) -> None:

@@ -17,15 +17,15 @@ import numpy as np
 from harness import Desk, until
 
 from schemas.ids import Visibility, chunk_id, collection_name, content_hash
-from schemas.messages import TicketFacts
+from schemas.messages.tickets import TicketFacts
 from schemas.zendesk import Comment
 from streams.embeddings.local import LocalProvider, WordLlamaModel
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
-from streams.sinks.weaviate.reading import StoredChunk
 from streams.transforms.chunking import CHUNKER_VERSION, Chunk, chunk_ticket
-from streams.transforms.enrich import passages_of
 from streams.transforms.names import Names
+from streams.transforms.whole_ticket import passages_of
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Contents
+from streams.weaviate.reading import StoredChunk
 
 ARRIVES_SECONDS = 90.0
 _VECTORS_COMPUTED_ANEW = 50

@@ -16,9 +16,9 @@ import pytest
 from harness import Desk
 from stacks import Stacks
 
-from schemas.imports import ImportRecord
-from schemas.settings import PREFIX
-from ticketstream.stack.ports import free_ports
+from schemas.messages.imports import ImportRecord
+from schemas.settings.load import PREFIX
+from ticketstream.local.stack.ports import free_ports
 
 TICKETS = 300
 OpenDesk = Callable[..., Desk]

@@ -19,24 +19,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ticketstream.cli import COMMAND_MODULES
-from ticketstream.stack.processes import PR_SET_PDEATHSIG
+from ticketstream.local.stack.processes import PR_SET_PDEATHSIG
 
 _FORKS = multiprocessing.get_context("forkserver")
 # What the modules to run import: those themselves must not be there yet.
 _FORKS.set_forkserver_preload(
     [
-        "agents.app",
-        "agents.draining",
-        "agents.pipeline",
-        "ticketstream.checks.everything",
+        "agents.app.faust_app",
+        "agents.worker.draining",
+        "agents.worker.plan",
+        "ticketstream.operations.checks.everything",
         *COMMAND_MODULES,
-        "ticketstream.cli.import_run",
-        "ticketstream.cli.replay_run",
+        "ticketstream.operations.imports.attempt",
+        "ticketstream.cli.imports.replay_run",
         "ticketstream.http.server",
-        "ticketstream.reconcile.run",
-        "ticketstream.records.dead_letters",
-        "ticketstream.records.searching",
-        "ticketstream.scale.run",
+        "ticketstream.operations.reconcile.run",
+        "ticketstream.operations.dead_letters.book",
+        "streams.search.searcher",
+        "ticketstream.operations.scale.run",
         # What is imported only when it is needed.
         "anyio._backends._asyncio",
         "faust.app.router",

@@ -16,17 +16,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from command_process import Command
 from worker_process import Worker, events_in
 
-from agents.partitions import partition_of
-from agents.producer import Producer, Record
-from agents.topics import ensure_topics
-from agents.watermarks import Watermarks
 from schemas.codec import decode, schema_header
 from schemas.ids import ALIAS
-from schemas.imports import ImportCommand, ImportRecord, ImportSpec
-from schemas.messages import DeadLetter, Receipt
-from schemas.settings import PREFIX, Settings
-from schemas.state import APP_ID
+from schemas.messages.dead_letters import DeadLetter
+from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import PREFIX, Settings
 from schemas.topics import (
+    APP_ID,
     BACKFILL,
     CHANGES,
     DEAD_LETTERS,
@@ -36,15 +33,20 @@ from schemas.topics import (
     IMPORT_PROGRESS,
     INDEXED,
 )
-from streams.sinks.weaviate.client import connect
-from ticketstream.records.commands import command_record, new_import_id
-from ticketstream.records.imports import ImportWatch
-from ticketstream.records.reader import TopicReader
-from ticketstream.records.workers import active_workers
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from ticketstream.sample.zendesk.control import SampleZendeskControl
-from ticketstream.stack.api import LocalStack
-from ticketstream.stack.options import StackOptions
+from streams.kafka.committed import CommittedOffsets
+from streams.kafka.group_members import active_workers
+from streams.kafka.messages import Record
+from streams.kafka.partitions import partition_of
+from streams.kafka.producer import Producer
+from streams.kafka.topic_reader import TopicReader
+from streams.kafka.topics import ensure_topics
+from streams.weaviate.client import connect
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.stack.api import LocalStack
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.operations.imports.commands import command_record, new_import_id
+from ticketstream.operations.imports.known import ImportWatch
 
 IMPORT_SECONDS = 150.0
 COMMENTS_A_PAGE = 100
@@ -196,7 +198,7 @@ class Desk:
             committed = await admin.list_consumer_group_offsets(APP_ID)
         finally:
             await admin.close()
-        async with Watermarks(self.settings.bootstrap_servers, self.partitions) as watermarks:
+        async with CommittedOffsets(self.settings.bootstrap_servers, self.partitions) as watermarks:
             for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED, IMPORT_COMMANDS, IMPORT_PROGRESS):
                 for place, end in (await watermarks.ends(topic)).items():
                     offset = committed[place].offset if place in committed else -1

@@ -9,10 +9,10 @@ import asyncio
 import signal
 import time
 
-from agents.logins import login_for
 from schemas.errors import TicketstreamError
-from schemas.settings import load_settings
+from schemas.settings.load import load_settings
 from streams.limits import QuotaShare
+from streams.logins.build import login_for
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 

@@ -13,8 +13,8 @@ from harness import Desk
 from playwright.async_api import Browser, Page, WebSocket, async_playwright
 from serve_process import ServeProcess
 
-from schemas.settings import PREFIX
-from ticketstream.stack.tools import CHROMIUM, check
+from schemas.settings.load import PREFIX
+from ticketstream.local.stack.tools import CHROMIUM, check
 
 KEY = "a key of the tests, long enough"
 FLAGS = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.producer import Record
 from schemas.codec import schema_header
-from schemas.imports import ImportCommand
-from schemas.messages import EmbeddedTicket, EnrichedTicket, StageProgress, TicketChange
+from schemas.messages.imports import ImportCommand, StageProgress
+from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS, IMPORT_PROGRESS
+from streams.kafka.messages import Record
 
 KINDS: dict[str, type] = {
     CHANGES: TicketChange,

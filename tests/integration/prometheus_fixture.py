@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import yaml
 
-from ticketstream.stack.ports import free_ports
-from ticketstream.stack.processes import dies_with_parent
+from ticketstream.local.stack.ports import free_ports
+from ticketstream.local.stack.processes import dies_with_parent
 
 FOLDER = Path(__file__).parents[2] / "prometheus"
 DASHBOARDS = FOLDER.parent / "grafana" / "dashboards"

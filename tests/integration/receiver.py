@@ -15,8 +15,8 @@ import httpx
 from harness import Desk
 from serve_process import ServeProcess
 
-from schemas.settings import PREFIX
-from ticketstream.sample.zendesk.webhooks import sign
+from schemas.settings.load import PREFIX
+from ticketstream.local.sample.zendesk.webhooks import sign
 
 SECRET = "a secret of the tests"
 KEY = "an API key of the tests"

@@ -15,8 +15,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.group import LeaveGroupRequest
 from harness import Desk, until
 
-from schemas.state import APP_ID
-from ticketstream.stack.options import StackOptions
+from schemas.topics import APP_ID
+from ticketstream.local.stack.options import StackOptions
 
 CLEARED_SECONDS = 30.0
 

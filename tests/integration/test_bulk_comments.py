@@ -8,8 +8,8 @@ from comparison import assert_equal
 from conftest import OpenDesk
 from harness import Desk
 
-from schemas.state import changelog_topic
-from ticketstream.records.reader import TopicReader
+from schemas.topics import changelog_topic
+from streams.kafka.topic_reader import TopicReader
 
 TICKETS = 1_000
 FEW_CALLS = 12

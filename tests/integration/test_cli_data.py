@@ -16,13 +16,13 @@ import pytest
 from harness import Desk, until
 from stacks import Stacks
 
-from agents.partitions import partition_of
-from agents.producer import Record
-from schemas.imports import ImportCommand, ImportSpec
+from schemas.messages.imports import ImportCommand, ImportSpec
 from schemas.topics import BACKFILL
-from ticketstream.records.commands import command_record, new_import_id
-from ticketstream.records.file_feed import BATCH_ROWS, FileFeed
-from ticketstream.records.imports import find_import
+from streams.kafka.messages import Record
+from streams.kafka.partitions import partition_of
+from ticketstream.operations.imports.commands import command_record, new_import_id
+from ticketstream.operations.imports.file_feed import BATCH_ROWS, FileFeed
+from ticketstream.operations.imports.known import find_import
 
 TICKETS = 60
 TIME = "2026-01-01T00:00:00Z"

@@ -15,21 +15,21 @@ from harness import Desk, until
 from msgspec.structs import replace
 from stacks import Stacks
 
-from agents.dead_letters import dead_letter, dead_letter_record, line_dead_letter
-from agents.outcomes import Incoming
-from agents.producer import Record
 from schemas.codec import decode, encode, headers_of, schema_header
 from schemas.errors import DecodeError, RefusedError
-from schemas.imports import ImportCommand, ImportSpec
-from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket
-from schemas.retried import Retry, retry_of
+from schemas.headers.retries import Retry, retry_of
+from schemas.messages.dead_letters import DeadLetter
+from schemas.messages.imports import ImportCommand, ImportSpec
+from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket
 from schemas.topics import BACKFILL, DEAD_LETTERS, EMBEDDED, ENRICHED, IMPORT_COMMANDS, INDEXED
 from schemas.vectors import encode_vector
-from ticketstream.records.commands import command_record, new_import_id
-from ticketstream.records.dead_letter_settle import Settled, retry_letters
-from ticketstream.records.dead_letters import load_dead_letters, originals
-from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.faults import Fault
+from streams.kafka.dead_letters import dead_letter, dead_letter_record, line_dead_letter
+from streams.kafka.messages import Incoming, Record
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.operations.dead_letters.book import load_dead_letters, originals
+from ticketstream.operations.dead_letters.settle import Settled, retry_letters
+from ticketstream.operations.imports.commands import command_record, new_import_id
 
 TICKETS = 40
 SECONDS = 90.0

@@ -14,22 +14,22 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from api_examples import Shell, examples
 from comparison import arrived
 from harness import Desk, until
-from readme_commands import Shell, examples
 from receiver import KEY, Server, serving
 from stacks import Stacks
 
-from agents.producer import Record
 from schemas.codec import schema_header
 from schemas.ids import ticket_key
-from schemas.messages import TicketChange
+from schemas.messages.tickets import TicketChange
 from schemas.topics import BACKFILL
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
-from ticketstream.records.imports import find_import
-from ticketstream.records.summary import import_fields
-from ticketstream.sample.zendesk.faults import Fault
+from streams.kafka.messages import Record
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Contents
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.operations.imports.known import find_import
+from ticketstream.operations.imports.summary import import_fields
 
 TICKETS = 300
 WATCHERS = 200
@@ -327,7 +327,7 @@ async def test_a_running_import_is_cancelled_and_goes_on(
     await arrived(desk)
 
 
-async def test_the_readme_s_examples_are_answered(desk: Desk, server: Server, tmp_path: Path) -> None:
+async def test_the_documentation_s_examples_are_answered(desk: Desk, server: Server, tmp_path: Path) -> None:
     shell = Shell(tmp_path, KEY, server.url)
     settings, commands = examples()
     answers: list[Any] = []

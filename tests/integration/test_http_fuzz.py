@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from receiver import KEY, Server, serving
 
-from schemas.settings import Settings
-from ticketstream.http.api_key import ApiKey
+from schemas.settings.load import Settings
+from ticketstream.http.access.api_key import ApiKey
 from ticketstream.http.server import build_app
 
 EXAMPLES = 12

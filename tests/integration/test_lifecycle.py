@@ -11,18 +11,18 @@ from comparison import ARRIVES_SECONDS, arrived, assert_equal, stored_chunks
 from harness import Desk, until
 from msgspec.structs import replace
 
-from agents.producer import Record
-from agents.watermarks import Watermarks
 from schemas.codec import decode, encode, headers_of
 from schemas.ids import ticket_key
-from schemas.messages import EmbeddedTicket, EnrichedTicket, TicketChange
+from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
-from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.search import Hit, Search
-from ticketstream.records.reader import TopicReader
-from ticketstream.records.searching import query_vector
-from ticketstream.sample.zendesk.changes import SCRUBBED
+from streams.kafka.committed import CommittedOffsets
+from streams.kafka.messages import Record
+from streams.kafka.topic_reader import TopicReader
+from streams.search.hybrid import Hit, Search
+from streams.search.searcher import query_vector
+from streams.weaviate.client import WeaviateConnection, connect
+from ticketstream.local.sample.zendesk.changes import SCRUBBED
 
 VECTORS: dict[str, Vector] = {}
 """Those of the words looked for: a model takes its time to load."""
@@ -256,7 +256,7 @@ async def of_ticket(desk: Desk, ticket_id: int) -> dict[str, Record]:
 
 async def settled(desk: Desk) -> None:
     """Wait until all that is on the topics now has been worked off."""
-    async with Watermarks(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
+    async with CommittedOffsets(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
         for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED):
             await watermarks.wait_for(topic)
 

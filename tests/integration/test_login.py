@@ -19,10 +19,10 @@ from conftest import OpenDesk
 from forked_process import ForkedProcess
 from harness import Desk
 
-from agents.login_renewer import CLAIM_SECONDS
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 from schemas.topics import LOGINS
-from ticketstream.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from streams.logins.renewer import CLAIM_SECONDS
+from ticketstream.local.sample.zendesk import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 PROCESSES = 3
 ACCESS_SECONDS = 3.0

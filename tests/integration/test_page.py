@@ -18,7 +18,7 @@ from harness import Desk, until
 from page_browser import AWAY, KEY, PageServer, Watcher, chromium, watching
 from playwright.async_api import Browser, expect
 
-from ticketstream.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.faults import Fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,8 @@ from comparison import assert_equal
 from conftest import OpenDesk
 from harness import Desk
 
-from agents import pipeline
-from schemas.messages import Receipt
+from agents.worker import plan as pipeline
+from schemas.messages.tickets import Receipt
 
 TICKETS = 400
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}

@@ -11,11 +11,11 @@ from conftest import OpenDesk
 from harness import Desk
 
 from schemas.codec import is_part
-from schemas.messages import Receipt
+from schemas.messages.tickets import Receipt
 from schemas.topics import EMBEDDED, ENRICHED
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import connect
-from ticketstream.records.reader import TopicReader
+from streams.kafka.topic_reader import TopicReader
+from streams.weaviate import requests
+from streams.weaviate.client import connect
 
 TICKETS = 40
 

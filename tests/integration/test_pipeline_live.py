@@ -9,8 +9,8 @@ from comparison import arrived, assert_equal
 from harness import Desk
 
 from streams.embeddings.build import build_provider
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.search import Hit, Search
+from streams.search.hybrid import Hit, Search
+from streams.weaviate.client import connect
 
 
 def tickets_at_work(desk: Desk) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from comparison import arrived, assert_equal, stored_chunks
 from conftest import OpenDesk
 
 from schemas.ids import Visibility
-from streams.sinks.weaviate.reading import StoredChunk
+from streams.weaviate.reading import StoredChunk
 
 TICKETS = 40
 QUIET = {"tickets": [], "after_cursor": None, "end_of_stream": True}

@@ -13,10 +13,10 @@ from harness import Desk, until
 from msgspec.structs import replace
 from poison import KINDS, unreadable
 
-from agents.producer import Record
 from schemas.codec import decode, encode, schema_header
-from schemas.messages import DeadLetter, EmbeddedTicket, EnrichedTicket
-from schemas.settings import PREFIX
+from schemas.messages.dead_letters import DeadLetter
+from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket
+from schemas.settings.load import PREFIX
 from schemas.topics import (
     BACKFILL,
     CHANGES,
@@ -26,10 +26,11 @@ from schemas.topics import (
     IMPORT_PROGRESS,
 )
 from schemas.vectors import encode_vector
-from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.watch.follower import Follower
-from ticketstream.watch.overview import overview
+from streams.kafka.messages import Record
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.operations.watch.follower import Follower
+from ticketstream.operations.watch.overview import overview
 
 SECONDS = 90.0
 

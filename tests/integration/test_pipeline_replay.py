@@ -16,14 +16,14 @@ from conftest import OpenDesk
 from harness import Desk, settings_of, until
 
 from schemas.ids import collection_name
-from schemas.messages import Receipt
-from schemas.settings import PREFIX
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.ownership import alias_target
-from streams.sinks.weaviate.search import Hit
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import PREFIX
+from streams.search.hybrid import Hit
+from streams.search.searcher import find
 from streams.transforms.chunking import CHUNKER_VERSION
-from ticketstream.records.searching import find
+from streams.weaviate import requests
+from streams.weaviate.client import connect
+from streams.weaviate.ownership import alias_target
 
 TICKETS = 200
 

@@ -14,11 +14,11 @@ from harness import Desk, until
 from prometheus_fixture import FOLDER, Prometheus, panel_expressions
 from receiver import KEY, Server, serving
 
-from agents.producer import Record
 from schemas.codec import schema_header
-from schemas.messages import TicketChange
-from schemas.settings import PREFIX
+from schemas.messages.tickets import TicketChange
+from schemas.settings.load import PREFIX
 from schemas.topics import CHANGES
+from streams.kafka.messages import Record
 
 SECONDS = 60.0
 _COMPARED = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*[\d.e]+\s*$")

@@ -12,7 +12,7 @@ from itertools import combinations
 from conftest import OpenDesk
 from harness import Desk, settings_of, until
 
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 
 TICKETS = 800
 A_SECOND = 40

@@ -17,16 +17,16 @@ from msgspec.structs import replace
 from stacks import Stacks
 from weaviate.classes.query import Filter
 
-from agents.producer import Record
 from schemas.codec import decode, encode, headers_of
 from schemas.ids import chunk_id, collection_name, ticket_key
-from schemas.messages import EmbeddedTicket
+from schemas.messages.tickets import EmbeddedTicket
 from schemas.topics import EMBEDDED
-from streams.sinks.weaviate.client import connect
+from streams.kafka.messages import Record
+from streams.kafka.topic_reader import TopicReader
 from streams.transforms.chunking import CHUNKER_VERSION
-from ticketstream.reconcile.outcome import Outcome
-from ticketstream.reconcile.run import reconcile
-from ticketstream.records.reader import TopicReader
+from streams.weaviate.client import connect
+from ticketstream.operations.reconcile.outcome import Outcome
+from ticketstream.operations.reconcile.run import reconcile
 
 TICKETS = 150
 KINDS = ("missing", "stale", "chunks", "deleted", "unknown")

@@ -19,13 +19,13 @@ from comparison import arrived, assert_equal
 from conftest import OpenDesk
 from harness import Desk, settings_of
 
-from agents.partitions import account_partition, partition_of
-from schemas.messages import Receipt
-from schemas.settings import PREFIX
-from schemas.state import EmbeddingSpent, changelog_topic
-from schemas.topics import EMBEDDED, ENRICHED
-from ticketstream.records.imports import find_import
-from ticketstream.records.reader import TopicReader
+from schemas.messages.tickets import Receipt
+from schemas.settings.load import PREFIX
+from schemas.tables import EmbeddingSpent
+from schemas.topics import EMBEDDED, ENRICHED, changelog_topic
+from streams.kafka.partitions import account_partition, partition_of
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.operations.imports.known import find_import
 
 TICKETS = 150
 BEFORE, AFTER = 4, 6

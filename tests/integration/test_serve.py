@@ -18,9 +18,9 @@ from harness import Desk, until
 from receiver import SECRET, Server, serving
 from stacks import Stacks
 
-from agents.watermarks import Watermarks
 from schemas.topics import CHANGES
-from ticketstream.sample.zendesk.webhooks import Hook, sign
+from streams.kafka.committed import CommittedOffsets
+from ticketstream.local.sample.zendesk.webhooks import Hook, sign
 
 TICKETS = 60
 NEVER = {"ZENDESK__POLL_SECONDS": 3600}
@@ -49,7 +49,7 @@ def workable(desk: Desk) -> list[int]:
 
 async def hinted(desk: Desk) -> int:
     """Return how many messages were ever put on the topic of changes."""
-    async with Watermarks(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
+    async with CommittedOffsets(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
         return sum((await watermarks.ends(CHANGES)).values())
 
 

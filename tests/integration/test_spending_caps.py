@@ -13,11 +13,11 @@ from comparison import assert_equal
 from harness import Desk, settings_of, until
 from prometheus_fixture import Prometheus, panel_expressions
 
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 from streams.embeddings.prices import USD_PER_MILLION_TOKENS
-from ticketstream.records.waiting import waits_now
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.stack.ports import free_ports
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.stack.ports import free_ports
+from ticketstream.operations.imports.waits import waits_now
 
 TICKETS = 300
 CAP = 150

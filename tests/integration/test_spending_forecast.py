@@ -8,8 +8,8 @@ from typing import Any
 
 from harness import Desk, settings_of
 
-from schemas.settings import PREFIX
-from ticketstream.sample.gemini.control import SampleGeminiControl
+from schemas.settings.load import PREFIX
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
 
 TICKETS = 400
 FACTOR = 1.4

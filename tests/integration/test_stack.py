@@ -20,14 +20,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from command_process import Command
 from harness import outside_settings
 
-from agents.topic_admin import make_topics
 from schemas.errors import StackError
-from schemas.settings import load_settings
-from ticketstream.stack.api import LocalStack
-from ticketstream.stack.options import StackOptions
-from ticketstream.stack.ports import free_ports
-from ticketstream.stack.readiness import kafka_ready
-from ticketstream.stack.records import StackState, read_state
+from schemas.settings.load import load_settings
+from streams.kafka.topic_admin import make_topics
+from ticketstream.local.stack.api import LocalStack
+from ticketstream.local.stack.options import StackOptions
+from ticketstream.local.stack.ports import free_ports
+from ticketstream.local.stack.readiness import kafka_ready
+from ticketstream.local.stack.records import StackState, read_state
 
 KAFKA = "TICKETSTREAM_KAFKA__BOOTSTRAP_SERVERS"
 WEAVIATE = "TICKETSTREAM_WEAVIATE__HTTP_URL"

@@ -14,11 +14,11 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from conftest import OpenDesk
 from harness import Desk
 
-from agents.topic_admin import described, settings_of
-from agents.topic_settings import differences
-from agents.topics import ensure_topics, topic_configs
-from ticketstream.checks.kafka import check_kafka
-from ticketstream.records.reader import TopicReader
+from streams.kafka.topic_admin import described, settings_of
+from streams.kafka.topic_reader import TopicReader
+from streams.kafka.topic_settings import differences
+from streams.kafka.topics import ensure_topics, topic_configs
+from ticketstream.operations.checks.kafka import check_kafka
 
 TOPIC = "never-at-rest"
 RECORDS = 20_000

@@ -19,13 +19,13 @@ from poison import unreadable
 from receiver import SECRET, serving
 from stacks import Stacks
 
-from schemas.messages import DeadLetter
-from schemas.settings import PREFIX, secrets_of
+from schemas.headers.traces import TRACEPARENT
+from schemas.messages.dead_letters import DeadLetter
+from schemas.settings.load import PREFIX, secrets_of
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED, INDEXED
-from schemas.traces import TRACEPARENT
-from ticketstream.records.reader import TopicReader
-from ticketstream.sample.zendesk.faults import Fault
-from ticketstream.sample.zendesk.webhooks import Hook
+from streams.kafka.topic_reader import TopicReader
+from ticketstream.local.sample.zendesk.faults import Fault
+from ticketstream.local.sample.zendesk.webhooks import Hook
 
 TICKETS = 40
 SECONDS = 90.0

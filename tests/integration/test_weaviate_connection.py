@@ -13,13 +13,13 @@ from weaviate_fixture import WeaviateServer, locked_weaviate, settings_for
 
 from schemas.errors import CredentialsError, SettingsError, UnavailableError, UserError
 from schemas.ids import ALIAS
+from streams.search.hybrid import Search
 from streams.sinks.base import SinkItem, SinkResult
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Contents
-from streams.sinks.weaviate.search import Search
 from streams.sinks.weaviate.sink import WeaviateSink
-from streams.sinks.weaviate.vectors import StoredVectors
-from ticketstream.stack.ports import free_ports
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Contents
+from streams.weaviate.stored_vectors import StoredVectors
+from ticketstream.local.stack.ports import free_ports
 
 __all__ = ["locked_weaviate"]
 

@@ -13,12 +13,12 @@ from schemas.errors import UnavailableError, UserError
 from schemas.ids import ALIAS
 from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import former as former_module
-from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.contents import Contents
 from streams.sinks.weaviate.former import FormerCollection
-from streams.sinks.weaviate.ownership import alias_target, named_target, require_own
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.switch import delete_collection, read_instead
+from streams.weaviate.client import WeaviateConnection, connect
+from streams.weaviate.contents import Contents
+from streams.weaviate.ownership import alias_target, named_target, require_own
 
 __all__ = ["locked_weaviate"]
 OURS = "Tickets_f_16_c1_s2"

@@ -12,11 +12,11 @@ from weaviate_fixture import weaviate_settings
 
 from benchmarks.retrieval import former
 from schemas.errors import UserError
-from schemas.messages import TicketFacts
-from streams.sinks.weaviate import requests
+from schemas.messages.tickets import TicketFacts
+from streams.search.hybrid import Search
 from streams.sinks.weaviate.objects import batch_objects
-from streams.sinks.weaviate.ownership import foreign_reason
-from streams.sinks.weaviate.search import Search
+from streams.weaviate import requests
+from streams.weaviate.ownership import foreign_reason
 
 __all__ = ["bench", "weaviate_settings"]
 

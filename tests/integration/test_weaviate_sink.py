@@ -14,14 +14,14 @@ from weaviate_fixture import weaviate_settings
 
 from schemas.errors import InvalidVectorError, PermanentError, RefusedError, UnavailableError, UserError
 from schemas.ids import content_hash
-from schemas.messages import TicketFacts
-from schemas.settings import Settings
+from schemas.messages.tickets import TicketFacts
+from schemas.settings.load import Settings
 from streams.sinks.base import SinkResult
 from streams.sinks.weaviate import leftovers
-from streams.sinks.weaviate.client import connect
-from streams.sinks.weaviate.contents import Counts
-from streams.sinks.weaviate.reading import StoredChunk
 from streams.sinks.weaviate.sink import WeaviateSink
+from streams.weaviate.client import connect
+from streams.weaviate.contents import Counts
+from streams.weaviate.reading import StoredChunk
 
 __all__ = ["bench", "weaviate_settings"]
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from schemas.ids import Visibility, chunk_id, content_hash
-from schemas.messages import TicketFacts
-from schemas.settings import Settings
+from schemas.messages.tickets import TicketFacts
+from schemas.settings.load import Settings
 from schemas.vectors import Vector
+from streams.search.hybrid import Search
 from streams.sinks.base import ObjectWrite, SinkItem
-from streams.sinks.weaviate.client import WeaviateConnection, connect
-from streams.sinks.weaviate.contents import Contents
-from streams.sinks.weaviate.search import Search
 from streams.sinks.weaviate.sink import WeaviateSink
-from streams.sinks.weaviate.vectors import StoredVectors
+from streams.weaviate.client import WeaviateConnection, connect
+from streams.weaviate.contents import Contents
+from streams.weaviate.stored_vectors import StoredVectors
 
 SIZE = 16
 FACTS = TicketFacts(

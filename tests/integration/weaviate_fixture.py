@@ -14,9 +14,10 @@ import httpx
 import pytest
 from harness import Desk
 
-from schemas.settings import Settings, WeaviateSettings
-from ticketstream.stack.build import ready_parts
-from ticketstream.stack.ports import free_ports
+from schemas.settings.load import Settings
+from schemas.settings.weaviate import WeaviateSettings
+from ticketstream.local.stack.build import ready_parts
+from ticketstream.local.stack.ports import free_ports
 
 START_SECONDS = 120
 

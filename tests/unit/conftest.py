@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"

@@ -17,7 +17,7 @@ from grafana.source.__main__ import BOARDS, FOLDER, written
 from grafana.source.left_out import LEFT_OUT
 from schemas.objectives import FRESHNESS_SECONDS
 from streams.metrics import Metrics
-from ticketstream.http.metrics import WebhookMetrics
+from ticketstream.http.api.metrics import WebhookMetrics
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "prometheus" / "rules"
@@ -159,11 +159,12 @@ def test_every_alert_has_its_section_and_its_panel() -> None:
 
 def test_the_runbook_names_only_what_exists() -> None:
     text = (ROOT / "docs" / "runbook.md").read_text()
-    readme = (ROOT / "README.md").read_text()
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    commands = (ROOT / "docs" / "commands.md").read_text()
     for name in set(re.findall(r"TICKETSTREAM_([A-Z_]+)", text)):
-        assert f"`{name}`" in readme, name
+        assert f"`{name}`" in settings, name
     for command in set(re.findall(r"`ticketstream ([a-z-]+)", text)):
-        assert re.search(rf"`{command}[ `]", readme), command
+        assert re.search(rf"`{command}[ `]", commands), command
 
 
 def test_every_metric_is_shown_or_left_out_for_a_reason() -> None:

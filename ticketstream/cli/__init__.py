@@ -16,7 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from schemas.errors import TicketstreamError
-from ticketstream.cli.output import print_error
+from ticketstream.terminal.output import print_error
 
 CTRL_C: Final = 130
 
@@ -27,9 +27,9 @@ COMMAND_MODULES: Final = (
     "ticketstream.cli.doctor",
     "ticketstream.cli.worker",
     "ticketstream.cli.serve",
-    "ticketstream.cli.imports",
-    "ticketstream.cli.replay",
-    "ticketstream.cli.dead_letters",
+    "ticketstream.cli.imports.commands",
+    "ticketstream.cli.imports.replay",
+    "ticketstream.cli.dead_letters.commands",
     "ticketstream.cli.reconcile",
     "ticketstream.cli.scale",
     "ticketstream.cli.search",

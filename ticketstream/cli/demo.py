@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ticketstream.cli.output import JsonOption, err, note, out, print_json
-from ticketstream.cli.progress import step_report
+from ticketstream.terminal.output import JsonOption, err, note, out, print_json
+from ticketstream.terminal.progress import step_report
 
 _LEAST_TICKETS = 20
 """Fewer may hold no open ticket that the demo could change."""
@@ -32,14 +32,14 @@ def demo(
     It starts Kafka, Weaviate, a sample Zendesk, a sample Gemini and two workers in a data directory of
     its own, and stops and deletes all of it at the end. It never meets your stack or your accounts.
     """
-    from schemas.settings import data_dir
+    from schemas.settings.load import data_dir
     from ticketstream.cli.running import run_async
     from ticketstream.demo.document import document
     from ticketstream.demo.place import running_place
     from ticketstream.demo.plan import WORKERS
     from ticketstream.demo.screen import Screen
     from ticketstream.demo.story import tell_story
-    from ticketstream.stack.build import ready_parts
+    from ticketstream.local.stack.build import ready_parts
 
     screen = Screen(err() if as_json else out())
     with step_report() as report:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import typer
 from rich.text import Text
 
-from ticketstream.cli.output import JsonOption, out, print_json
+from ticketstream.terminal.output import JsonOption, out, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ticketstream.checks.finding import Finding
+    from ticketstream.operations.checks.finding import Finding
 
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -25,10 +25,10 @@ def register(app: typer.Typer) -> None:
 def doctor(as_json: JsonOption = False) -> None:
     """Check settings, services, logins and the disk; exit status 0 when nothing fails."""
     from schemas.errors import SettingsError
-    from schemas.settings import load_settings
-    from ticketstream.checks.everything import check_everything
-    from ticketstream.checks.finding import Finding
+    from schemas.settings.load import load_settings
     from ticketstream.cli.running import run_async
+    from ticketstream.operations.checks.everything import check_everything
+    from ticketstream.operations.checks.finding import Finding
 
     try:
         settings = load_settings()
@@ -49,7 +49,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from ticketstream.untrusted import one_line
+    from ticketstream.terminal.untrusted import one_line
 
     console = out()
     width = max(len(finding.check) for finding in findings)

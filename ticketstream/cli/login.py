@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ticketstream.cli.output import JsonOption, note, out, print_json
+from ticketstream.terminal.output import JsonOption, note, out, print_json
 
 if TYPE_CHECKING:
-    from ticketstream.login.flow import LoggedIn
+    from ticketstream.operations.login.flow import LoggedIn
 
 _PORT: Final = 8914
 _SECONDS: Final = 300.0
@@ -40,9 +40,9 @@ def login(
     as_json: JsonOption = False,
 ) -> None:
     """Log in to Zendesk once, for an OAuth client with the grant `refresh_token`; again when it has died."""
-    from schemas.settings import load_settings
+    from schemas.settings.load import load_settings
     from ticketstream.cli.running import run_async
-    from ticketstream.login.flow import log_in
+    from ticketstream.operations.login.flow import log_in
 
     def asks(page: str, redirect: str) -> None:
         note(f"The OAuth client in Zendesk must have this redirect URL: {redirect}")
@@ -82,7 +82,7 @@ def fields_of(done: LoggedIn) -> dict[str, object]:
 
 def lines_of(done: LoggedIn) -> list[str]:
     """Return what was done, for people."""
-    from ticketstream.untrusted import one_line
+    from ticketstream.terminal.untrusted import one_line
 
     whom = "" if done.user is None else f" as {one_line(done.user)} ({one_line(done.role or 'nobody')})"
     lines = [

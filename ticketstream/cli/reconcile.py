@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ticketstream.cli.output import JsonOption, note, print_error, print_json, table
+from ticketstream.terminal.output import JsonOption, note, print_error, print_json, table
 
 if TYPE_CHECKING:
-    from ticketstream.reconcile.outcome import Outcome
+    from ticketstream.operations.reconcile.outcome import Outcome
 
 _MOST_REFUSED = 5
 _ROWS: Final = (
@@ -46,12 +46,12 @@ def reconcile(
     """
     from datetime import UTC, datetime
 
-    from schemas.settings import load_settings
-    from ticketstream.cli.progress import step_report
+    from schemas.settings.load import load_settings
     from ticketstream.cli.running import run_async
-    from ticketstream.reconcile.outcome import fields
-    from ticketstream.reconcile.run import reconcile as compared
-    from ticketstream.records.since import parse_since
+    from ticketstream.operations.imports.since import parse_since
+    from ticketstream.operations.reconcile.outcome import fields
+    from ticketstream.operations.reconcile.run import reconcile as compared
+    from ticketstream.terminal.progress import step_report
 
     seconds = parse_since(since, datetime.now(UTC)) if since is not None else 0
     settings = load_settings()
@@ -92,8 +92,8 @@ def _examples(ids: list[int], number: int) -> str:
 
 def _conclude(outcome: Outcome, *, fix: bool) -> None:
     """Say how it stands; ends the command with 1 when account and index differ."""
-    from ticketstream.records.steering import NO_WORKER
-    from ticketstream.untrusted import one_line
+    from ticketstream.operations.imports.steering import NO_WORKER
+    from ticketstream.terminal.untrusted import one_line
 
     if outcome.fix is not None:
         note(f"{outcome.fix.sent:,} tickets sent through the pipeline, {outcome.fix.mended:,} of them mended")

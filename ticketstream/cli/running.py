@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-from agents.logs import configure_logs
 from schemas.errors import SettingsError
-from schemas.settings import load_settings
+from schemas.settings.load import load_settings
+from streams.telemetry.logs import configure_logs
 
 T = TypeVar("T")
 

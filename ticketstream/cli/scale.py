@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticketstream.cli.output import JsonOption, note, print_json, size, table
+from ticketstream.terminal.output import JsonOption, note, print_json, size, table
 
 if TYPE_CHECKING:
-    from schemas.settings import Settings
-    from ticketstream.scale.plan import Outcome, Plan
+    from schemas.settings.load import Settings
+    from ticketstream.operations.scale.plan import Outcome, Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -33,11 +33,11 @@ def scale(
     nothing that is indexed is fetched, embedded or written again. Interrupted, run it again. Kafka can
     add partitions, never take any away.
     """
-    from schemas.settings import load_settings
-    from ticketstream.cli.progress import step_report
+    from schemas.settings.load import load_settings
     from ticketstream.cli.running import run_async
-    from ticketstream.scale.plan import fields
-    from ticketstream.scale.run import scale as scaled
+    from ticketstream.operations.scale.plan import fields
+    from ticketstream.operations.scale.run import scale as scaled
+    from ticketstream.terminal.progress import step_report
 
     settings = load_settings()
     try:
@@ -64,8 +64,8 @@ def scale(
 
 def _setting_to_change(settings: Settings, partitions: int) -> str | None:
     """Have the local stack remember the number; returns what a person has to set all the same."""
-    from schemas.settings import PREFIX, load_settings
-    from ticketstream.stack.api import LocalStack
+    from schemas.settings.load import PREFIX, load_settings
+    from ticketstream.local.stack.api import LocalStack
 
     given = load_settings(local_stack=False)
     LocalStack(settings.data_dir, given=given).keep_partitions(settings.bootstrap_servers, partitions)

@@ -22,12 +22,12 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page and the HTTP API, and receive Zendesk's webhooks; runs until SIGTERM or Ctrl-C."""
-    from agents.logs import configure_logs, log_uncaught
-    from schemas.settings import load_settings
-    from ticketstream.cli.output import note
-    from ticketstream.http.api_key import find_key
+    from schemas.settings.load import load_settings
+    from streams.telemetry.logs import configure_logs, log_uncaught
+    from ticketstream.http.access.api_key import find_key
     from ticketstream.http.server import build_app, listen, run_server
-    from ticketstream.http.webhooks import PATH
+    from ticketstream.http.webhooks.receiver import PATH
+    from ticketstream.terminal.output import note
 
     settings = load_settings()
     key, where = find_key(settings)

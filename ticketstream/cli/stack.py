@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ticketstream.cli.output import JsonOption, note, out, print_json, size, table
-from ticketstream.cli.progress import step_report
+from ticketstream.terminal.output import JsonOption, note, out, print_json, size, table
+from ticketstream.terminal.progress import step_report
 
 if TYPE_CHECKING:
-    from ticketstream.stack.status import StackStatus
+    from ticketstream.local.stack.status import StackStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -74,9 +74,9 @@ def up(
     directory. Data survives; `ticketstream down` stops it. Services named by TICKETSTREAM_KAFKA__… or
     TICKETSTREAM_WEAVIATE__… settings are used instead of started.
     """
-    from schemas.settings import load_settings
-    from ticketstream.stack.api import LocalStack
-    from ticketstream.stack.options import StackOptions
+    from schemas.settings.load import load_settings
+    from ticketstream.local.stack.api import LocalStack
+    from ticketstream.local.stack.options import StackOptions
 
     options = StackOptions(
         sample=sample or None,
@@ -117,8 +117,8 @@ def down(
     ] = False,
 ) -> None:
     """Stop the local stack; its data stays unless --delete-data is given."""
-    from schemas.settings import data_dir
-    from ticketstream.stack.api import LocalStack
+    from schemas.settings.load import data_dir
+    from ticketstream.local.stack.api import LocalStack
 
     with step_report() as report:
         stack = LocalStack(data_dir(), report=report)
@@ -130,8 +130,8 @@ def down(
 
 def status(as_json: JsonOption = False) -> None:
     """Show what runs of the local stack; exit status 0 only when all that was asked for does."""
-    from schemas.settings import load_settings
-    from ticketstream.stack.api import LocalStack
+    from schemas.settings.load import load_settings
+    from ticketstream.local.stack.api import LocalStack
 
     given = load_settings(local_stack=False)
     found = LocalStack(given.data_dir, given=given).status()
@@ -148,9 +148,9 @@ def status(as_json: JsonOption = False) -> None:
 def _say_what_waits() -> None:
     """Say what Zendesk refuses the workers, if it does."""
     from schemas.errors import TicketstreamError
-    from schemas.settings import load_settings
+    from schemas.settings.load import load_settings
     from ticketstream.cli.running import run_async
-    from ticketstream.records.waiting import waits_now
+    from ticketstream.operations.imports.waits import waits_now
 
     try:
         waits = run_async(waits_now(load_settings()))

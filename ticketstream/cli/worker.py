@@ -19,12 +19,12 @@ def worker(
     import asyncio
     import signal
 
-    from agents.topics import ensure_topics
-    from schemas.settings import load_settings
+    from schemas.settings.load import load_settings
     from streams.embeddings.build import build_provider
-    from ticketstream.checks.weaviate import require_own_place
-    from ticketstream.cli.output import note
-    from ticketstream.workers.pool import WorkerPool
+    from streams.kafka.topics import ensure_topics
+    from ticketstream.operations.checks.weaviate import require_own_place
+    from ticketstream.operations.workers.pool import WorkerPool
+    from ticketstream.terminal.output import note
 
     settings = load_settings()
     # What is wrong for every worker is said once, before any starts.

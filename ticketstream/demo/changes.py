@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from schemas.errors import UserError
-from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
 
 if TYPE_CHECKING:
-    from streams.sinks.weaviate.search import Hit
+    from streams.search.hybrid import Hit
 
 SENTENCE: Final = "The violet umbrella stand in the lobby hums whenever somebody starts the espresso machine."
 """No ticket of the sample account says anything like it."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from streams.search.searcher import plain_hit
 from ticketstream.demo.figures import Use
 from ticketstream.demo.plan import EXPORT_DELAY_SECONDS, TIME_SCALE
 from ticketstream.demo.story import Story
-from ticketstream.records.searching import plain_hit
 
 
 def document(

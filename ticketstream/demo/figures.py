@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from schemas.imports import ImportRecord
+from schemas.messages.imports import ImportRecord
 from ticketstream.demo.changes import Arrival
-from ticketstream.records.summary import done_of
-from ticketstream.sample.gemini.messages import Stats
+from ticketstream.local.sample.gemini.messages import Stats
+from ticketstream.operations.imports.summary import done_of
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):

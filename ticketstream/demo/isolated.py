@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 
 
 class _Isolated(Settings):

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 from ticketstream.demo.isolated import isolated_settings
 from ticketstream.demo.plan import FOLDER, given_settings, stack_options
 from ticketstream.demo.signals import ended_by_signals, uninterrupted
 from ticketstream.demo.workers import DemoWorkers
-from ticketstream.stack.api import LocalStack
-from ticketstream.stack.build import Report
-from ticketstream.stack.layout import unwritable
-from ticketstream.stack.locks import file_lock
+from ticketstream.local.stack.api import LocalStack
+from ticketstream.local.stack.build import Report
+from ticketstream.local.stack.layout import unwritable
+from ticketstream.operations.locks import file_lock
 
 _LOCK: Final = "demo.lock"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.settings import Settings
+from schemas.settings.load import Settings
 from ticketstream.demo.isolated import isolated_settings
-from ticketstream.stack.options import StackOptions
+from ticketstream.local.stack.options import StackOptions
 
 WORKERS: Final = 2
 FOLDER: Final = "demo"

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ticketstream.cli.search import print_hits
 from ticketstream.demo.changes import Arrival
 from ticketstream.demo.figures import Figures
 from ticketstream.demo.summary import summary_rows
+from ticketstream.terminal.hits import print_hits
 
 if TYPE_CHECKING:
-    from streams.sinks.weaviate.search import Hit
+    from streams.search.hybrid import Hit
 
 _MOST_COLUMNS = 110
 """Longer lines are hard to read, however wide the terminal."""

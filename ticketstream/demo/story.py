@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from schemas.errors import UserError
-from schemas.imports import ImportRecord
-from schemas.settings import Settings
-from ticketstream.cli.import_run import Attempt, start_import
+from schemas.messages.imports import ImportRecord
+from schemas.settings.load import Settings
+from streams.search.searcher import find, query_vector
 from ticketstream.demo.changes import SENTENCE, Arrival, changeable, follow_changes
 from ticketstream.demo.figures import (
     EmbeddingUse,
@@ -28,14 +28,14 @@ from ticketstream.demo.plan import FASTER_EXPORT, FASTER_QUOTAS, import_seconds
 from ticketstream.demo.questions import HITS, QUESTIONS
 from ticketstream.demo.screen import Screen
 from ticketstream.demo.summary import second_words
-from ticketstream.records.dead_letters import load_dead_letters
-from ticketstream.records.searching import find, query_vector
-from ticketstream.sample.gemini.control import SampleGeminiControl
-from ticketstream.sample.zendesk.control import SampleZendeskControl
+from ticketstream.local.sample.gemini.control import SampleGeminiControl
+from ticketstream.local.sample.zendesk.control import SampleZendeskControl
+from ticketstream.operations.dead_letters.book import load_dead_letters
+from ticketstream.operations.imports.attempt import Attempt, start_import
 
 if TYPE_CHECKING:
-    from streams.sinks.weaviate.contents import Counts
-    from streams.sinks.weaviate.search import Hit
+    from streams.search.hybrid import Hit
+    from streams.weaviate.contents import Counts
 
 _FOUND = 10
 
@@ -141,16 +141,16 @@ async def _import(settings: Settings, tickets: int) -> ImportRecord:
 
 
 async def _counted(settings: Settings) -> Counts:
-    from streams.sinks.weaviate.client import connect
-    from streams.sinks.weaviate.contents import Contents
+    from streams.weaviate.client import connect
+    from streams.weaviate.contents import Contents
 
     async with await connect(settings) as connection:
         return await Contents(connection).counts(settings.account)
 
 
 async def _changes(settings: Settings, zendesk: SampleZendeskControl, screen: Screen) -> list[Arrival]:
-    from streams.sinks.weaviate.client import connect
-    from streams.sinks.weaviate.search import Search
+    from streams.search.hybrid import Search
+    from streams.weaviate.client import connect
 
     ticket_id = await asyncio.to_thread(lambda: changeable(zendesk.truth()))
     vector = await query_vector(settings, SENTENCE)

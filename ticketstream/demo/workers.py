@@ -14,11 +14,11 @@ from typing import IO, Final
 import msgspec
 
 from schemas.errors import StackError
-from ticketstream.records.workers import active_workers
-from ticketstream.stack.build import Report, log_tail
-from ticketstream.stack.processes import clean_environment
-from ticketstream.untrusted import one_line, shortened
-from ticketstream.workers.pool import WorkerPool
+from streams.kafka.group_members import active_workers
+from ticketstream.local.stack.build import Report, log_tail
+from ticketstream.local.stack.processes import clean_environment
+from ticketstream.operations.workers.pool import WorkerPool
+from ticketstream.terminal.untrusted import one_line, shortened
 
 READY_SECONDS: Final = 90.0
 _ERROR_CHARACTERS: Final = 300

@@ -9,14 +9,14 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
-from ticketstream.http.api_key import ApiKey
-from ticketstream.http.guard import Guard
-from ticketstream.http.openapi import describe
-from ticketstream.http.problems import install_problems
-from ticketstream.http.session import PATH as SESSION_PATH
-from ticketstream.http.size_limit import SizeLimit
-from ticketstream.http.time_limit import TimeLimit
-from ticketstream.http.webhooks import PATH as WEBHOOKS_PATH
+from ticketstream.http.access.api_key import ApiKey
+from ticketstream.http.access.guard import Guard
+from ticketstream.http.access.session import PATH as SESSION_PATH
+from ticketstream.http.access.size_limit import SizeLimit
+from ticketstream.http.access.time_limit import TimeLimit
+from ticketstream.http.api.openapi import describe
+from ticketstream.http.api.problems import install_problems
+from ticketstream.http.webhooks.receiver import PATH as WEBHOOKS_PATH
 
 REQUEST_SECONDS: Final = 15.0
 REQUEST_BYTES: Final = 256 * 1024

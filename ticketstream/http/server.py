@@ -13,23 +13,23 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from agents.traced_calls import tracing_of
 from schemas.errors import UserError
-from schemas.settings import PREFIX, Settings
-from ticketstream.http.api_key import ApiKey
+from schemas.settings.load import PREFIX, Settings
+from streams.search.searcher import Searcher
+from streams.telemetry.call_spans import tracing_of
+from ticketstream.http.access.api_key import ApiKey
+from ticketstream.http.access.session import session_router
+from ticketstream.http.api.dead_letters import RETRY_PATH, RETRY_SECONDS, dead_letters_router
+from ticketstream.http.api.health import health_router
+from ticketstream.http.api.imports import imports_router
+from ticketstream.http.api.live import live_router
+from ticketstream.http.api.metrics import WebhookMetrics, metrics_router
+from ticketstream.http.api.search import search_router
 from ticketstream.http.app import create_app
-from ticketstream.http.dead_letters import RETRY_PATH, RETRY_SECONDS, dead_letters_router
-from ticketstream.http.health import health_router
-from ticketstream.http.hints import HintSender
-from ticketstream.http.imports import imports_router
-from ticketstream.http.live import live_router
-from ticketstream.http.metrics import WebhookMetrics, metrics_router
-from ticketstream.http.page_files import page_router
-from ticketstream.http.search import search_router
-from ticketstream.http.session import session_router
-from ticketstream.http.webhooks import WebhookReceiver, webhooks_router
-from ticketstream.records.searching import Searcher
-from ticketstream.watch.watch import Watch
+from ticketstream.http.page.files import page_router
+from ticketstream.http.webhooks.hint_sender import HintSender
+from ticketstream.http.webhooks.receiver import WebhookReceiver, webhooks_router
+from ticketstream.operations.watch.watch import Watch
 
 _MOST_AT_ONCE: Final = 512
 _STOP_SECONDS: Final = 5

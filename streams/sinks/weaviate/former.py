@@ -12,13 +12,13 @@ import grpc  # type: ignore[import-untyped]
 
 from schemas.ids import Visibility
 from streams.sinks.base import SinkItem
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
-from streams.sinks.weaviate.collection import ensure_alias, tenant_of
-from streams.sinks.weaviate.failures import as_error, is_missing_collection, is_missing_tenant, translated
-from streams.sinks.weaviate.large import results_of
-from streams.sinks.weaviate.ownership import own_target
-from streams.sinks.weaviate.reading import object_id
+from streams.weaviate import requests
+from streams.weaviate.client import QUERY_SECONDS, WeaviateConnection
+from streams.weaviate.collection import ensure_alias, tenant_of
+from streams.weaviate.failures import as_error, is_missing_collection, is_missing_tenant, translated
+from streams.weaviate.large import results_of
+from streams.weaviate.ownership import own_target
+from streams.weaviate.reading import object_id
 
 _LISTED: Final = 5_000
 """Chunks of a ticket looked at in one go; Weaviate's own limit is 10,000."""

@@ -13,13 +13,13 @@ from weaviate.exceptions import WeaviateBaseError
 from schemas.errors import UnavailableError
 from schemas.ids import Visibility, chunk_id
 from streams.sinks.base import SinkItem
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import QUERY_SECONDS, WeaviateConnection
-from streams.sinks.weaviate.collection import tenant_of
-from streams.sinks.weaviate.failures import as_error, is_missing_tenant, translated
-from streams.sinks.weaviate.large import MOST_CHUNKS
-from streams.sinks.weaviate.reading import object_id, ticket_id, uuid_of
-from streams.sinks.weaviate.together import all_of, slices
+from streams.weaviate import requests
+from streams.weaviate.client import QUERY_SECONDS, WeaviateConnection
+from streams.weaviate.collection import tenant_of
+from streams.weaviate.failures import as_error, is_missing_tenant, translated
+from streams.weaviate.large import MOST_CHUNKS
+from streams.weaviate.reading import object_id, ticket_id, uuid_of
+from streams.weaviate.together import all_of, slices
 
 _LISTED: Final = 5_000
 """Objects one look-up may find; Weaviate's own limit is 10,000."""

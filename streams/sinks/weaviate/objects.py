@@ -11,12 +11,12 @@ from weaviate.proto.v1 import base_pb2, batch_pb2
 
 from schemas.errors import InvalidVectorError, RefusedError
 from schemas.ids import chunk_id
-from schemas.messages import TicketFacts
+from schemas.messages.tickets import TicketFacts
 from schemas.vectors import Vector
 from streams.sinks.base import ObjectWrite, SinkItem
-from streams.sinks.weaviate.collection import tenant_of
 from streams.transforms.chunking import own_text
 from streams.transforms.words import words_of
+from streams.weaviate.collection import tenant_of
 
 _LARGEST_INTEGER: Final = 2**53
 """Weaviate's batch protocol carries numbers as doubles, exact up to here."""

@@ -11,13 +11,13 @@ from weaviate.proto.v1 import batch_pb2
 
 from schemas.errors import PermanentError, UnavailableError
 from streams.sinks.base import SinkItem, SinkResult
-from streams.sinks.weaviate.client import WeaviateConnection
-from streams.sinks.weaviate.collection import ensure_alias, ensure_collection
 from streams.sinks.weaviate.leftovers import Leftovers
 from streams.sinks.weaviate.objects import batch_objects, object_id
-from streams.sinks.weaviate.size import require_size
-from streams.sinks.weaviate.together import both
 from streams.sinks.weaviate.upserts import Upserts
+from streams.weaviate.client import WeaviateConnection
+from streams.weaviate.collection import ensure_alias, ensure_collection
+from streams.weaviate.size import require_size
+from streams.weaviate.together import both
 
 
 class WeaviateSink:

@@ -7,10 +7,10 @@ from typing import Final
 
 from schemas.errors import RefusedError
 from schemas.ids import ALIAS
-from streams.sinks.weaviate.client import WeaviateConnection
-from streams.sinks.weaviate.contents import Contents
-from streams.sinks.weaviate.failures import translated
-from streams.sinks.weaviate.ownership import foreign_collection, foreign_reason, own_target
+from streams.weaviate.client import WeaviateConnection
+from streams.weaviate.contents import Contents
+from streams.weaviate.failures import translated
+from streams.weaviate.ownership import foreign_collection, foreign_reason, own_target
 
 _LOOKS: Final = 5
 _PAUSE_SECONDS: Final = 1.0

@@ -16,11 +16,11 @@ from typing import Any, Final
 from weaviate.proto.v1 import batch_pb2
 
 from schemas.errors import PermanentError
-from streams.sinks.weaviate import requests
-from streams.sinks.weaviate.client import WeaviateConnection
-from streams.sinks.weaviate.failures import object_error, translated
 from streams.sinks.weaviate.objects import with_another_vector
-from streams.sinks.weaviate.together import all_of
+from streams.weaviate import requests
+from streams.weaviate.client import WeaviateConnection
+from streams.weaviate.failures import object_error, translated
+from streams.weaviate.together import all_of
 
 _IN_FLIGHT: Final = 2
 """Requests under way at once: the server works on one while the next is on its way."""

@@ -10,11 +10,11 @@ import structlog
 from cachetools import LRUCache
 
 from schemas.errors import RefusedError
+from schemas.lanes import Lane
 from schemas.merges import target_of_via
 from schemas.outside import UNREADABLE, Lenient
 from schemas.zendesk import Ticket
 from schemas.zendesk_pages import AUDITS_PAGE
-from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 
 _REMEMBERED: Final = 10_000

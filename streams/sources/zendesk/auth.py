@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from schemas.errors import SettingsError
-from schemas.settings import PREFIX, Settings
+from schemas.settings.load import PREFIX, Settings
 from streams.sources.zendesk.client_login import ClientLogin
 from streams.sources.zendesk.login import Login, StaticLogin
 from streams.sources.zendesk.tokens import ClientCredentials

@@ -21,10 +21,13 @@ from schemas.errors import (
     UnavailableError,
     quoting,
 )
+from schemas.lanes import Lane
 from schemas.outside import UNREADABLE
-from streams.limits import Lane, QuotaShare
+from streams.limits import QuotaShare
 from streams.retries import FOREVER, RetryPolicy, retrying
-from streams.sources.zendesk.answers import (
+from streams.sources.zendesk.check import whoami
+from streams.sources.zendesk.login import Login
+from streams.sources.zendesk.responses import (
     HTML,
     AnswerTooLargeError,
     Heading,
@@ -34,8 +37,6 @@ from streams.sources.zendesk.answers import (
     page_instead,
     read_heading,
 )
-from streams.sources.zendesk.check import whoami
-from streams.sources.zendesk.login import Login
 from streams.sources.zendesk.standing import LoginStanding
 from streams.sources.zendesk.transport import PooledTransport
 from streams.sources.zendesk.troubles import Case, Troubles

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from schemas.errors import DecodeError
-from schemas.imports import CommentsWay
+from schemas.messages.imports import CommentsWay
 from schemas.times import epoch
 from schemas.zendesk import Ticket
 from streams.sources.zendesk.export import LARGEST_PAGE
 from streams.sources.zendesk.ticket_events import EVENTS_A_PAGE
-from streams.transforms.enrich import is_removed
+from streams.transforms.whole_ticket import is_removed
 
 COMMENTS_A_CALL = 100
 _WORTH_MINUTES = 0.5

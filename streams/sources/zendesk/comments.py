@@ -8,12 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from schemas.errors import RefusedError
+from schemas.lanes import Lane
 from schemas.zendesk import Comment, User
 from schemas.zendesk_pages import COMMENTS_PAGE
-from streams.limits import Lane
-from streams.sources.zendesk.answers import AnswerTooLargeError
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.paging import next_page
+from streams.sources.zendesk.responses import AnswerTooLargeError
 
 _MOST: Final = 100
 """Comments a page: what Zendesk allows."""

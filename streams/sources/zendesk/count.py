@@ -9,8 +9,8 @@ from urllib.parse import quote
 import msgspec
 
 from schemas.errors import CredentialsError, RefusedError, RetryableError
+from schemas.lanes import Lane
 from schemas.outside import Lenient, field_of, number_of
-from streams.limits import Lane
 from streams.sources.zendesk.client import Answer, Reads, ZendeskClient
 
 

@@ -9,14 +9,14 @@ from urllib.parse import quote
 import msgspec
 
 from schemas.errors import DecodeError, RefusedError
-from schemas.messages import Source, TicketChange
+from schemas.lanes import Lane
+from schemas.messages.tickets import Source, TicketChange
 from schemas.times import epoch
 from schemas.zendesk import Ticket
 from schemas.zendesk_pages import EXPORT_PAGE, RawExportPage
 from schemas.zendesk_rows import ticket_of
-from streams.limits import Lane
-from streams.sources.zendesk.answers import AnswerTooLargeError
 from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.responses import AnswerTooLargeError
 
 LARGEST_PAGE: Final = 1000
 _PATH: Final = "/api/v2/incremental/tickets/cursor.json"

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from cachetools import TTLCache
 
-from streams.limits import Lane
+from schemas.lanes import Lane
 
 Close = Callable[[], list[int]]
 

@@ -11,9 +11,9 @@ import structlog
 from cachetools import TTLCache
 
 from schemas.errors import RefusedError
+from schemas.lanes import Lane
 from schemas.zendesk import User
 from schemas.zendesk_pages import GROUPS_PAGE, ORGANIZATIONS, USERS, NamedPage
-from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.lookups import Close, Fetch, Found, Lookups
 from streams.sources.zendesk.paging import next_page

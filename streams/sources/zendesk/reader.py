@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-from schemas.messages import TicketChange
+from schemas.lanes import Lane
+from schemas.messages.tickets import TicketChange
 from schemas.zendesk import Comment, Ticket
-from streams.limits import Lane
 from streams.sources.zendesk.audits import Merges
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.comments import Comments, comment_pages, fetch_comments
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.tickets import Row, TicketRows
-from streams.transforms.enrich import people_of
 from streams.transforms.names import Names
+from streams.transforms.whole_ticket import people_of
 
 
 class TicketReader:

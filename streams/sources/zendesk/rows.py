@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.lanes import Lane
 from schemas.zendesk_pages import TICKETS
-from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 
 MOST_TICKETS: Final = 100

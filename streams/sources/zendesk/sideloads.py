@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Self
 
-from schemas.messages import TicketChange
+from schemas.messages.tickets import TicketChange
 from schemas.zendesk import User
 from schemas.zendesk_pages import RawExportPage
 from schemas.zendesk_rows import named_of, users_of
-from streams.transforms.enrich import is_removed
+from streams.transforms.whole_ticket import is_removed
 
 WITH_NAMES: Final = "comment_count,users,groups,organizations"
 """For ``include``; no ticket needs a call of its own then. Source: Zendesk's guide "Side-loading"."""

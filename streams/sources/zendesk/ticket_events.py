@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.errors import DecodeError
+from schemas.lanes import Lane
 from schemas.outside import NOTHING, UNREADABLE, Lenient, id_of, rows_in
 from schemas.zendesk import Comment
 from schemas.zendesk_pages import EVENTS_PAGE
 from schemas.zendesk_rows import Rows, comment_of, time_of
-from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 
 EVENTS_A_PAGE: Final = 1000

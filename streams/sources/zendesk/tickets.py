@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.errors import RefusedError
+from schemas.lanes import Lane
 from schemas.zendesk_pages import ONE_TICKET, TICKETS
 from schemas.zendesk_rows import Rows, id_in
-from streams.limits import Lane
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.rows import MOST_TICKETS, show_many
 

@@ -16,9 +16,9 @@ import httpx
 import msgspec
 
 from schemas.errors import CredentialsError, RateLimitedError, TicketstreamError, UnavailableError
-from schemas.settings import PREFIX
+from schemas.settings.load import PREFIX
 from streams.secrets import keep_secret
-from streams.sources.zendesk.answers import read_heading
+from streams.sources.zendesk.responses import read_heading
 from streams.sources.zendesk.transport import PooledTransport
 
 ASKED_SECONDS: Final = 1_800

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from schemas.messages import Trouble
+from schemas.messages.workers import Trouble
 
 STRANGE_TRIES: Final = 6
 """Tries at an answer that cannot be read, before the thing asked for is set aside: about 25 s."""

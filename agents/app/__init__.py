@@ -1,0 +1,1 @@
+"""The Faust app: agents, their transport, tables and stores."""

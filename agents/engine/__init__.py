@@ -1,0 +1,1 @@
+"""How a stage takes messages in, works on many at once, and acknowledges them in order."""

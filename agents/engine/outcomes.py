@@ -1,0 +1,60 @@
+"""What a stage says about one message: what to send, what to remember, how to count it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from streams.kafka.dead_letters import dead_letter, dead_letter_record, log_dead_letter
+from streams.kafka.messages import Incoming, Record
+
+Verdict = Literal["sent", "skipped", "repeated", "failed"]
+
+
+class Mark(NamedTuple):
+    """An entry for a table, written once the records are on the broker."""
+
+    table: str
+    key: bytes
+    entry: Any
+
+
+@dataclass(slots=True)
+class Done:
+    """The outcome of one message at one stage.
+
+    ``still_wanted`` is asked again just before anything is sent: a newer version may have passed
+    on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``, and
+    ``otherwise`` is sent in place of ``records``.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    records: list[Record] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    account: str = ""
+    import_id: str = ""
+    vectors: int = 0
+    calls: int = 0
+    still_wanted: Callable[[], bool] | None = None
+    otherwise: list[Record] = field(default_factory=list)
+    overtakes: bool = False
+    """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
+    at_last: Callable[[], tuple[list[Record], list[Mark]]] | None = None
+    """Asked once, right before it is sent: what else is to be sent and noted then."""
+    changed_at: float | None = None
+    """Set by the last stage, for the freshness of live changes."""
+
+
+def failed(stage: str, message: Incoming, error: BaseException, account: str, import_id: str) -> Done:
+    """Return the outcome of a message that can never succeed."""
+    letter = dead_letter(stage, message, error, import_id)
+    log_dead_letter(letter, error)
+    return Done(
+        "failed",
+        reason=letter.error_type,
+        records=[dead_letter_record(letter, message.key, message.partition)],
+        account=account,
+        import_id=import_id,
+    )

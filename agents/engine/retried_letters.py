@@ -1,0 +1,27 @@
+"""Dead letters that were sent again, on their way through the stages."""
+
+from __future__ import annotations
+
+from agents.engine.outcomes import Done
+from schemas.headers.retries import retry_headers, retry_of
+from streams.kafka.messages import Incoming
+
+
+def as_retried(message: Incoming, done: Done) -> Done:
+    """Return the outcome of a message; one that is a retry passes on the headers that say so.
+
+    The import that counted it as failed counts it no more: one ticket would become two. Nor does it
+    tell how fresh the index is, as it may have waited for weeks.
+    """
+    retry = retry_of(message.headers)
+    if retry is None:
+        return done
+    carried = retry_headers(message.headers)
+    done.records = [
+        record._replace(headers=[*(each for each in record.headers if each not in carried), *carried])
+        for record in done.records
+    ]
+    if done.import_id == retry.import_id:
+        done.import_id = ""
+    done.changed_at = None
+    return done

@@ -1,0 +1,1 @@
+"""Imports: the record of each, and the process that runs it."""

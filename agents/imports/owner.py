@@ -1,0 +1,222 @@
+"""Imports: a keyed, stateful stream of commands and progress, owned by the account's partition.
+
+The owner keeps each record in the table ``imports`` and runs the imports that read Zendesk's
+export; when it dies, the partition's next owner goes on from the record's cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+
+from agents.app.tables import Tables
+from agents.engine.misplaced import handed_on
+from agents.imports.progress import is_older
+from schemas.codec import decode
+from schemas.errors import PermanentError
+from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress, apply_feed, let_go
+from schemas.topics import IMPORT_COMMANDS
+from streams.kafka.dead_letters import dead_letter, dead_letter_record, log_dead_letter
+from streams.kafka.messages import Record, incoming
+from streams.kafka.producer import Producer
+from streams.retries import retrying
+
+Save = Callable[[], Awaitable[None]]
+"""Writes an import's record to its table."""
+
+_FLUSH_SECONDS = 0.3
+TABLE = "imports"
+
+
+class Imports:
+    """The records of the partitions at hand, and the tasks that run them.
+
+    ``on_end`` is told how an import ended, ``on_dead_letter`` the name of an unreadable message's error.
+    ``on_cancel`` gives what is to be sent once an import has been cancelled and its task has ended.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        producer: Producer,
+        run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
+        *,
+        partitions: int,
+        on_cancel: Callable[[ImportRecord], Sequence[Record]] = lambda _: (),
+        on_end: Callable[[str], None] = lambda _: None,
+        on_dead_letter: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._tables = tables
+        self._producer = producer
+        self._run = run
+        self._on_cancel = on_cancel
+        self._partitions = partitions
+        self._on_end = on_end
+        self._on_dead_letter = on_dead_letter
+        self._records: dict[str, ImportRecord] = {}
+        self._homes: dict[str, int] = {}
+        self._changed: set[str] = set()
+        self._unacknowledged: list[Any] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._cancelled: list[tuple[asyncio.Task[None] | None, ImportRecord]] = []
+        self._saving = asyncio.Lock()
+        self._revocations = 0
+
+    def running(self) -> list[ImportRecord]:
+        """Return the records of the imports that run; may be called from another thread."""
+        return [record for record in list(self._records.values()) if record.status == "running"]
+
+    async def put(self, event: Any) -> None:
+        """Apply a command or a count; it is acknowledged once the records are saved."""
+        message = incoming(event)
+        moved = handed_on(message, self._partitions)
+        try:
+            if moved is not None:
+                await retrying(lambda: self._producer.send([moved]))
+            elif message.topic == IMPORT_COMMANDS:
+                self._command(decode(ImportCommand, message.value, message.headers), message.partition)
+            else:
+                self._progress(decode(StageProgress, message.value, message.headers))
+        except PermanentError as error:
+            letter = dead_letter("imports", message, error)
+            log_dead_letter(letter, error)
+            record = dead_letter_record(letter, message.key, message.partition)
+            await retrying(lambda: self._producer.send([record]))
+            self._on_dead_letter(letter.error_type)
+        self._unacknowledged.append(event)
+
+    def _command(self, command: ImportCommand, partition: int) -> None:
+        record = self._records.get(command.import_id)
+        if command.command == "start":
+            if record is not None or command.spec is None:
+                return  # delivered twice
+            record = ImportRecord(
+                id=command.import_id,
+                account=command.account,
+                status="running",
+                spec=command.spec,
+                started_at=command.issued_at,
+                updated_at=command.issued_at,
+                total=command.total,
+            )
+            self._records[record.id] = record
+            self._homes[record.id] = partition
+        elif record is None:
+            return
+        elif command.command == "cancel":
+            if record.status == "running":
+                record.status = "cancelled"
+                let_go(record)
+                self._on_end(record.status)
+                self._cancelled.append((self._stop(record.id), record))
+        elif command.command == "resume":
+            if record.status in ("cancelled", "failed"):
+                record.status = "running"
+        else:
+            apply_feed(record, command)
+        self._touch(record)
+        self._ensure_running(record)
+
+    def _progress(self, progress: StageProgress) -> None:
+        record = self._records.get(progress.import_id)
+        if record is not None:
+            place = f"{progress.stage}/{progress.partition}"
+            known = record.stages.get(place)
+            # Every rebalance publishes them anew, and a dead letter's retry is from long ago.
+            if known != progress.counts and (known is None or not is_older(progress.counts, known)):
+                record.stages[place] = progress.counts
+                self._touch(record)
+
+    def _touch(self, record: ImportRecord) -> None:
+        record.updated_at = time.time()
+        self._changed.add(record.id)
+
+    def _ensure_running(self, record: ImportRecord) -> None:
+        if record.status != "running" or record.id in self._tasks:
+            return
+
+        async def save() -> None:
+            self._touch(record)
+            # A cancelled import must not take along what is being saved and acknowledged for others.
+            await asyncio.shield(self.flush())
+
+        async def run() -> None:
+            try:
+                await self._run(record, save)
+                self._on_end(record.status)
+            finally:
+                # Cancelled and resumed at once, the import has a new task already.
+                if self._tasks.get(record.id) is asyncio.current_task():
+                    del self._tasks[record.id]
+
+        self._tasks[record.id] = asyncio.create_task(run())
+
+    def _stop(self, import_id: str) -> asyncio.Task[None] | None:
+        task = self._tasks.pop(import_id, None)
+        if task is not None:
+            task.cancel()
+        return task
+
+    async def flush(self) -> None:
+        """Save what has changed, then acknowledge the events it came from."""
+        async with self._saving:
+            revocations = self._revocations
+            events, self._unacknowledged = self._unacknowledged, []
+            cancelled, self._cancelled = self._cancelled, []
+            for task, record in cancelled:
+                if records := self._on_cancel(record):
+                    if task is not None:
+                        await asyncio.wait([task])
+                    await retrying(partial(self._producer.send, records))
+            changed, self._changed = self._changed, set()
+            by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
+            for import_id in changed:
+                by_home.setdefault(self._homes[import_id], []).append(
+                    (import_id.encode(), self._records[import_id])
+                )
+            for home, entries in by_home.items():
+                await retrying(partial(self._tables[TABLE].put, home, entries))
+            if self._revocations != revocations:
+                # What was saved may lie behind what the tables recover: let the next owner read it again.
+                return
+            for event in events:
+                event.ack()
+
+    async def run_flushes(self) -> None:
+        """Save every now and then, for ever."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Exception as error:
+                structlog.get_logger().error("import records not saved", error=error)
+
+    async def revoked(self) -> None:
+        """Forget everything: the records belong to whoever owns the partitions next."""
+        self._revocations += 1
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        self._records.clear()
+        self._homes.clear()
+        self._changed.clear()
+        self._cancelled.clear()
+        self._unacknowledged.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def assigned(self, partitions: set[int]) -> None:
+        """Take up the records of these partitions, and go on with those that were running."""
+        for partition in partitions:
+            for key, record in self._tables[TABLE].items(partition):
+                import_id = key.decode()
+                if import_id not in self._records:
+                    self._records[import_id] = record
+                    self._homes[import_id] = partition
+        for record in list(self._records.values()):
+            self._ensure_running(record)

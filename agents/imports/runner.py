@@ -1,0 +1,215 @@
+"""Runs one import: feeds the export to the backfill lane, then waits until all of it is indexed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agents.engine.refused_logins import until_accepted
+from agents.imports.bulk_comments import BulkComments
+from agents.imports.owner import Save
+from agents.replays.feed import ReplayFeed, waits
+from agents.replays.rebuild import Rebuild
+from agents.sources.export_records import page_records
+from agents.tickets.enrich.held_comments import over_records
+from schemas.errors import CredentialsError, RefusedError, UserError
+from schemas.messages.imports import ImportRecord, let_go
+from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+from schemas.zendesk_pages import RawExportPage
+from streams.kafka.committed import CommittedOffsets
+from streams.kafka.messages import Record
+from streams.kafka.producer import Producer
+from streams.retries import retrying
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.export import export_page
+from streams.sources.zendesk.sideloads import WITH_NAMES, Sideloads
+from streams.telemetry.source_spans import sourced
+
+if TYPE_CHECKING:
+    from streams.telemetry.tracing import Tracing
+
+_LEAD = 4_000
+"""How many tickets an import may be ahead of enrich; what is ahead cannot be cancelled any more."""
+_LOOK_AGAIN_SECONDS = 0.2
+_COUNTS_SECONDS = 10.0
+
+
+class ImportRunner:
+    """Runs imports for one worker.
+
+    ``bulk`` reads comments for many tickets at once; without it each ticket's are asked for. ``running``
+    gives the imports that run.
+    ``on_page`` is told of each page of an export how many messages it became, and how many of its rows dead
+    letters.
+    """
+
+    def __init__(
+        self,
+        client: ZendeskClient | None,
+        producer: Producer,
+        *,
+        bootstrap_servers: str,
+        partitions: int,
+        replay: ReplayFeed | None = None,
+        rebuild: Rebuild | None = None,
+        bulk: BulkComments | None = None,
+        running: Callable[[], Iterable[ImportRecord]] = lambda: (),
+        tracing: Tracing | None = None,
+        on_page: Callable[[int, int], None] = lambda *_: None,
+    ) -> None:
+        self._client = client
+        self._producer = producer
+        self._servers = bootstrap_servers
+        self._partitions = partitions
+        self._replay = replay
+        self._rebuild = rebuild
+        self._bulk = bulk
+        self._running = running
+        self._tracing = tracing
+        self._on_page = on_page
+
+    async def run(self, record: ImportRecord, save: Save) -> None:
+        """Bring an import to its end; ``save`` writes the record to its table.
+
+        While Zendesk refuses the login the import waits. What else a person must mend ends it as ``failed``
+        with its error; it can be resumed.
+        """
+        try:
+            if record.spec.file:
+                while not record.source_ended:  # fed by the command line that holds the file
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            elif record.spec.replay:
+                await self._feed_replay(record, save)
+            else:
+                await self._feed(record, save)
+                await retrying(partial(self._producer.send, self.over(record, complete=True)))
+            await retrying(self._everything_indexed)
+            await _counts_arrived(record)
+            if record.spec.replay and self._rebuild is not None:
+                await self._rebuild.finish(record, save)
+            record.status = "completed"
+        except (UserError, RefusedError) as error:
+            record.status = "failed"
+            record.errors.append(str(error))
+        except Exception as error:
+            structlog.get_logger().error(
+                "import failed",
+                account=record.account,
+                import_id=record.id,
+                error=error,
+                exc_info=True,
+            )
+            record.status = "failed"
+            record.errors.append(f"{type(error).__name__}: {error}")
+        if record.status == "failed":
+            await retrying(partial(self._producer.send, self.over(record)))
+            let_go(record)
+        await save()
+
+    def over(self, record: ImportRecord, *, complete: bool = False) -> list[Record]:
+        """Return the word that comments are held only for imports that run; none where this one held none.
+
+        ``complete``: it runs still, but has sent all its tickets.
+        """
+        if not record.events:
+            return []
+        keep = {one.id for one in self._running() if one.account == record.account}
+        return over_records(record.account, keep - {record.id} if complete else keep, self._partitions)
+
+    async def _feed(self, record: ImportRecord, save: Save) -> None:
+        if self._client is None:
+            raise RefusedError("no Zendesk account is connected to the workers: set TICKETSTREAM_ZENDESK__…")
+        while not record.source_ended:
+            await _room(record)
+            began = time.time()
+            # A login that is refused is mended by a person, and then all goes on where it stood.
+            page = await until_accepted(partial(self._page, self._client, record), partial(_waits, record))
+            record.source_calls += 1
+            await until_accepted(partial(self._comments_ahead, record, page, save), partial(_waits, record))
+            records, unreadable = page_records(
+                page.tickets,
+                account=record.account,
+                topic=BACKFILL,
+                source="import",
+                partitions=self._partitions,
+                import_id=record.id,
+                sideloads=Sideloads.of(page) if record.comments == "bulk" else None,
+            )
+            with sourced(self._tracing, "import", began, records) as traced:
+                await retrying(partial(self._producer.send, traced))
+            record.cursor = page.after_cursor or ""
+            record.fetched += len(records) - unreadable
+            record.unreadable += unreadable
+            record.source_ended = page.end_of_stream
+            self._on_page(len(records) - unreadable, unreadable)
+            await save()
+
+    async def _page(self, client: ZendeskClient, record: ImportRecord) -> RawExportPage:
+        return await export_page(
+            client,
+            start_time=None if record.cursor else record.spec.since,
+            cursor=record.cursor or None,
+            include=WITH_NAMES if self._bulk is not None and record.comments != "single" else "",
+            lane="backfill",
+        )
+
+    async def _comments_ahead(self, record: ImportRecord, page: RawExportPage, save: Save) -> None:
+        """Send the comments of a page's tickets, if they are read in bulk."""
+        if self._bulk is None:
+            return
+        if not record.comments:
+            await self._bulk.choose(record, page)
+            await save()
+        if record.comments == "bulk":
+            await self._bulk.read_ahead(record, page, save)
+
+    async def _feed_replay(self, record: ImportRecord, save: Save) -> None:
+        if self._replay is None or self._rebuild is None:
+            raise RefusedError("this worker cannot replay")
+        await self._rebuild.prepare()
+        if not record.source_ended:
+            await self._replay.run(
+                record,
+                save=save,
+                room=lambda: _room(record),
+                indexed=lambda: retrying(self._everything_indexed, on_retry=waits),
+            )
+
+    async def _everything_indexed(self) -> None:
+        async with CommittedOffsets(self._servers, self._partitions) as watermarks:
+            # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on
+            # to its ticket's new partition, so that it is on the first once more.
+            for topic in (BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
+                await watermarks.wait_for(topic)
+
+
+def _waits(record: ImportRecord, error: CredentialsError) -> None:
+    structlog.get_logger().error("an import waits", import_id=record.id, account=record.account, error=error)
+
+
+async def _counts_arrived(record: ImportRecord) -> None:
+    """Wait until the last counts of the stages have come; a crash can keep some from being exact."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_COUNTS_SECONDS):
+            while record.done + record.repeated < record.fetched + record.unreadable:
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _room(record: ImportRecord) -> None:
+    """Wait until enrich has caught up with what was sent."""
+    while record.fetched - _counted_by_enrich(record) > _LEAD:
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _counted_by_enrich(record: ImportRecord) -> int:
+    return sum(
+        counts.sent + counts.skipped + counts.failed + counts.repeated
+        for key, counts in record.stages.items()
+        if key.startswith("enrich/")
+    )

@@ -1,0 +1,1 @@
+"""The stage that writes to the vector store."""

@@ -1,0 +1,363 @@
+"""The stage ``index``, the sink: a ticket's chunks are in Weaviate, and nothing else of it is."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import Final, Literal, Protocol
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from agents.app.tables import Tables
+from agents.engine.outcomes import Done, Mark
+from agents.knowledge.parts import PartStore
+from schemas.codec import decode, decode_value, encode, headers_of
+from schemas.errors import PermanentError
+from schemas.headers.replays import replay_of
+from schemas.ids import Visibility, chunk_id, digest, is_own_name, of_this_schema
+from schemas.lanes import Lane
+from schemas.messages.tickets import (
+    EmbeddedChunk,
+    EmbeddedPart,
+    EmbeddedTicket,
+    Outcome,
+    Receipt,
+    TicketFacts,
+)
+from schemas.parts import ManyChunks
+from schemas.tables import IndexedTicket
+from schemas.topics import EMBEDDED, INDEXED
+from schemas.vectors import decode_vector
+from schemas.versions import Standing, standing
+from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.part_reader import PartsMissingError
+from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+
+STAGE = "index"
+_WRITTEN: Final = ("indexed", "removed")
+_VISIBILITIES: Final[tuple[Visibility, Visibility]] = ("public", "internal")
+_AT_ONCE: Final = 100
+"""Chunks of a large ticket that are written together."""
+
+
+class Writer(Protocol):
+    """What index asks of the sink: one ticket in, its result out, batched with others between."""
+
+    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
+        """Write one ticket to a collection of vectors of that size."""
+
+
+class Former(Protocol):
+    """What index asks of the collection that is read while another is being filled."""
+
+    async def is_another(self, collection: str) -> bool:
+        """Say whether readers read another collection than this."""
+
+    async def clean(self, collection: str, item: SinkItem, kept: set[tuple[Visibility, str]]) -> int:
+        """Take out of it what a ticket written to ``collection`` has no more; returns how many objects.
+
+        ``kept`` are visibility and content hash of all that the ticket has.
+        """
+
+
+class Index:
+    """Handles ``tickets.embedded``.
+
+    A replayed ticket is written even if the table knows it, as Weaviate may have lost it, but never over
+    a newer version.
+
+    The parts of a large ticket are read from their topic (``store``) when the ticket itself comes, and are
+    written before anything is deleted.
+
+    ``empty_accounts`` are those of which the collection held nothing when the worker started. ``former``
+    is the collection readers read, where that is another. ``begun_span`` is how many messages of a partition
+    a worker takes in at most before the first is acknowledged.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        writer: Writer,
+        store: PartStore,
+        empty_accounts: frozenset[str] = frozenset(),
+        former: Former | None = None,
+        begun_span: int = 0,
+    ) -> None:
+        self._former = former
+        self._store = store
+        self._tables = tables
+        self._writer = writer
+        self._empty_accounts = empty_accounts
+        self._begun_span = begun_span
+        self._begun_below: dict[int, int | None] = {}
+
+    def taken_over(self, partitions: Iterable[int]) -> None:
+        """Note that somebody else has worked in these partitions, and may have died amid it."""
+        self._begun_below |= dict.fromkeys(partitions)
+
+    def _may_be_begun(self, message: Incoming) -> bool:
+        """Return whether the partition's former owner may have begun to write this."""
+        if message.partition not in self._begun_below:
+            return False
+        below = self._begun_below[message.partition]
+        if below is None:  # the first that comes is the first that was not acknowledged
+            below = self._begun_below[message.partition] = message.offset + self._begun_span
+        return message.offset < below
+
+    async def handle(self, message: Incoming) -> Done:
+        """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
+        begun = self._may_be_begun(message)
+        ticket = decode(EmbeddedTicket, message.value, message.headers)
+        key = own_key(message, ticket.account, ticket.ticket_id)
+        if not is_own_name(ticket.collection):
+            raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
+        # Embedded for a collection of an older schema: what it holds fits into the one that is filled now.
+        ticket = replace(ticket, collection=of_this_schema(ticket.collection))
+        before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
+        after = _entry(ticket)
+        where = standing(ticket.version, after.digest, before)
+        replay = replay_of(message.headers)
+        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before, bool(replay)):
+            where = Standing.STALE
+        if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
+            repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
+            outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
+            return self._done(message, ticket, outcome, None, SinkResult())
+        # Before anything is noted: a message whose vectors cannot be read must not raise the version.
+        item = _item(ticket, before, self._empty_accounts)
+        if before is not None and before.digest == after.digest and not replay:
+            return self._done(message, ticket, "unchanged", after, SinkResult())
+        if replay:  # Weaviate may hold something else than the table says, or nothing
+            item = replace(item, stale_ids=None)
+        if begun:
+            item = replace(item, begun=True)
+        lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
+        # The state that is replayed lost nothing since it was written there.
+        cleans = not (replay and (before is None or before.version == ticket.version))
+        try:
+            if cleans:
+                await self._clean_former(message, key, ticket, item)
+            result = await self._write_parts(message, key, ticket, item, lane)
+        except PartsMissingError:
+            if ticket.parts is None or self._store.is_noted(EMBEDDED, message.partition, key, ticket.parts):
+                raise
+            return self._done(message, ticket, "stale", _unsure(ticket, before), SinkResult())
+        result = _sum(result, await self._write(ticket, item, lane))
+        return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
+
+    async def _write(self, ticket: EmbeddedTicket, item: SinkItem, lane: Lane) -> SinkResult:
+        result = await self._writer.write(ticket.collection, ticket.dimensions, item, lane)
+        if result.error is not None:
+            raise result.error
+        return result
+
+    async def _write_parts(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem, lane: Lane
+    ) -> SinkResult:
+        """Write what a large ticket's parts hold, a few chunks at a time: others' come in between.
+
+        What the ticket has no more is still there afterwards.
+        """
+        result = SinkResult()
+        if ticket.parts is None or ticket.many is None:
+            return result
+        counts: Counter[Visibility] = Counter()
+        parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+        async with self._store.turn(EMBEDDED), aclosing(parts):
+            async for value in parts:
+                chunks = decode_value(EmbeddedPart, value).chunks
+                counts.update(chunk.visibility for chunk in chunks)
+                writes = _writes(chunks, ticket.dimensions)
+                for start in range(0, len(writes), _AT_ONCE):
+                    some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
+                    result = _sum(result, await self._write(ticket, some, lane))
+        if (counts["public"], counts["internal"]) != (ticket.many.public, ticket.many.internal):
+            raise PermanentError(f"the parts of ticket {ticket.ticket_id} are not the chunks it should have")
+        return result
+
+    async def _clean_former(
+        self, message: Incoming, key: bytes, ticket: EmbeddedTicket, item: SinkItem
+    ) -> None:
+        if self._former is None or not await self._former.is_another(ticket.collection):
+            return
+        kept = {(chunk.visibility, chunk.content_hash) for chunk in ticket.chunks}
+        if ticket.parts is not None:
+            parts = self._store.read(EMBEDDED, message.partition, key, ticket.parts)
+            async with aclosing(parts):
+                async for value in parts:
+                    chunks = decode_value(EmbeddedPart, value).chunks
+                    kept.update((chunk.visibility, chunk.content_hash) for chunk in chunks)
+        await self._former.clean(ticket.collection, item, kept)
+
+    def _done(
+        self,
+        message: Incoming,
+        ticket: EmbeddedTicket,
+        outcome: Outcome,
+        entry: IndexedTicket | None,
+        result: SinkResult,
+    ) -> Done:
+        now = time.time()
+        replay = replay_of(message.headers)
+        import_id = replay or ticket.import_id
+        receipt = Receipt(
+            account=ticket.account,
+            ticket_id=ticket.ticket_id,
+            version=ticket.version,
+            outcome=outcome,
+            changed_at=ticket.changed_at,
+            indexed_at=now,
+            origin=ticket.origin,
+            chunks=len(ticket.chunks) if ticket.many is None else ticket.many.public + ticket.many.internal,
+            vectors_written=result.vectors_written,
+            objects_deleted=result.objects_deleted,
+            import_id=import_id,
+        )
+        key = message.key
+        marks = [] if entry is None or key is None else [Mark("indexed", key, entry)]
+        fresh = ticket.source == "live" and not replay and outcome in _WRITTEN
+        verdicts: dict[Outcome, Literal["sent", "skipped", "repeated"]] = {
+            "duplicate": "skipped",
+            "stale": "skipped",
+            "repeat": "repeated",
+        }
+        return Done(
+            verdicts.get(outcome, "sent"),
+            reason=outcome,
+            records=[Record(INDEXED, message.partition, key, encode(receipt), headers_of(receipt))],
+            marks=marks,
+            account=ticket.account,
+            import_id=import_id,
+            vectors=result.vectors_written,
+            # What the index held already (told of first by a webhook, then by the export) was fresh before.
+            # 0 is a ticket without any time.
+            changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
+        )
+
+
+def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -> bool:
+    """Return whether a ticket comes late: from a change before that of what is indexed.
+
+    A ticket can have several states of one version: those of a second, and what a hint found. The order
+    of their changes tells, where they came by one lane; the order in which they come here does not, for
+    a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
+    ticket stays removed, as its return has a higher version, unless it is replayed, or an earlier release
+    removed it as a merged one.
+    """
+    if ticket.version != before.version:
+        return False
+    here, there = ticket.origin, before.origin
+    if (here.topic, here.partition) == (there.topic, there.partition):
+        return here.offset < there.offset
+    return before.removed and not ticket.removed and not replay and not _was_merged_away(before, ticket)
+
+
+def _was_merged_away(before: IndexedTicket, ticket: EmbeddedTicket) -> bool:
+    """Return whether this very state of a ticket was removed by a release that did so with merged ones.
+
+    It left what such a ticket says of itself in the digest, but looked up nobody's name.
+    """
+    facts = replace(ticket.facts, requester="", assignee="", organization="", group="", merged_into=0)
+    return before.digest == _digest(before.collection, ticket.dimensions, facts, [], [], removed=True)
+
+
+def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
+    """Return what the table will hold of a ticket once Weaviate does."""
+
+    def hashes(visibility: Visibility) -> list[str]:
+        chunks = sorted((c.chunk_index, c.content_hash) for c in ticket.chunks if c.visibility == visibility)
+        return [content for _, content in chunks]
+
+    public, internal = hashes("public"), hashes("internal")
+    return IndexedTicket(
+        version=ticket.version,
+        digest=_digest(
+            ticket.collection,
+            ticket.dimensions,
+            ticket.facts,
+            public,
+            internal,
+            removed=ticket.removed,
+            many=ticket.many,
+        ),
+        origin=ticket.origin,
+        collection=ticket.collection,
+        indexed_at=time.time(),
+        public=public,
+        internal=internal,
+        removed=ticket.removed,
+        many=ticket.many,
+    )
+
+
+def _unsure(ticket: EmbeddedTicket, before: IndexedTicket | None) -> IndexedTicket:
+    """Return what the table will hold of a ticket some of whose chunks may have been written before a crash.
+
+    Whatever is written next finds out what Weaviate holds of it.
+    """
+    if before is not None:
+        return replace(before, collection="")
+    return IndexedTicket(
+        version=ticket.version - 1, digest="", origin=ticket.origin, collection="", indexed_at=time.time()
+    )
+
+
+def _digest(
+    collection: str,
+    dimensions: int,
+    facts: TicketFacts,
+    public: list[str],
+    internal: list[str],
+    *,
+    removed: bool,
+    many: ManyChunks | None = None,
+) -> str:
+    content = encode((collection, dimensions, removed, facts, public, internal))
+    return digest(content if many is None else content + encode(many))
+
+
+def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
+    kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
+    counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
+    stale: list[UUID] | None = None
+    if before is not None and before.collection == ticket.collection:
+        stale = [
+            chunk_id(ticket.account, ticket.ticket_id, visibility, index)
+            for visibility in _VISIBILITIES
+            for index in range(0 if counts is None else counts[visibility], before.count(visibility))
+            if (visibility, index) not in kept
+        ]
+    elif before is None and ticket.account in empty_accounts:
+        stale = []
+    return SinkItem(
+        account=ticket.account,
+        ticket_id=ticket.ticket_id,
+        facts=ticket.facts,
+        upserts=_writes(ticket.chunks, ticket.dimensions),
+        stale_ids=stale,
+        removed=ticket.removed,
+        counts=counts,
+    )
+
+
+def _writes(chunks: Iterable[EmbeddedChunk], dimensions: int) -> list[ObjectWrite]:
+    return [
+        ObjectWrite(
+            visibility=chunk.visibility,
+            chunk_index=chunk.chunk_index,
+            text=chunk.text,
+            content_hash=chunk.content_hash,
+            vector=decode_vector(chunk.vector, dimensions),
+        )
+        for chunk in chunks
+    ]
+
+
+def _sum(one: SinkResult, other: SinkResult) -> SinkResult:
+    return SinkResult(
+        vectors_written=one.vectors_written + other.vectors_written,
+        objects_deleted=one.objects_deleted + other.objects_deleted,
+    )

@@ -1,0 +1,1 @@
+"""Messages that are taken from their topics once more."""

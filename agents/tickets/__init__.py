@@ -1,0 +1,1 @@
+"""Tickets, before they become chunks."""

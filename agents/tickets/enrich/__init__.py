@@ -1,0 +1,1 @@
+"""The stage that makes a whole ticket of a change."""

@@ -1,0 +1,148 @@
+"""Comments that an import has read in bulk: held for each ticket until the ticket itself comes.
+
+Ticket events come in the order of time, over all tickets. An import puts what a page of them tells of a
+ticket on ``tickets.backfill`` under the ticket's key, and the ticket behind it: so the partition's owner has
+written all of a ticket's comments to the table ``comments`` before it works on the ticket. What can be
+doubted is not used, and enrich asks Zendesk as ever:
+
+- a redaction, a change of privacy or an unreadable event has made the ticket doubtful,
+- there are not as many comments as the ticket says it has: some are older than the import's beginning, were
+  lost with a dead letter, or belong to a newer state of the ticket than the one at hand,
+- the comments are held for another import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from agents.app.tables import Tables
+from agents.engine.outcomes import Done, Mark
+from agents.engine.places import place_given_up
+from schemas.codec import decode, encode, headers_of
+from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
+from schemas.tables import HeldComments, part_key
+from schemas.topics import BACKFILL
+from schemas.zendesk import Comment
+from streams.kafka.messages import Incoming, Record, own_key
+
+TABLE: Final = "comments"
+_TOGETHER: Final = 20
+_TOGETHER_BYTES: Final = 32 * 1024
+"""An entry no larger than these is written anew; a ticket's further comments get one of their own."""
+_FORGET_AT_ONCE: Final = 1000
+_LOOK_AGAIN_SECONDS: Final = 0.05
+
+
+HeldPages = Callable[[], Iterator[list[Comment]]]
+"""Reads a ticket's comments, some at a time."""
+
+
+class Held:
+    """The table ``comments`` of a worker's partitions.
+
+    ``is_next`` says whether a message's turn has come: all before it in its partition are done.
+    """
+
+    def __init__(self, tables: Tables, is_next: Callable[[Incoming], bool] = lambda _: True) -> None:
+        self._table = tables[TABLE]
+        self.is_next = is_next
+
+    def take_in(self, message: Incoming) -> Done:
+        """Hold what events told; raises PermanentError for a message under another ticket's key."""
+        told = decode(CommentEvents, message.value, message.headers)
+        key = own_key(message, told.account, told.ticket_id)
+        head: HeldComments | None = self._table.get(message.partition, key)
+        marks: list[Mark] = []
+        if head is not None and head.held_for != told.held_for:
+            marks = self._forgotten(key, head)
+            head = None
+        if head is None:
+            entry = HeldComments(told.held_for, told.comments, 0, told.doubtful)
+        else:
+            entry = HeldComments(
+                head.held_for, head.comments + told.comments, head.parts, head.doubtful or told.doubtful
+            )
+            if head.comments and told.comments and not _fits(entry.comments):
+                part = HeldComments(head.held_for, head.comments)
+                marks.append(Mark(TABLE, part_key(key, head.parts), part))
+                entry.comments, entry.parts = told.comments, head.parts + 1
+        if entry.doubtful:
+            # They will be asked for: no need to keep them.
+            marks += self._forgotten(key, entry)[1:]
+            entry.comments, entry.parts = [], 0
+        marks.append(Mark(TABLE, key, entry))
+        return Done("skipped", reason="held", marks=marks, account=told.account)
+
+    def of(self, partition: int, key: bytes, change: TicketChange) -> HeldPages | None:
+        """Return what reads all comments of a ticket, a part at a time, each comment as it was told of last.
+
+        None when they are not held, or can be doubted.
+        """
+        head: HeldComments | None = self._table.get(partition, key)
+        if head is None or head.held_for != change.import_id or head.doubtful:
+            return None
+        last = {
+            comment.id: number
+            for number, comments in enumerate(self._pages(partition, key, head))
+            for comment in comments
+        }
+        if len(last) != change.comment_count:
+            return None
+
+        def pages() -> Iterator[list[Comment]]:
+            for number, comments in enumerate(self._pages(partition, key, head)):
+                told = {comment.id: comment for comment in comments if last[comment.id] == number}
+                if told or not last:
+                    yield list(told.values())
+
+        return pages
+
+    def _pages(self, partition: int, key: bytes, head: HeldComments) -> Iterator[list[Comment]]:
+        for number in range(head.parts):
+            part: HeldComments | None = self._table.get(partition, part_key(key, number))
+            yield part.comments if part else []
+        yield head.comments
+
+    def forget(self, partition: int, key: bytes, change: TicketChange) -> list[Mark]:
+        """Return the marks that delete what is held of a ticket for the import of this change."""
+        head: HeldComments | None = self._table.get(partition, key)
+        if head is None or head.held_for != change.import_id:
+            return []
+        return self._forgotten(key, head)
+
+    async def over(self, message: Incoming) -> Done:
+        """Delete what is held for imports that do not run any more, a few entries at a time.
+
+        Tickets that were sent before the word still get theirs.
+        """
+        word = decode(CommentsOver, message.value, message.headers)
+        # What it waits for may need its place.
+        async with place_given_up():
+            while not self.is_next(message):
+                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
+
+        def left_over(key: bytes, entry: HeldComments) -> bool:
+            return key.startswith(prefix) and entry.held_for not in keep
+
+        while keys := self._table.find(message.partition, left_over, _FORGET_AT_ONCE):
+            await self._table.put(message.partition, [(key, None) for key in keys])
+        return Done("skipped", reason="held", account=word.account)
+
+    @staticmethod
+    def _forgotten(key: bytes, head: HeldComments) -> list[Mark]:
+        parts = [Mark(TABLE, part_key(key, number), None) for number in range(head.parts)]
+        return [Mark(TABLE, key, None), *parts]
+
+
+def over_records(account: str, keep: Iterable[str], partitions: int) -> list[Record]:
+    """Return the word to every partition that only these imports still need what is held for them."""
+    word = CommentsOver(account=account, keep=sorted(keep))
+    value, headers = encode(word), headers_of(word)
+    return [Record(BACKFILL, place, account.encode(), value, headers) for place in range(partitions)]
+
+
+def _fits(comments: list[Comment]) -> bool:
+    return len(comments) <= _TOGETHER and len(encode(comments)) <= _TOGETHER_BYTES

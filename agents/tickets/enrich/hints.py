@@ -1,0 +1,220 @@
+"""Hints: a webhook says that a ticket has changed, and enrich looks at Zendesk how it is now.
+
+A hint carries no content. It costs one call for the comments (one more for each hundred of them), a
+hundredth of a call to one call for the ticket, and the names that are not known yet. The export tells
+of the same change a minute later and costs the comments once more; that is the price of being early.
+
+Why nothing is lost:
+
+- A hint is answered by looking, never by comparing times: a comment can be redacted or made private
+  without ``updated_at`` moving, and clocks differ. Only hints that had come before the last look began
+  are answered without one. That is a matter of offsets: what was on the topic before the look had
+  happened before it.
+- What the look finds goes on under its own version or the one seen, whichever is higher: a hint never
+  lowers a version. At the version seen it is another content of it. Only an answer whose
+  ``updated_at`` is older than the one seen is not believed: Zendesk answered from a copy that lags.
+- A change that passes on the other lane while a hint looks, read from Zendesk perhaps before the look
+  began, makes it look again; if that happens after the look, the hint is put back on its topic.
+- A change of the other lane that was being read while a hint looked, and has no newer version, is
+  dropped: the look came later (see ``looked_meanwhile``).
+- An export's row of the same version is a new change all the same (its digest is not the look's):
+  whatever a lost webhook would have told of the same second, the export repairs.
+
+A ticket that is gone (404, deleted, spam) is removed, under the version that was seen,
+so that the export's word of its deletion or of its return is newer. One that was never seen leaves
+nothing to remove; should a change of it be on its way, its comments will be refused with a 404.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from agents.app.tables import Tables
+from agents.engine.outcomes import Done, Mark
+from agents.knowledge.parts import PartSets
+from agents.tickets.enrich.gathering import Gathered
+from schemas.codec import decode, encode, headers_of
+from schemas.errors import DecodeError
+from schemas.ids import digest
+from schemas.lanes import Lane
+from schemas.messages.tickets import EnrichedTicket, Origin, Passage, TicketChange, TicketHint
+from schemas.tables import SeenTicket
+from schemas.topics import CHANGES, ENRICHED
+from schemas.zendesk import Ticket
+from streams.kafka.messages import Incoming, Record, own_key
+from streams.sources.zendesk.export import change_from_row
+from streams.sources.zendesk.tickets import Row
+
+_MERGED = "ticket.merged"
+"""Zendesk's word for a merge, about the ticket that was merged. Source: Zendesk's webhook reference, "Ticket
+events"."""
+
+
+class Whole(NamedTuple):
+    """A ticket with its passages, some of which may have been sent in parts."""
+
+    ticket: EnrichedTicket
+    gathered: Gathered
+
+
+MakeWhole = Callable[[TicketChange, Incoming, Lane, bool], Awaitable[Whole]]
+"""Adds comments and names to a change; a ticket whose comments are gone is removed.
+
+The last argument says that the ticket is said to be merged into another: then Zendesk is asked."""
+
+
+class RowReader(Protocol):
+    """What a hint asks of Zendesk."""
+
+    async def row(self, ticket_id: int, lane: Lane, sending: Callable[[], None]) -> Row:
+        """Return a ticket as it is now; ``sending`` is called just before the question goes out."""
+
+
+class Hints:
+    """Answers hints for the stage enrich.
+
+    ``zendesk`` is None where no account is connected: nobody can be asked then.
+    """
+
+    def __init__(self, tables: Tables, zendesk: RowReader | None, whole: MakeWhole, sets: PartSets) -> None:
+        self._tables = tables
+        self._zendesk = zendesk
+        self._whole = whole
+        self._sets = sets
+        self._arrived: Mapping[tuple[str, int], int] = {}
+
+    def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
+        """Name, for each topic and partition, the offset of the last message the stage has taken in."""
+        self._arrived = arrived
+
+    async def handle(self, message: Incoming) -> Done:
+        """Return the ticket as it is now, or why it needs no look."""
+        hint = decode(TicketHint, message.value, message.headers)
+        key = own_key(message, hint.account, hint.ticket_id)
+        if self._zendesk is None:
+            return Done("skipped", reason="no account", account=hint.account)
+        table = self._tables["seen"]
+        calls = 0
+        while True:
+            seen: SeenTicket | None = table.get(message.partition, key)
+            if _answered(message, seen):
+                return Done("skipped", reason="duplicate", account=hint.account, calls=calls)
+            look = await self._look(message, hint, self._zendesk)
+            calls += look.calls
+            if table.get(message.partition, key) == seen:
+                break
+            await look.gathered.undo()
+        done = _outcome(message, key, hint, seen, look)
+        done.calls = calls
+        done.still_wanted = lambda: bool(table.get(message.partition, key) == seen)
+        done.otherwise = [Record(message.topic, message.partition, key, message.value, message.headers)]
+        if done.verdict != "sent":
+            await look.gathered.undo()
+            return done
+        return self._sets.settle(done, message.partition, key, look.gathered.writer)
+
+    async def _look(self, message: Incoming, hint: TicketHint, zendesk: RowReader) -> _Look:
+        lane: Lane = "live" if message.topic == CHANGES else "backfill"
+        through = _origin(message)
+
+        def sending() -> None:
+            nonlocal through
+            last = self._arrived.get((message.topic, message.partition), 0)
+            through = Origin(message.topic, message.partition, max(last, message.offset))
+
+        row = await zendesk.row(hint.ticket_id, lane, sending)
+        gone = row.raw is None
+        change = _gone(hint) if row.raw is None else _change(hint, row.raw)
+        ticket, gathered = await self._whole(change, message, lane, hint.event == _MERGED)
+        calls = row.calls + ticket.zendesk_calls
+        return _Look(gone, change.changed_at, ticket, gathered, through, calls)
+
+
+class _Look(NamedTuple):
+    gone: bool
+    updated: float
+    ticket: EnrichedTicket
+    gathered: Gathered
+    through: Origin
+    calls: int
+
+
+def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket | None, look: _Look) -> Done:
+    """Hold what a look found against what was seen."""
+    done = Done("skipped", account=hint.account)
+    if seen is None and look.gone:
+        done.reason = "gone"
+        return done
+    if seen is not None and look.updated < seen.updated and not look.gone:
+        done.reason = "stale"
+        return done
+    ticket = look.ticket
+    read = digest(encode((ticket.facts, _passages(ticket), ticket.removed)))
+    updated = seen.updated if seen is not None and look.gone else look.updated
+    version, known = ticket.version, ""
+    if seen is not None and seen.version >= ticket.version:
+        version, known = seen.version, seen.digest
+        if seen.read == read:
+            done.reason = "duplicate"
+            done.marks = [Mark("seen", key, msgspec.structs.replace(seen, read_through=look.through))]
+            return done
+    # The origin is that of the state sent last: by it a replay tells the newest of one version.
+    entry = SeenTicket(version, known, _origin(message), updated, read, look.through)
+    done.marks = [Mark("seen", key, entry)]
+    ticket = msgspec.structs.replace(
+        ticket,
+        version=version,
+        changed_at=max(hint.hinted_at, ticket.changed_at),
+        zendesk_calls=look.calls,
+    )
+    done.verdict = "sent"
+    done.records = [Record(ENRICHED, message.partition, key, encode(ticket), headers_of(ticket))]
+    return done
+
+
+def _passages(ticket: EnrichedTicket) -> list[Passage] | list[str]:
+    """Return what tells a ticket's passages from others."""
+    return ticket.passages if ticket.parts is None else [ref.digest for ref in ticket.parts.refs]
+
+
+def looked_meanwhile(before: SeenTicket | None, now: SeenTicket | None) -> bool:
+    """Say whether a hint has found something new in Zendesk between two states of the table."""
+    if now is None or not now.read:
+        return False
+    return before is None or (before.version, before.read) != (now.version, now.read)
+
+
+def _answered(message: Incoming, seen: SeenTicket | None) -> bool:
+    """Say whether the last look began after this hint had come."""
+    through = seen.read_through if seen is not None else None
+    return (
+        through is not None
+        and (through.topic, through.partition) == (message.topic, message.partition)
+        and message.offset <= through.offset
+    )
+
+
+def _origin(message: Incoming) -> Origin:
+    return Origin(message.topic, message.partition, message.offset)
+
+
+def _change(hint: TicketHint, row: msgspec.Raw) -> TicketChange:
+    change = change_from_row(row, account=hint.account, source="live")
+    if change.ticket_id != hint.ticket_id:
+        raise DecodeError(f"asked for ticket {hint.ticket_id}, Zendesk told of {change.ticket_id}")
+    return change
+
+
+def _gone(hint: TicketHint) -> TicketChange:
+    """Return the change of a ticket that is no longer there. Its version is below any that was seen."""
+    return TicketChange(
+        account=hint.account,
+        ticket_id=hint.ticket_id,
+        version=0,
+        changed_at=hint.hinted_at,
+        source="live",
+        ticket=Ticket(id=hint.ticket_id, created_at="", updated_at="", status="deleted"),
+    )

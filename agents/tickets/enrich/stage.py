@@ -1,0 +1,288 @@
+"""The stage ``enrich``: a change becomes a whole ticket, with all comments, people and organisation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import Protocol
+
+from agents.app.tables import Tables
+from agents.engine.outcomes import Done, Mark
+from agents.knowledge.backlog import Backlog
+from agents.knowledge.parts import PartStore
+from agents.tickets.enrich.gathering import Gathered
+from agents.tickets.enrich.held_comments import Held, HeldPages
+from agents.tickets.enrich.hints import Hints, RowReader, Whole, looked_meanwhile
+from agents.tickets.enrich.pass_through import pass_on, target_of
+from schemas.codec import decode, decode_value, encode, headers_of, is_named
+from schemas.errors import CredentialsError, RefusedError, RetryableError
+from schemas.headers.replays import replay_headers, replay_of
+from schemas.ids import digest
+from schemas.lanes import Lane
+from schemas.messages.tickets import (
+    CommentEvents,
+    CommentsOver,
+    CommentsPart,
+    Origin,
+    TicketChange,
+    TicketHint,
+)
+from schemas.tables import SeenTicket
+from schemas.topics import BACKFILL, CHANGES, ENRICHED
+from schemas.versions import Standing, standing, standing_of_file
+from schemas.zendesk import Comment, Ticket
+from streams.kafka.messages import Incoming, Record, own_key
+from streams.sources.zendesk.comments import Comments
+from streams.transforms.names import Names
+from streams.transforms.whole_ticket import (
+    description_as_comment,
+    enriched_ticket,
+    is_removed,
+    may_be_merged,
+    merged_by_comment,
+    passages_of,
+)
+
+STAGE = "enrich"
+
+
+class ZendeskReader(RowReader, Protocol):
+    """What enrich asks of Zendesk."""
+
+    def comment_pages(self, ticket_id: int, lane: Lane) -> AsyncIterator[Comments]:
+        """Yield all comments of a ticket page by page, each with the number of calls made."""
+
+    async def merge_target(self, ticket: Ticket, lane: Lane) -> tuple[int, int]:
+        """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
+
+    def known_target(self, ticket: Ticket) -> int:
+        """Return what was found out of it in this state (0: nothing), without a call."""
+
+    async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
+        """Return the names of the people, organisation and group, and the number of calls made."""
+
+
+class Enrich:
+    """Handles ``tickets.changes`` and ``tickets.backfill``.
+
+    A whole ticket on ``tickets.backfill`` (see agents.tickets.enrich.pass_through) needs nothing of Zendesk
+    and passes on. A replayed change is fetched again, even if it is known, unless a newer one is. What a file
+    tells of never removes a ticket (see schemas.versions.standing_of_file for what it may replace). Comments
+    that an import has read in bulk are taken from the table ``comments`` (see
+    agents.tickets.enrich.held_comments).
+
+    A large ticket is sent on while its comments are read, a part at a time, which ``store`` keeps account of
+    (see agents.knowledge.parts).
+
+    ``zendesk`` is None where no account is connected: then only changes that bring their own
+    comments, or whose description is all there is, can be enriched.
+    """
+
+    def __init__(
+        self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog, store: PartStore
+    ) -> None:
+        self._tables = tables
+        self._zendesk = zendesk
+        self._backlog = backlog
+        self._store = store
+        self._sets = store.sets[ENRICHED]
+        self._hints = Hints(tables, zendesk, self._looked_at, self._sets)
+        self._held = Held(tables)
+
+    def watch(
+        self, arrived: Mapping[tuple[str, int], int], is_next: Callable[[Incoming], bool] = lambda _: True
+    ) -> None:
+        """Name the offsets of the last live messages taken in (kept up to date by their engine), and what
+        knows whether a backfill's message is the next in its partition."""
+        self._hints.watch(arrived)
+        self._held.is_next = is_next
+
+    async def handle(self, message: Incoming) -> Done:
+        """Return the enriched ticket, or the reason why none is needed."""
+        if message.topic == CHANGES and not replay_of(message.headers):
+            self._backlog.live()
+        if is_named(TicketHint, message.headers):
+            return await self._hints.handle(message)
+        if is_named(CommentEvents, message.headers):
+            return self._held.take_in(message)
+        if is_named(CommentsOver, message.headers):
+            return await self._held.over(message)
+        if (target := target_of(message)) is not None:
+            return await pass_on(message, target, self._tables, self._backlog)
+        change = decode(TicketChange, message.value, message.headers)
+        key = own_key(message, change.account, change.ticket_id)
+        origin = Origin(message.topic, message.partition, message.offset)
+        fingerprint = _fingerprint(change)
+        replay = replay_of(message.headers)
+        ahead = change.comment_count is not None and not replay
+        held = self._held.of(message.partition, key, change) if ahead else None
+        forget = self._held.forget(message.partition, key, change) if ahead else []
+        done = partial(Done, account=change.account, import_id=replay or change.import_id)
+        seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
+        from_file = change.source == "file"
+        if from_file and change.ticket.status == "deleted":
+            # Only the account says what is gone.
+            return done("skipped", reason="removal")
+        alone = self._zendesk is None and change.comments is None and change.parts is None and held is None
+
+        def standing_now(known: SeenTicket | None) -> Standing:
+            if from_file:
+                return standing_of_file(change.version, fingerprint, known, partial=alone)
+            return standing(change.version, fingerprint, known)
+
+        where = standing_now(seen)
+        unwanted = {Standing.STALE, Standing.POORER}
+        if not replay:
+            unwanted.add(Standing.DUPLICATE)
+        # The message that made the entry comes back after a crash: its effect is on the topic.
+        if where is not Standing.NEW and seen is not None and seen.origin == origin:
+            return done("repeated", marks=forget)
+        if where in unwanted:
+            return done("skipped", reason=where.value, marks=forget)
+        lane: Lane = "live" if message.topic == CHANGES else "backfill"
+        if lane == "backfill":
+            await self._backlog.opened()
+        enriched, gathered = await self._enrich(change, message, lane, held)
+
+        def still_wanted() -> bool:
+            now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
+            if standing_now(now) in unwanted:
+                return False
+            newer = now is None or change.version > now.version
+            return newer or not looked_meanwhile(seen, now)
+
+        headers = headers_of(enriched) + replay_headers(replay)
+        entry = SeenTicket(
+            change.version, fingerprint, origin, change.changed_at, from_file=from_file, partial=alone
+        )
+        outcome = done(
+            "sent",
+            records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
+            marks=[
+                Mark("seen", key, entry),
+                *forget,
+            ],
+            calls=enriched.zendesk_calls,
+            still_wanted=still_wanted,
+        )
+        return self._sets.settle(outcome, message.partition, key, gathered.writer)
+
+    async def _looked_at(
+        self, change: TicketChange, message: Incoming, lane: Lane, said_merged: bool
+    ) -> Whole:
+        return await self._enrich(change, message, lane, said_merged=said_merged)
+
+    async def _enrich(
+        self,
+        change: TicketChange,
+        message: Incoming,
+        lane: Lane,
+        held: HeldPages | None = None,
+        said_merged: bool = False,
+    ) -> Whole:
+        key = own_key(message, change.account, change.ticket_id)
+        gathered = Gathered(self._sets, message.partition, key, change.account, change.ticket_id)
+        removed = is_removed(change.ticket)
+        calls = merged_into = 0
+        names = Names()
+        try:
+            if not removed:
+                pages = self._pages(change, message, lane, held)
+                try:
+                    async with AsyncExitStack() as turn:
+                        await turn.enter_async_context(aclosing(pages))
+                        async for page in pages:
+                            names, more = await self._names(change, page.comments, lane)
+                            calls += page.calls + more
+                            was_small = gathered.writer is None
+                            merged_into = merged_by_comment(change.ticket, page.comments) or merged_into
+                            await gathered.add(passages_of(page.comments, names))
+                            if was_small and gathered.writer is not None:
+                                await turn.enter_async_context(self._store.turn(BACKFILL))
+                except RefusedError as error:
+                    # Deleted since the export wrote the row; the export will say so in its time,
+                    # and nobody may read the ticket until then.
+                    if error.status != 404:
+                        raise
+                    if change.source == "file":
+                        raise RefusedError(
+                            f"the account has no ticket {change.ticket_id} (404), and its row in the file "
+                            "has no comments",
+                            404,
+                        ) from error
+                    removed, calls = True, calls + 1
+                    await gathered.undo()
+            if not removed and not merged_into:
+                merged_into, more = await self._merge_target(change.ticket, lane, said_merged)
+                calls += more
+            ticket = enriched_ticket(
+                change,
+                [],
+                names,
+                origin=Origin(message.topic, message.partition, message.offset),
+                now=time.time(),
+                removed=removed,
+                merged_into=merged_into,
+                calls=calls,
+            )
+            if not ticket.removed:
+                ticket = await gathered.into(ticket)
+            return Whole(ticket, gathered)
+        except (RetryableError, CredentialsError):
+            gathered.close()
+            raise
+        except Exception:
+            await gathered.undo()
+            raise
+        except BaseException:
+            gathered.close()
+            raise
+
+    async def _pages(
+        self, change: TicketChange, message: Incoming, lane: Lane, held: HeldPages | None
+    ) -> AsyncGenerator[Comments, None]:
+        """Yield a ticket's comments, page by page, at least one page."""
+        if change.comments is not None:
+            yield Comments(change.comments, [], 0)
+        elif change.parts is not None:
+            key = own_key(message, change.account, change.ticket_id)
+            async for value in self._store.read(message.topic, message.partition, key, change.parts):
+                yield Comments(decode_value(CommentsPart, value).comments, [], 0)
+        elif held is not None:
+            for comments in held():
+                yield Comments(comments, [], 0)
+        elif self._zendesk is None:
+            yield Comments(description_as_comment(change.ticket), [], 0)
+        else:
+            async for page in self._zendesk.comment_pages(change.ticket_id, lane):
+                yield page
+
+    async def _merge_target(self, ticket: Ticket, lane: Lane, said_merged: bool) -> tuple[int, int]:
+        """Return what a ticket's audits say it was merged into (0: nothing, or not asked), and the calls."""
+        if self._zendesk is None:
+            return 0, 0
+        if not may_be_merged(ticket, said_merged):
+            return self._zendesk.known_target(ticket), 0
+        return await self._zendesk.merge_target(ticket, lane)
+
+    async def _names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
+        if self._zendesk is None:
+            return Names(users={user.id: user.name for user in change.users or ()}), 0
+        return await self._zendesk.names(change, comments, lane)
+
+
+def _fingerprint(change: TicketChange) -> str:
+    """Return the digest of what makes two changes of one version the same.
+
+    Earlier releases took a ticket with the signs of a merge for removed: its digest is another one now, so
+    that an import brings it back.
+    """
+    content: tuple[object, ...] = (change.ticket, change.comments or _digests(change))
+    return digest(encode((*content, "stays") if may_be_merged(change.ticket) else content))
+
+
+def _digests(change: TicketChange) -> list[str] | None:
+    """Return what tells the comments of one large ticket from those of another; None for none in parts."""
+    return None if change.parts is None else [ref.digest for ref in change.parts.refs]

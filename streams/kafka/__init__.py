@@ -1,0 +1,1 @@
+"""Kafka: clients, topics, producers and readers, for workers and front doors alike."""

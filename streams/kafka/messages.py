@@ -1,0 +1,46 @@
+"""A message as it lies on its topic, and a record that is to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from schemas.errors import PermanentError
+from schemas.ids import ticket_key
+
+
+class Incoming(NamedTuple):
+    """A message as it lies on its topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def incoming(event: Any) -> Incoming:
+    """Return the message of a Faust event."""
+    raw = event.message
+    headers = raw.headers or ()
+    pairs = list(headers.items()) if isinstance(headers, dict) else list(headers)
+    return Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, pairs)
+
+
+def own_key(message: Incoming, account: str, ticket_id: int) -> bytes:
+    """Return the key of a message's ticket; raises PermanentError when it lies under another."""
+    key = ticket_key(account, ticket_id)
+    if message.key != key:
+        raise PermanentError(f"the message's key is {message.key!r}, but its ticket is {key!r}")
+    return key
+
+
+class Record(NamedTuple):
+    """A message to send; the partition is always named, so that nobody's partitioner decides."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()

@@ -1,0 +1,1 @@
+"""The login of a process, and the stored one that many share."""

@@ -1,0 +1,1 @@
+"""Search: by words and by meaning, and how the two are joined."""

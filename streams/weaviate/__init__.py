@@ -1,0 +1,1 @@
+"""Weaviate: the client, the collection, and what is read from it."""

@@ -1,0 +1,1 @@
+"""Windows that gather texts, and the calls made for many at once."""

@@ -1,0 +1,403 @@
+"""Imports: commands and counts become records, which their partition's owner keeps and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agents.imports import owner as imports
+from agents.imports.owner import Imports
+from schemas.codec import encode, headers_of
+from schemas.messages.dead_letters import DeadLetter
+from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec, StageCounts, StageProgress
+from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, IMPORT_PROGRESS
+from streams.kafka.messages import Record
+from tests.agents_fixtures import FakeEvent, FakeProducer, FakeTables, logs, settle, until
+
+__all__ = ["logs"]
+pytestmark = pytest.mark.usefixtures("logs")
+SPEC = ImportSpec(since=1_700_000_000)
+
+
+class Desk:
+    """The imports of a worker; each run waits until the test ends it."""
+
+    def __init__(self) -> None:
+        self.tables = FakeTables()
+        self.producer = FakeProducer()
+        self.running: list[str] = []
+        self.ran: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+        self.slow_end = asyncio.Event()
+        self.slow_end.set()
+        self.saves: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.offset = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin as a worker that has just started."""
+        self.imports = Imports(self.tables, self.producer, self._run, partitions=5)  # type: ignore[arg-type]
+
+    async def _run(self, record: ImportRecord, save: Callable[[], Awaitable[None]]) -> None:
+        self.running.append(record.id)
+        self.ran.append(record.id)
+        self.saves[record.id] = save
+        try:
+            await self.ends.setdefault(record.id, asyncio.Event()).wait()
+            record.status = "completed"
+            await save()
+        finally:
+            await self.slow_end.wait()
+            self.running.remove(record.id)
+
+    async def put(
+        self, message: Any, topic: str = IMPORT_COMMANDS, partition: int = 3, **more: Any
+    ) -> FakeEvent:
+        fields = {"value": encode(message), "headers": headers_of(message)} if message is not None else {}
+        event = FakeEvent(self.offset, key=b"acme", topic=topic, partition=partition, **{**fields, **more})
+        self.offset += 1
+        await self.imports.put(event)
+        return event
+
+    async def command(self, command: Any, import_id: str = "i1", **fields: Any) -> FakeEvent:
+        fields = {"issued_at": 10.0, **fields}
+        if command == "start":
+            fields.setdefault("spec", SPEC)
+        event = await self.put(ImportCommand(command=command, account="acme", import_id=import_id, **fields))
+        await settle(3)
+        return event
+
+    async def record(self, import_id: str = "i1", partition: int = 3) -> ImportRecord:
+        await self.imports.flush()
+        found = self.tables["imports"].get(partition, import_id.encode())
+        assert isinstance(found, ImportRecord)
+        return found
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    made = Desk()
+    yield made
+    made.slow_end.set()
+    await made.imports.revoked()
+
+
+async def test_a_start_makes_a_record_and_runs_it(desk: Desk) -> None:
+    event = await desk.command("start", total=50)
+    assert desk.running == ["i1"]
+    assert event.acked == 0  # not before the record is saved
+    record = await desk.record()
+    assert event.acked == 1
+    assert (record.id, record.account, record.status, record.spec) == ("i1", "acme", "running", SPEC)
+    assert (record.started_at, record.total) == (10.0, 50)
+    assert record.updated_at > record.started_at
+
+
+async def test_an_import_ends_and_says_so(desk: Desk) -> None:
+    await desk.command("start")
+    desk.ends["i1"].set()
+    await until(lambda: not desk.running)
+    assert (await desk.record()).status == "completed"
+
+
+async def test_commands_are_acknowledged_once_saved_and_not_before(desk: Desk) -> None:
+    table = desk.tables["imports"]
+    table.gate.clear()
+    event = await desk.command("start")
+    flushing = asyncio.create_task(desk.imports.flush())
+    await until(lambda: table.puts)
+    await settle()
+    assert event.acked == 0
+    later = await desk.command("feed", fetched=5)
+    table.gate.set()
+    await flushing
+    assert (event.acked, later.acked) == (1, 0)
+    assert (await desk.record()).fetched == 5
+    assert later.acked == 1
+
+
+async def test_a_start_delivered_twice_changes_nothing(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.command("feed", fetched=7, cursor="7")
+    event = await desk.command("start", spec=ImportSpec(since=5))
+    record = await desk.record()
+    assert (record.fetched, record.spec, desk.ran) == (7, SPEC, ["i1"])
+    assert event.acked == 1
+
+
+@pytest.mark.parametrize("command", ["resume", "cancel", "feed"])
+async def test_a_command_for_an_unknown_import_is_nothing(desk: Desk, command: str) -> None:
+    event = await desk.command(command)
+    await desk.imports.flush()
+    assert event.acked == 1
+    assert (desk.ran, desk.tables["imports"].entries) == ([], {})
+
+
+async def test_a_start_that_says_nothing_to_import_is_nothing(desk: Desk) -> None:
+    await desk.command("start", spec=None)
+    await desk.imports.flush()
+    assert desk.tables["imports"].entries == {}
+
+
+async def test_a_cancelled_import_stops_and_can_be_resumed(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.command("cancel")
+    await until(lambda: not desk.running)
+    assert (await desk.record()).status == "cancelled"
+    await desk.command("resume")
+    assert (desk.running, (await desk.record()).status) == (["i1"], "running")
+
+
+async def test_what_is_held_for_a_cancelled_import_is_let_go_once_its_task_has_ended(desk: Desk) -> None:
+    word = Record("tickets.backfill", 2, b"acme", b"{}")
+    desk.imports = Imports(  # type: ignore[arg-type]
+        desk.tables, desk.producer, desk._run, partitions=5, on_cancel=lambda _: [word]
+    )
+    await desk.command("start")
+    (record,) = desk.imports.running()
+    record.comments, record.events_from, record.events = "bulk", 1_700_000_000, 3_000
+    desk.slow_end.clear()
+    event = await desk.command("cancel")
+    flushing = asyncio.create_task(desk.imports.flush())
+    await settle()
+    assert (desk.producer.sent, event.acked) == ([], 0), "it may still be sending"
+    desk.slow_end.set()
+    await flushing
+    assert (desk.producer.sent, event.acked) == ([word], 1)
+    kept = await desk.record()
+    assert (kept.status, kept.comments, kept.events_from, kept.events) == ("cancelled", "", 0, 3_000)
+
+
+async def test_cancelled_and_resumed_at_once_it_runs_once_and_can_be_stopped_again(desk: Desk) -> None:
+    await desk.command("start")
+    desk.slow_end.clear()  # the first run takes its time to end
+    await desk.command("cancel")
+    await desk.command("resume")
+    assert desk.ran == ["i1", "i1"]
+    desk.slow_end.set()
+    await until(lambda: len(desk.running) == 1)
+    await settle()
+    await desk.command("feed", fetched=1)
+    assert desk.ran == ["i1", "i1"]  # a command to a running import starts no second run
+    await desk.command("cancel")
+    await until(lambda: not desk.running)
+
+
+async def test_a_cancelled_import_takes_nothing_along_that_is_being_saved(desk: Desk) -> None:
+    one = await desk.command("start", "i1")
+    two = await desk.command("start", "i2")
+    table = desk.tables["imports"]
+    table.gate.clear()
+    desk.ends["i1"].set()  # it saves, for both
+    await until(lambda: table.puts)
+    desk.imports._stop("i1")
+    await settle()
+    table.gate.set()
+    await until(lambda: one.acked and two.acked)
+    assert (await desk.record("i2")).status == "running"
+
+
+@pytest.mark.parametrize("command", ["cancel", "resume"])
+async def test_an_import_that_is_over_stays_so(desk: Desk, command: str) -> None:
+    await desk.command("start")
+    desk.ends["i1"].set()
+    await until(lambda: not desk.running)
+    await desk.command(command)
+    assert ((await desk.record()).status, desk.ran) == ("completed", ["i1"])
+
+
+async def test_a_failed_import_can_be_resumed(desk: Desk) -> None:
+    await desk.command("start")
+    desk.imports._records["i1"].status = "failed"
+    desk.ends["i1"].set()
+    await until(lambda: not desk.running)
+    desk.imports._records["i1"].status = "failed"
+    desk.ends.clear()
+    await desk.command("resume")
+    assert ((await desk.record()).status, desk.ran) == ("running", ["i1", "i1"])
+
+
+async def test_a_file_s_feeder_moves_the_record_forward_and_never_back(desk: Desk) -> None:
+    await desk.command("start", spec=ImportSpec(file="/t.ndjson"))
+    await desk.command("feed", cursor="500", fetched=490, failed=10, total=2_000)
+    record = await desk.record()
+    assert (record.cursor, record.fetched, record.unreadable, record.total) == ("500", 490, 10, 2_000)
+    assert not record.source_ended
+    await desk.command("feed", cursor="2000", fetched=1_990, failed=10, ended=True)
+    await desk.command("feed", cursor="2000", fetched=490, failed=4)  # delivered late
+    await desk.command("feed", cursor="500", fetched=490, failed=10)  # a dead letter sent again
+    record = await desk.record()
+    assert (record.fetched, record.unreadable, record.total, record.source_ended) == (1_990, 10, 2_000, True)
+    assert record.cursor == "2000"
+
+
+def counted(sent: int, partition: int = 0, stage: str = "enrich", import_id: str = "i1") -> StageProgress:
+    counts = StageCounts(sent=sent)
+    return StageProgress(account="acme", import_id=import_id, stage=stage, partition=partition, counts=counts)
+
+
+@pytest.mark.parametrize("topic", [IMPORT_COMMANDS, IMPORT_PROGRESS])
+async def test_what_was_sent_before_there_were_more_partitions_is_handed_on(desk: Desk, topic: str) -> None:
+    event = await desk.put(counted(1), topic=topic, partition=1)
+    await desk.imports.flush()
+    (record,) = desk.producer.sent
+    assert (record.topic, record.partition, record.key) == (topic, 3, b"acme")
+    assert (record.value, record.headers) == (event.message.value, event.message.headers)
+    assert event.acked
+    assert not desk.ran
+
+
+async def test_counts_of_a_partition_replace_its_earlier_ones(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.put(counted(5, 0), IMPORT_PROGRESS)
+    await desk.put(counted(7, 1), IMPORT_PROGRESS)
+    await desk.put(counted(8, 0), IMPORT_PROGRESS)
+    await desk.put(counted(6, 0, "index"), IMPORT_PROGRESS)
+    event = await desk.put(counted(99, import_id="unknown"), IMPORT_PROGRESS)
+    record = await desk.record()
+    assert (record.enriched, record.indexed) == (15, 6)
+    assert event.acked == 1
+
+
+async def test_counts_from_before_others_change_nothing(desk: Desk) -> None:
+    def counts(sent: int, **through: int) -> StageProgress:
+        held = StageCounts(sent=sent, through=through)
+        return StageProgress(account="acme", import_id="i1", stage="enrich", partition=0, counts=held)
+
+    await desk.command("start")
+    await desk.put(counts(5, changes=3, backfill=9), IMPORT_PROGRESS)
+    event = await desk.put(counts(4, changes=3, backfill=8), IMPORT_PROGRESS)  # a dead letter sent again
+    await desk.put(counts(3, backfill=9), IMPORT_PROGRESS)
+    assert (await desk.record()).enriched == 5
+    assert event.acked == 1
+    await desk.put(counts(6, changes=3, backfill=9), IMPORT_PROGRESS)  # counted anew after a crash
+    assert (await desk.record()).enriched == 6
+    await desk.put(counts(7, changes=4, backfill=9), IMPORT_PROGRESS)
+    assert (await desk.record()).enriched == 7
+
+
+BAD = [
+    {"value": b"\xff"},
+    {"value": b'{"command": "explode", "account": "acme", "import_id": "i1", "issued_at": 1}'},
+    {"value": b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"},
+    {"value": None},
+    {"headers": []},
+    {"headers": [("schema", b"import-command/9")]},
+]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+@pytest.mark.parametrize("topic", [IMPORT_COMMANDS, IMPORT_PROGRESS])
+async def test_what_cannot_be_read_is_a_dead_letter_and_stops_nothing(
+    desk: Desk, bad: dict[str, Any], topic: str
+) -> None:
+    message = (
+        ImportCommand(command="cancel", account="acme", import_id="i1", issued_at=1.0)
+        if topic == IMPORT_COMMANDS
+        else counted(1)
+    )
+    event = await desk.put(message, topic, **bad)
+    (letter,) = desk.producer.messages(DeadLetter)
+    value = bad.get("value", encode(message))
+    assert letter.value == (None if value is None else base64.b64encode(value).decode())
+    assert (letter.stage, letter.topic, letter.offset) == ("imports", topic, event.message.offset)
+    (record,) = desk.producer.on(DEAD_LETTERS)
+    assert (record.partition, record.key) == (3, b"acme")
+    await desk.imports.flush()
+    assert event.acked == 1
+    await desk.command("start")
+    assert desk.running == ["i1"]
+
+
+async def test_a_new_owner_goes_on_with_what_was_running(desk: Desk) -> None:
+    await desk.command("start", "i1")
+    await desk.command("start", "i2")
+    await desk.command("cancel", "i2")
+    await desk.command("feed", "i1", cursor="42", fetched=42)
+    await desk.record()
+    await desk.imports.revoked()
+    assert desk.running == []
+    desk.ran.clear()
+    desk.begin()
+    desk.imports.assigned({1, 2})
+    await settle()
+    assert desk.ran == []
+    desk.imports.assigned({3})
+    await settle()
+    assert desk.ran == ["i1"]
+    record = await desk.record()
+    assert (record.cursor, record.fetched, record.status) == ("42", 42, "running")
+    await desk.command("resume", "i2")
+    assert sorted(desk.running) == ["i1", "i2"]
+
+
+async def test_partitions_taken_away_are_left_alone(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.imports.flush()
+    event = await desk.command("feed", cursor="7")
+    before = dict(desk.tables["imports"].entries)
+    await desk.imports.revoked()
+    await desk.imports.flush()
+    assert desk.tables["imports"].entries == before
+    assert event.acked == 0  # it comes again, here or elsewhere
+
+
+async def test_kept_partitions_keep_their_newest_state(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.imports.flush()
+    await desk.command("feed", cursor="9", fetched=9)  # not saved yet
+    desk.imports.assigned({3})
+    assert (await desk.record()).fetched == 9
+    assert desk.ran == ["i1"]
+
+
+async def test_a_broker_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streams.retries import RetryPolicy, retrying
+
+    monkeypatch.setattr(imports, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
+    desk.tables["imports"].failures = 3
+    desk.producer.failures = 3
+    event = await desk.command("start")
+    bad = await desk.put(None, value=b"?", headers=[])
+    await desk.imports.flush()
+    assert (event.acked, bad.acked) == (1, 1)
+    assert len(desk.producer.messages(DeadLetter)) == 1
+
+
+async def test_records_are_saved_every_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "_FLUSH_SECONDS", 0)
+    saving = asyncio.create_task(desk.imports.run_flushes())
+    event = await desk.command("start")
+    await until(lambda: event.acked)
+    saving.cancel()
+    await asyncio.gather(saving, return_exceptions=True)
+
+
+async def test_counts_published_anew_change_nothing(desk: Desk) -> None:
+    await desk.command("start")
+    await desk.put(counted(5), IMPORT_PROGRESS)
+    await desk.imports.flush()
+    puts = desk.tables["imports"].puts
+    event = await desk.put(counted(5), IMPORT_PROGRESS)  # as after every rebalance
+    await desk.imports.flush()
+    assert (event.acked, desk.tables["imports"].puts) == (1, puts)
+
+
+async def test_what_is_saved_while_the_partitions_are_taken_away_comes_again(desk: Desk) -> None:
+    # It may be saved too late for what the tables recover: acknowledged, the import would never run.
+    table = desk.tables["imports"]
+    table.gate.clear()
+    event = await desk.command("start", spec=ImportSpec())
+    flushing = asyncio.create_task(desk.imports.flush())
+    await asyncio.sleep(0)
+    await desk.imports.revoked()
+    desk.imports.assigned({3})
+    table.gate.set()
+    await flushing
+    assert event.acked == 0
+    await desk.command("start", spec=ImportSpec())
+    assert [record.id for record in desk.imports.running()] == ["i1"]

@@ -1,0 +1,170 @@
+"""The end of a replay that fills another collection: readers are switched only to a whole one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from agents.replays import rebuild as module
+from agents.replays.rebuild import Rebuild
+from schemas.codec import encode
+from schemas.errors import RefusedError, UnavailableError
+from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.topics import EMBEDDED
+from streams.kafka.offset_ranges import Batch, OffsetRange
+from streams.kafka.partitions import partition_of
+from streams.retries import RetryPolicy, retrying
+from tests.agents_fixtures import an_embedded, logs
+
+__all__ = ["logs"]
+pytestmark = pytest.mark.usefixtures("logs")
+OLD, NEW = "Tickets_old_4_c1", "Tickets_new_4_c1"
+
+
+class Desk:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[str] = []
+        self.target = OLD
+        self.incomplete: Exception | None = None
+        self.away = 0
+        self.messages = [self.message(1, NEW)]
+        self.record = ImportRecord(
+            id="r1",
+            account="acme",
+            status="running",
+            spec=ImportSpec(replay="enriched"),
+            started_at=1.0,
+            updated_at=1.0,
+        )
+        desk = self
+
+        class Reader:
+            def __init__(self, servers: str) -> None:
+                assert servers == "kafka:1"
+
+            async def __aenter__(self) -> Reader:
+                return self
+
+            async def __aexit__(self, *_: object) -> None: ...
+
+            async def spans(self, topics: list[str], partitions: range) -> dict[TopicPartition, OffsetRange]:
+                assert (topics, list(partitions)) == ([EMBEDDED], [0, 1])
+                return {TopicPartition(EMBEDDED, 0): OffsetRange(0, 0, len(desk.messages))}
+
+            async def read(self, spans: Mapping[TopicPartition, OffsetRange]) -> AsyncIterator[Batch]:
+                if desk.away:
+                    desk.away -= 1
+                    raise UnavailableError("Kafka is away")
+                yield Batch(desk.messages, {})
+
+        async def read_instead(connection: Any, collection: str) -> str:
+            return "" if desk.target == collection else desk.target
+
+        async def check_complete(connection: Any, former: str, collection: str) -> None:
+            assert (former, collection) == (OLD, NEW)
+            if desk.incomplete is not None:
+                raise desk.incomplete
+
+        async def move_alias(client: Any, name: str) -> None:
+            desk.log.append(f"moved to {name}")
+            desk.target = name
+
+        async def delete_collection(connection: Any, name: str) -> None:
+            desk.log.append(f"deleted {name}")
+
+        monkeypatch.setattr(module, "RangeReader", Reader)
+        monkeypatch.setattr(module, "read_instead", read_instead)
+        monkeypatch.setattr(module, "check_complete", check_complete)
+        monkeypatch.setattr(module, "move_alias", move_alias)
+        monkeypatch.setattr(module, "delete_collection", delete_collection)
+        monkeypatch.setattr(module, "retrying", lambda call, **_: retrying(call, RetryPolicy(factor=0)))
+
+    def message(self, number: int, collection: str, account: str = "acme") -> Any:
+        ticket = an_embedded(5, ticket_id=number, account=account, collection=collection)
+        key = f"{account}:{number}".encode()
+        return SimpleNamespace(key=key, value=encode(ticket), partition=partition_of(key, 2))
+
+    async def finish(self) -> None:
+        async def save() -> None:
+            self.log.append(f"saved {self.record.switched_from or '-'}")
+
+        rebuild = Rebuild(
+            SimpleNamespace(client=None),  # type: ignore[arg-type]
+            None,  # type: ignore[arg-type]
+            collection=NEW,
+            bootstrap_servers="kafka:1",
+            partitions=2,
+        )
+        await rebuild.finish(self.record, save)
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(monkeypatch)
+
+
+async def test_readers_are_switched_and_the_record_says_so(desk: Desk) -> None:
+    desk.away = 2
+    await desk.finish()
+    assert desk.log == [f"saved {OLD}", f"moved to {NEW}"]
+    assert (desk.record.switched_from, desk.record.switched_to) == (OLD, NEW)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"replay": "embedded"},
+        {"replay": "changes"},
+        {"replay": "enriched", "tickets": [1]},
+        {"replay": "enriched", "since": 5},
+        {"replay": "enriched", "until": 5},
+    ],
+)
+async def test_no_other_replay_switches_anything(desk: Desk, spec: dict[str, Any]) -> None:
+    desk.record.spec = ImportSpec(**spec)
+    await desk.finish()
+    assert desk.log == []
+
+
+async def test_where_readers_read_it_already_nothing_happens(desk: Desk) -> None:
+    desk.target = NEW
+    desk.record.spec = ImportSpec(replay="enriched", drop_old=True)
+    await desk.finish()
+    assert desk.log == []
+
+
+async def test_half_a_collection_is_not_read(desk: Desk) -> None:
+    desk.incomplete = RefusedError("searches still read the old one: 3 tickets are missing")
+    with pytest.raises(RefusedError, match="3 tickets are missing"):
+        await desk.finish()
+    assert desk.log == []
+    assert desk.record.switched_from == ""
+
+
+async def test_a_ticket_last_embedded_for_another_collection_stops_it(desk: Desk) -> None:
+    broken = SimpleNamespace(key=b"acme:9", value=b"{", partition=partition_of(b"acme:9", 2))
+    desk.messages = [
+        desk.message(1, OLD),
+        desk.message(1, NEW),
+        desk.message(2, NEW),
+        desk.message(2, OLD),
+        desk.message(3, OLD, account="other"),
+        broken,
+    ]
+    with pytest.raises(RefusedError, match="newest state of 1 tickets"):
+        await desk.finish()
+    desk.messages.append(desk.message(2, NEW))
+    await desk.finish()
+    assert desk.target == NEW
+
+
+async def test_the_old_one_is_dropped_even_after_a_crash_between(desk: Desk) -> None:
+    desk.record.spec = ImportSpec(replay="enriched", drop_old=True)
+    await desk.finish()
+    assert desk.log == [f"saved {OLD}", f"moved to {NEW}", f"deleted {OLD}"]
+    await desk.finish()
+    assert desk.log[3:] == [f"deleted {OLD}"]

@@ -1,0 +1,217 @@
+"""The live source: no page is passed over, whatever fails in between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import ANY
+
+import msgspec
+import pytest
+
+from agents.sources import zendesk_live as live
+from agents.sources.zendesk_live import LiveSource, polling_pause
+from schemas.errors import CredentialsError, RefusedError
+from schemas.messages.dead_letters import DeadLetter
+from schemas.messages.tickets import TicketChange
+from schemas.settings.zendesk import ZendeskSettings
+from schemas.tables import LiveCursor
+from schemas.topics import CHANGES
+from schemas.zendesk_pages import RawExportPage
+from streams.kafka.partitions import account_partition
+from streams.retries import RetryPolicy, retrying
+from tests.agents_fixtures import FakeProducer, FakeTables, a_ticket, logs, settle, until
+
+__all__ = ["logs"]
+HOME = account_partition("acme", 8)
+
+
+class Desk:
+    """A live source whose export answers what the test says, and then waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[Any] = []
+        self.producer = FakeProducer(self.log)
+        self.tables = FakeTables(self.log)
+        self.answers: asyncio.Queue[RawExportPage | Exception] = asyncio.Queue()
+        self.asked: list[tuple[int | None, str | None]] = []
+        self.pauses: list[float] = []
+        self.task: asyncio.Task[None] | None = None
+        monkeypatch.setattr(live, "export_page", self._export_page)
+        monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=self._sleep))
+        monkeypatch.setattr(live, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
+
+    async def _export_page(self, client: Any, *, start_time: Any, cursor: Any, lane: str) -> RawExportPage:
+        assert (client, lane) == ("client", "live")
+        self.asked.append((start_time, cursor))
+        answer = await self.answers.get()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    def page(self, cursor: str | None, *ids: int, end: bool = False, broken: bool = False) -> None:
+        rows = [msgspec.Raw(msgspec.json.encode(a_ticket(one))) for one in ids]
+        if broken:
+            rows.append(msgspec.Raw(b'{"id": 0}'))
+        self.answers.put_nowait(RawExportPage(rows, cursor, end))
+
+    def start(self) -> None:
+        source = LiveSource(
+            "acme",
+            "client",  # type: ignore[arg-type]
+            self.producer,  # type: ignore[arg-type]
+            self.tables,  # type: ignore[arg-type]
+            partitions=8,
+            poll_seconds=60,
+        )
+        self.task = asyncio.create_task(source.run())
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+    @property
+    def cursor(self) -> str | None:
+        entry = self.tables["cursors"].get(HOME, b"acme")
+        return entry.cursor if isinstance(entry, LiveCursor) else None
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    made = Desk(monkeypatch)
+    yield made
+    await made.stop()
+
+
+async def test_it_starts_a_little_back_and_follows_the_cursor(desk: Desk) -> None:
+    desk.start()
+    desk.page("c1", 1, 2)
+    desk.page("c2", 3, end=True)
+    await until(lambda: len(desk.asked) == 3)
+    (start, none), *rest = desk.asked
+    assert none is None
+    assert start is not None
+    assert 60 < time.time() - start < 180
+    assert rest == [(None, "c1"), (None, "c2")]
+    changes = desk.producer.messages(TicketChange)
+    assert [(change.ticket_id, change.source) for change in changes] == [
+        (1, "live"),
+        (2, "live"),
+        (3, "live"),
+    ]
+    assert {record.topic for record in desk.producer.sent} == {CHANGES}
+    assert desk.cursor == "c2"
+    assert desk.pauses == [60]  # only at the end of the stream
+
+
+async def test_it_goes_on_where_the_last_worker_was(desk: Desk) -> None:
+    await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("c9", 1.0))])
+    desk.start()
+    await until(lambda: desk.asked)
+    assert desk.asked == [(None, "c9")]
+
+
+async def test_the_cursor_moves_only_after_the_broker_has_the_page(desk: Desk) -> None:
+    desk.start()
+    desk.page("c1", 1, end=True)
+    desk.producer.gate.clear()
+    await until(lambda: desk.producer.calls)
+    await settle()
+    assert desk.cursor is None
+    assert desk.tables["cursors"].puts == 0
+    desk.producer.gate.set()
+    await until(lambda: desk.cursor == "c1")
+    assert [entry[0] for entry in desk.log] == ["sent", "table"]
+
+
+async def test_a_source_that_dies_in_between_reads_the_page_again(desk: Desk) -> None:
+    desk.start()
+    desk.page("c1", 1)
+    desk.page("c2", 2)
+    await until(lambda: desk.cursor == "c2")
+    desk.producer.gate.clear()
+    desk.page("c3", 3)
+    await until(lambda: desk.producer.calls == 3)
+    await desk.stop()
+    desk.producer.gate.set()
+    desk.asked.clear()
+    desk.start()
+    await until(lambda: desk.asked)
+    assert desk.asked == [(None, "c2")]
+
+
+async def test_a_broker_that_is_away_is_waited_for_and_the_page_not_asked_again(desk: Desk) -> None:
+    desk.producer.failures = 3
+    desk.tables["cursors"].failures = 3
+    desk.start()
+    desk.page("c1", 1)
+    await until(lambda: desk.cursor == "c1")
+    assert [change.ticket_id for change in desk.producer.messages(TicketChange)] == [1]
+    await until(lambda: len(desk.asked) == 2)
+
+
+async def test_an_empty_page_moves_on_too(desk: Desk) -> None:
+    desk.start()
+    desk.page("c1", end=True)
+    await until(lambda: desk.cursor == "c1")
+    assert desk.producer.sent == []
+
+
+async def test_an_account_that_names_no_cursor_is_read_from_its_start_until_it_does(desk: Desk) -> None:
+    desk.start()
+    desk.page(None, end=True)
+    desk.page(None, end=True)
+    await until(lambda: len(desk.asked) == 3)
+    (start, _), *rest = desk.asked
+    assert rest == [(start, None), (start, None)]
+    await desk.stop()
+    desk.asked.clear()
+    # Whoever goes on misses nothing that came meanwhile.
+    await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("", 1.0, 1_700_000_000))])
+    desk.start()
+    desk.page("c1", 1, end=True)
+    await until(lambda: len(desk.asked) == 2)
+    assert desk.asked == [(1_700_000_000, None), (None, "c1")]
+    assert desk.tables["cursors"].get(HOME, b"acme") == LiveCursor("c1", ANY, 0)
+
+
+async def test_a_row_that_is_no_ticket_stops_nothing(desk: Desk) -> None:
+    desk.start()
+    desk.page("c1", 1, 2, broken=True)
+    await until(lambda: desk.cursor == "c1")
+    assert len(desk.producer.messages(TicketChange)) == 2
+    assert len(desk.producer.messages(DeadLetter)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "pause"), [(CredentialsError("login refused"), 10), (RefusedError("no", 422), 60)]
+)
+async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
+    desk: Desk, error: Exception, pause: int, logs: list[Any]
+) -> None:
+    desk.start()
+    desk.page("c1", 1)
+    desk.answers.put_nowait(error)
+    desk.page("c2", 2)
+    await until(lambda: desk.cursor == "c2")
+    assert desk.asked[1:3] == [(None, "c1"), (None, "c1")]
+    assert desk.pauses == [pause]
+    (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert (entry["account"], entry["error"]) == ("acme", error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "limit", "pause"),
+    [(60, 10, 60), (1, 10, 12), (1, 30, 4), (0.3, 1_000_000, 0.3), (5, 1, 120)],
+)
+def test_polls_leave_half_of_the_export_s_limit_to_imports(asked: float, limit: int, pause: float) -> None:
+    settings = ZendeskSettings(poll_seconds=asked, incremental_requests_per_minute=limit)
+    assert polling_pause(settings) == pause

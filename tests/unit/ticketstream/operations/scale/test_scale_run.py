@@ -1,0 +1,226 @@
+"""The order of a change of the number of partitions, and that killed at any moment it ends the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.worker.slot import take_slot
+from schemas.codec import encode
+from schemas.errors import ConflictError, SettingsError
+from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.scaling import scale_marker
+from schemas.settings.embedding import EmbeddingSettings
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.load import Settings
+from schemas.tables import SPENDING_KEY, EmbeddingSpent
+from schemas.topics import EMBEDDED, ENRICHED, changelog_topic
+from streams.kafka.partitions import account_partition, partition_of
+from streams.kafka.topics import topic_configs
+from tests.scale_fixtures import Topics
+from ticketstream.operations.scale import run as module
+from ticketstream.operations.scale.adapt import total_spent
+from ticketstream.operations.scale.homes import IMPORTS, SPENDING, Change
+from ticketstream.operations.scale.plan import Outcome
+from ticketstream.operations.scale.run import scale
+
+KEYS = [f"acme:{number}".encode() for number in range(12)]
+BY_KEY = (ENRICHED, EMBEDDED, changelog_topic("seen"), changelog_topic("indexed"))
+ACCOUNT = "acme-2"
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Desk:
+    """A broker, what is in flight, and a process that can be killed at any of its calls."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.topics = Topics()
+        self.counts_: dict[str, int] = dict.fromkeys(topic_configs(), 4)
+        self.marker: Change | None = None
+        self.in_flight = 3
+        self.workers_: list[str] = []
+        self.log: list[str] = []
+        self.calls_left: int | None = None
+        self.settings = Settings(kafka=KafkaSettings(bootstrap_servers="kafka:1"), data_dir=tmp_path)
+        for key in KEYS:
+            for topic in BY_KEY:
+                self.topics.put(topic, partition_of(key, 4), key, b"state of " + key)
+        record = ImportRecord(
+            id="i1", account=ACCOUNT, status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
+        )
+        self.topics.put(IMPORTS, account_partition(ACCOUNT, 4), b"i1", encode(record))
+        for number in range(4):
+            self.topics.put(SPENDING, number, SPENDING_KEY, encode(EmbeddingSpent(9, 10.0 + number, 100.0)))
+        for name, stand_in in {
+            "Broker": lambda _: self,
+            "RangeReader": lambda _: self.topics,
+            "Producer": lambda *_: self,
+            "only_one": self.only_one,
+            "unfinished": self.unfinished,
+            "drain": self.drain,
+            "without_workers": self.without_workers,
+            "_JOINING_SECONDS": 0,
+        }.items():
+            monkeypatch.setattr(module, name, stand_in)
+
+    def called(self, what: str) -> None:
+        if self.calls_left is not None:
+            self.calls_left -= 1
+            if self.calls_left < 0:
+                raise Killed
+        self.log.append(what)
+
+    async def __aenter__(self) -> Desk:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    @asynccontextmanager
+    async def only_one(self, *_: Any) -> AsyncIterator[None]:
+        yield
+
+    async def counts(self) -> dict[str, int]:
+        return dict(self.counts_)
+
+    async def under_way(self) -> Change | None:
+        return self.marker
+
+    async def workers(self) -> list[str]:
+        return self.workers_
+
+    async def without_workers(self, _: Any) -> None:
+        if self.workers_:
+            raise ConflictError("a worker is still running")
+
+    async def unfinished(self, _: Any, partitions: int, topics: Any = ()) -> dict[str, int]:
+        return {ENRICHED: self.in_flight} if self.in_flight else {}
+
+    async def drain(self, *_: Any) -> None:
+        assert self.marker is None, "no worker starts once the change is marked"
+        self.called("drain")
+        self.in_flight = 0
+
+    async def begin(self, change: Change) -> None:
+        self.called("begin")
+        self.marker = change
+
+    async def end(self, change: Change) -> None:
+        self.called("end")
+        self.marker = None
+        self.topics.held = {
+            place: held for place, held in self.topics.held.items() if place.topic != scale_marker(*change)
+        }
+
+    async def grow(self, partitions: int) -> None:
+        for name in topic_configs():
+            if self.counts_[name] != partitions:
+                self.called(f"grow {name}")
+                self.counts_[name] = partitions
+
+    async def acknowledge(self, topics: Any, partitions: int) -> None:
+        assert self.in_flight == 0, "what is in flight would be lost"
+        self.called("acknowledge")
+
+    async def send(self, records: Any) -> None:
+        for record in records:
+            self.called(f"send {record.topic}")
+            await self.topics.send([record])
+
+    async def scale(self, wanted: int = 6, **more: Any) -> Outcome:
+        given = {"dry_run": False, "told": lambda *_: None, "planned": lambda _: None}
+        return await scale(self.settings, wanted, **(given | more))
+
+    def check_done(self) -> None:
+        assert self.marker is None
+        assert set(self.counts_.values()) == {6}
+        for topic in BY_KEY:
+            live = self.topics.live(topic)
+            assert set(live) == {(key, partition_of(key, 6)) for key in KEYS}, topic
+            assert all(raw.value == b"state of " + key for (key, _), raw in live.items())
+        assert set(self.topics.live(IMPORTS)) == {(b"i1", account_partition(ACCOUNT, 6))}
+        spent = self.topics.live(SPENDING)
+        assert len(spent) == 6
+        total = total_spent(raw.value for raw in spent.values())
+        assert total is not None
+        assert total.requests == pytest.approx(46)
+        assert total.tokens == pytest.approx(400)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(tmp_path, monkeypatch)
+
+
+async def test_in_this_order(desk: Desk) -> None:
+    outcome = await desk.scale()
+    assert outcome.status == "done"
+    desk.check_done()
+    kinds = [each.split()[0] for each in desk.log]
+    order = [kind for number, kind in enumerate(kinds) if kind not in kinds[:number]]
+    assert order == ["drain", "begin", "grow", "send", "acknowledge", "end"]
+    again = await desk.scale()
+    assert again.status == "unchanged"
+
+
+async def test_killed_at_any_of_its_calls_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Desk(tmp_path, monkeypatch)
+    await whole.scale()
+    for calls in range(len(whole.log)):
+        desk = Desk(tmp_path, monkeypatch)
+        desk.calls_left = calls
+        with pytest.raises(Killed):
+            await desk.scale()
+        for topic in BY_KEY:  # no key is away meanwhile
+            assert {key for key, _ in desk.topics.live(topic)} == set(KEYS)
+        desk.calls_left = None
+        if desk.marker is not None and set(desk.counts_.values()) == {4}:
+            desk.in_flight = 2  # a worker was starting when the change was marked
+        outcome = await desk.scale()
+        assert outcome.status in ("done", "unchanged")
+        assert desk.in_flight == 0
+        desk.check_done()
+
+
+async def test_a_dry_run_changes_nothing(desk: Desk) -> None:
+    desk.workers_ = ["worker at 10.0.0.1"]
+    plans: list[Any] = []
+    outcome = await desk.scale(dry_run=True, planned=plans.append)
+    assert outcome.status == "planned"
+    (plan,) = plans
+    moving = sum(partition_of(key, 4) != partition_of(key, 6) for key in KEYS)
+    assert (plan.keys, plan.in_flight, plan.workers) == (4 * moving, {ENRICHED: 3}, desk.workers_)
+    assert desk.log == []
+
+
+async def test_workers_stop_it_before_anything_is_done(desk: Desk) -> None:
+    desk.workers_ = ["worker at 10.0.0.1"]
+    with pytest.raises(ConflictError, match="a worker is still running"):
+        await desk.scale()
+    desk.workers_ = []
+    slot = take_slot(desk.settings.data_dir)
+    with pytest.raises(ConflictError, match="a worker is still running on this machine: stop all workers"):
+        await desk.scale()
+    slot.release()
+    assert desk.log == []
+    assert (await desk.scale()).status == "done"
+
+
+async def test_a_cap_too_small_for_so_many_partitions_is_refused(desk: Desk) -> None:
+    caps = EmbeddingSettings(requests_per_day=5)
+    desk.settings = desk.settings.model_copy(update={"embedding": caps})
+    with pytest.raises(SettingsError, match="REQUESTS_PER_DAY"):
+        await desk.scale()
+    assert desk.log == []

@@ -1,0 +1,1 @@
+"""What Zendesk's webhooks send."""

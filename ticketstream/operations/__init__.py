@@ -1,0 +1,1 @@
+"""What the front doors do, whichever of them is asked."""

@@ -1,0 +1,1 @@
+"""Imports: their records, the commands about them, and files that are imported."""
