@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import (
-    Field,
-    SecretStr,
-    field_validator,
-)
+from pydantic import Field, SecretStr, field_validator
 
 from schemas import forgiving
 from schemas.forgiving import forgiven
-from schemas.setting_names import PREFIX as PREFIX
 from schemas.settings.group import Group
 
 

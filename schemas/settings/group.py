@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from schemas import forgiving
-from schemas.setting_names import PREFIX as PREFIX
 
 
 class Group(BaseModel):
+    """Settings that belong together; frozen, and with no name that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")

@@ -14,14 +14,7 @@ from typing import Any, Final, Literal
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import (
-    BaseModel,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import forgiving

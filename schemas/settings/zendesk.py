@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from schemas import forgiving
 from schemas.forgiving import forgiven
-from schemas.setting_names import PREFIX as PREFIX
 from schemas.settings.group import Group
 
 

@@ -213,15 +213,20 @@ def others_topics(
     ]
 
 
+def uneven(counts: Mapping[str, int]) -> tuple[int, dict[str, int]]:
+    """Return how many partitions most topics have, and by name the topics that have another number."""
+    usual, _ = Counter(counts.values()).most_common(1)[0]
+    return usual, {name: count for name, count in sorted(counts.items()) if count != usual}
+
+
 def wrong_partitions(counts: Mapping[str, int], wanted: int) -> str | None:
     """Return what is wrong with the numbers of partitions and how to mend it; None where nothing is."""
     wrong = {name: count for name, count in counts.items() if count != wanted}
     if not wrong:
         return None
-    usual, _ = Counter(counts.values()).most_common(1)[0]
-    odd = {name: count for name, count in counts.items() if count != usual}
+    usual, odd = uneven(counts)
     if odd:
-        name, count = next(iter(sorted(odd.items())))
+        name, count = next(iter(odd.items()))
         more = f" (and {len(odd) - 1} more that differ)" if len(odd) > 1 else ""
         return (
             f"topic {name} has {_partitions(count)}{more}, the others have {usual}: "

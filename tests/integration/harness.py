@@ -131,6 +131,11 @@ class Desk:
         """Run ``ticketstream`` with the desk's settings."""
         return self.begin(*arguments).ended(IMPORT_SECONDS)
 
+    def discard_dead_letters(self) -> None:
+        """Discard all that there are, also what other tests have left on a shared stack."""
+        done = self.command("dead-letters", "discard", "--all")
+        assert done.returncode == 0 or "no dead letters" in done.stderr, done.stderr
+
     def begin(self, *arguments: str, **settings: str) -> Command:
         """Start ``ticketstream``, with these settings (without their prefix) on top of the desk's."""
         own = {PREFIX + name: value for name, value in settings.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import msgspec
 
 from schemas.errors import ConflictError, UserError
 from schemas.settings.load import PREFIX, Settings
-from streams.kafka.topics import topic_configs
+from streams.kafka.topics import topic_configs, uneven
 from streams.limits.daily_caps import caps_of
 from ticketstream.operations.scale.homes import Change
 from ticketstream.operations.scale.scan import Found
@@ -99,15 +98,19 @@ def require_even(counts: Mapping[str, int], unfinished: Mapping[str, int]) -> No
 
     Workers refuse topics that differ in their partitions. ``unfinished`` counts messages by topic.
     """
-    usual, _ = Counter(counts.values()).most_common(1)[0]
-    odd = sorted(name for name, count in counts.items() if count != usual)
+    usual, odd = uneven(counts)
     if odd and unfinished:
-        held = ", ".join(f"{number:,} on {topic}" for topic, number in unfinished.items())
+        name, count = next(iter(odd.items()))
         raise ConflictError(
-            f"messages wait for a worker ({held}), and none can start while topic {odd[0]} has another "
-            f"number of partitions than the others ({counts[odd[0]]} and {usual}): if somebody else has made "
+            f"messages wait for a worker ({listed(unfinished)}), and none can start while topic {name} has "
+            f"another number of partitions than the others ({count} and {usual}): if somebody else has made "
             "or written these topics, delete them, and the first worker makes them anew"
         )
+
+
+def listed(messages: Mapping[str, int]) -> str:
+    """Return in words how many messages there are on each topic."""
+    return ", ".join(f"{number:,} on {topic}" for topic, number in messages.items())
 
 
 def check_caps(settings: Settings, wanted: int) -> None:

@@ -37,7 +37,15 @@ from ticketstream.operations.scale.drain import IN_FLIGHT, WAITING, drain, unfin
 from ticketstream.operations.scale.homes import COPIED, IMPORTS, MOVED, SPENDING, Change
 from ticketstream.operations.scale.lock import only_one
 from ticketstream.operations.scale.move import Move
-from ticketstream.operations.scale.plan import Outcome, Plan, change_of, check_caps, plan_of, require_even
+from ticketstream.operations.scale.plan import (
+    Outcome,
+    Plan,
+    change_of,
+    check_caps,
+    listed,
+    plan_of,
+    require_even,
+)
 from ticketstream.operations.scale.scan import Scan, groups, messages_of
 
 Told = Callable[[str, str], None]
@@ -126,7 +134,7 @@ class _Scale:
                 await drain(
                     self._settings,
                     partitions,
-                    lambda left: self._told("finishing what is in flight", _listed(left)),
+                    lambda left: self._told("finishing what is in flight", listed(left)),
                 )
                 await self._alone()
             await self._broker.begin(self._change)
@@ -236,7 +244,3 @@ class _Scale:
 
 
 _POLICY: Final = RetryPolicy(attempts=_ATTEMPTS)
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number:,} on {topic}" for topic, number in counts.items())
