@@ -65,7 +65,7 @@ class Imports:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._cancelled: list[tuple[asyncio.Task[None] | None, ImportRecord]] = []
         self._saving = asyncio.Lock()
-        self._revocations = 0
+        self._under_way: asyncio.Task[None] | None = None
 
     def running(self) -> list[ImportRecord]:
         """Return the records of the imports that run; may be called from another thread."""
@@ -163,29 +163,39 @@ class Imports:
         return task
 
     async def flush(self) -> None:
-        """Save what has changed, then acknowledge the events it came from."""
+        """Save what has changed, then acknowledge the events it came from.
+
+        When the partitions go meanwhile, it ends halfway, and nothing is acknowledged: their next owner reads
+        it again. Tried once more after the partitions have come back, it would put a record of long ago over
+        what another worker has written since, such as that the import is completed.
+        """
         async with self._saving:
-            revocations = self._revocations
-            events, self._unacknowledged = self._unacknowledged, []
-            cancelled, self._cancelled = self._cancelled, []
-            for task, record in cancelled:
-                if records := self._on_cancel(record):
-                    if task is not None:
-                        await asyncio.wait([task])
-                    await retrying(partial(self._producer.send, records))
-            changed, self._changed = self._changed, set()
-            by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
-            for import_id in changed:
-                by_home.setdefault(self._homes[import_id], []).append(
-                    (import_id.encode(), self._records[import_id])
-                )
-            for home, entries in by_home.items():
-                await retrying(partial(self._tables[TABLE].put, home, entries))
-            if self._revocations != revocations:
-                # What was saved may lie behind what the tables recover: let the next owner read it again.
-                return
-            for event in events:
-                event.ack()
+            task = self._under_way = asyncio.create_task(self._save())
+            try:
+                await asyncio.wait([task])
+            finally:
+                task.cancel()
+            if not task.cancelled():
+                task.result()
+
+    async def _save(self) -> None:
+        events, self._unacknowledged = self._unacknowledged, []
+        cancelled, self._cancelled = self._cancelled, []
+        for task, record in cancelled:
+            if records := self._on_cancel(record):
+                if task is not None:
+                    await asyncio.wait([task])
+                await retrying(partial(self._producer.send, records))
+        changed, self._changed = self._changed, set()
+        by_home: dict[int, list[tuple[bytes, ImportRecord]]] = {}
+        for import_id in changed:
+            by_home.setdefault(self._homes[import_id], []).append(
+                (import_id.encode(), self._records[import_id])
+            )
+        for home, entries in by_home.items():
+            await retrying(partial(self._tables[TABLE].put, home, entries))
+        for event in events:
+            event.ack()
 
     async def run_flushes(self) -> None:
         """Save every now and then, for ever."""
@@ -198,8 +208,9 @@ class Imports:
 
     async def revoked(self) -> None:
         """Forget everything: the records belong to whoever owns the partitions next."""
-        self._revocations += 1
         tasks = list(self._tasks.values())
+        if self._under_way is not None:
+            tasks.append(self._under_way)
         self._tasks.clear()
         self._records.clear()
         self._homes.clear()

@@ -16,6 +16,7 @@ from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec, StageCounts, StageProgress
 from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, IMPORT_PROGRESS
 from streams.kafka.messages import Record
+from streams.retries import RetryPolicy, retrying
 from tests.agents_fixtures import FakeEvent, FakeProducer, FakeTables, logs, settle, until
 
 __all__ = ["logs"]
@@ -356,8 +357,6 @@ async def test_kept_partitions_keep_their_newest_state(desk: Desk) -> None:
 
 
 async def test_a_broker_that_is_away_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streams.retries import RetryPolicy, retrying
-
     monkeypatch.setattr(imports, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
     desk.tables["imports"].failures = 3
     desk.producer.failures = 3
@@ -401,3 +400,28 @@ async def test_what_is_saved_while_the_partitions_are_taken_away_comes_again(des
     assert event.acked == 0
     await desk.command("start", spec=ImportSpec())
     assert [record.id for record in desk.imports.running()] == ["i1"]
+
+
+async def test_a_save_that_is_tried_again_does_not_undo_what_another_worker_wrote_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = asyncio.Event()
+    patient = RetryPolicy(sleep=lambda _: waits.wait())
+    monkeypatch.setattr(imports, "retrying", lambda call: retrying(call, patient))
+    table = desk.tables["imports"]
+    await desk.command("start")
+    await desk.imports.flush()
+    await desk.command("feed", cursor="9", fetched=9)
+    table.failures = 1  # as when the worker was frozen, and what it holds is dropped
+    flushing = asyncio.create_task(desk.imports.flush())
+    await until(lambda: not table.failures)
+    await settle()
+    await desk.imports.revoked()
+    record = table.get(3, b"i1")
+    record.status = "completed"
+    table.entries[3, b"i1"] = encode(record)  # the other worker's
+    desk.imports.assigned({3})
+    waits.set()
+    await flushing
+    await desk.imports.flush()
+    assert table.get(3, b"i1").status == "completed"
