@@ -21,13 +21,14 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import structlog
 
+from agents.app.part import Part
 from agents.app.tables import Tables
 from agents.engine.handling import MessageContext
 from agents.engine.outcomes import Done, Mark, failed
@@ -40,6 +41,7 @@ from schemas.errors import CredentialsError, PermanentError, RetryableError, Tic
 from schemas.headers.moves import is_moved
 from schemas.headers.replays import replay_of
 from streams.kafka.messages import Incoming, Record
+from streams.kafka.positions import Positions
 from streams.kafka.producer import ENOUGH, Producer
 from streams.kafka.topics import MAX_MESSAGE_BYTES
 from streams.limits.gate import Gate
@@ -77,14 +79,15 @@ class TooLargeError(PermanentError):
     """A value larger than a message may be."""
 
 
-class Engine:
+class Engine(Part):
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
     ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
     messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
     for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
     taken in. ``locks`` is given to
-    engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
+    engines that write the same tables. ``positions`` hears how far it is.
+    ``may_overtake`` says of a message that it need not wait for an
     earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
     ``retry`` says how to wait between attempts; it must not give up.
@@ -100,6 +103,7 @@ class Engine:
         tables: Tables,
         ledger: Ledger,
         metrics: StageMetrics,
+        positions: Positions,
         working: int | Gate,
         held: int,
         ahead: int = 0,
@@ -117,6 +121,7 @@ class Engine:
         self._tables = tables
         self._ledger = ledger
         self._metrics = metrics
+        self._positions = positions
         self._working = asyncio.Semaphore(working) if isinstance(working, int) else working
         self._held_limit = held
         metrics.held_limit.inc(held)
@@ -136,12 +141,6 @@ class Engine:
         self._tracing = tracing
         self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
         self._locks = defaultdict(asyncio.Lock) if locks is None else locks
-        self.released: dict[tuple[str, int], int] = {}
-        """For each topic and partition, the offset after the last released message."""
-        self.passed: dict[tuple[str, int], int] = {}
-        """For each topic and partition, how many messages behind that one have had their effects already."""
-        self.arrived: dict[tuple[str, int], int] = {}
-        """For each topic and partition, the offset of the last message taken in."""
 
     @property
     def held(self) -> int:
@@ -166,12 +165,6 @@ class Engine:
             if (slot := lane.oldest)
         }
 
-    def is_next(self, message: Incoming) -> bool:
-        """Say whether all messages before this one, of its topic and partition, have been released."""
-        lane = self._lanes.get((message.topic, message.partition))
-        oldest = lane.oldest if lane is not None else None
-        return oldest is None or oldest.message.offset >= message.offset
-
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
         raw = event.message
@@ -191,10 +184,11 @@ class Engine:
         lane = self._lanes.get(place)
         if lane is None:
             lane = self._lanes[place] = PartitionQueue()
-            self.released.setdefault(place, raw.offset)
+            self._positions.released.setdefault(place, raw.offset)
             self._releasers[place] = asyncio.create_task(self._release(lane, place))
         slot = Queued(event, message)
-        self.arrived[place] = raw.offset
+        self._positions.arrived[place] = raw.offset
+        self._positions.oldest.setdefault(place, raw.offset)
         self._held += 1
         self._held_bytes += slot.size
         self._metrics.held.inc()
@@ -283,15 +277,23 @@ class Engine:
                 slot.event.ack()
             lane.acknowledged(leading)
             if leading:
-                self.released[place] = leading[-1].message.offset + 1
+                self._note_released(lane, place, leading[-1].message.offset)
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(slots))
             self._ahead += len(slots) - len(leading)
-            self.passed[place] = self.passed.get(place, 0) + len(slots) - len(leading)
+            passed = self._positions.passed
+            passed[place] = passed.get(place, 0) + len(slots) - len(leading)
             if not leading:
                 for slot in slots:
                     slot.let_go()
             await self._let_go(len(slots), sum(slot.size for slot in slots))
+
+    def _note_released(self, lane: PartitionQueue, place: tuple[str, int], offset: int) -> None:
+        self._positions.released[place] = offset + 1
+        if lane.oldest is None:
+            self._positions.oldest.pop(place, None)
+        else:
+            self._positions.oldest[place] = lane.oldest.message.offset
 
     async def _settled(
         self, lane: PartitionQueue, slots: list[Queued], place: tuple[str, int]
@@ -359,7 +361,7 @@ class Engine:
             "trying again", stage=self.stage, error=error, attempt=attempt, wait_seconds=round(wait, 1)
         )
 
-    async def abandon(self) -> None:
+    async def let_go(self) -> None:
         """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
         tasks = list(self._releasers.values())
         self._releasers.clear()
@@ -367,24 +369,20 @@ class Engine:
         for lane in self._lanes.values():
             held += lane.unsettled
             tasks += [slot.task for slot in lane.abandon() if slot.task is not None]
+        for place in self._lanes:
+            self._positions.forget_arrivals(place)
         self._lanes.clear()
         self._ahead = 0
-        self.released.clear()
-        self.passed.clear()
-        self.arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._let_go(held, self._held_bytes)
 
-    async def drain(self, seconds: float) -> bool:
-        """Wait until all that was taken in is acknowledged, at most so long; returns whether it is."""
-        try:
+    async def finish(self, seconds: float) -> None:
+        """Wait until all that was taken in is acknowledged, at most so long."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: self._held == 0)
-        except TimeoutError:
-            return False
-        return True
 
 
 def _sends(slot: Queued) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.app.meter import Meter
 from agents.app.tables import Tables
 from agents.sources.export_records import page_records
 from schemas.errors import CredentialsError, RefusedError
@@ -42,10 +42,7 @@ def polling_pause(settings: ZendeskSettings) -> float:
 
 
 class LiveSource:
-    """Polls the cursor export and puts what changed on ``tickets.changes``.
-
-    ``on_page`` is told of each page how many messages it became, and how many of its rows dead letters.
-    """
+    """Polls the cursor export and puts what changed on ``tickets.changes``."""
 
     def __init__(
         self,
@@ -57,7 +54,7 @@ class LiveSource:
         partitions: int,
         poll_seconds: float,
         tracing: Tracing | None = None,
-        on_page: Callable[[int, int], None] = lambda *_: None,
+        meter: Meter,
     ) -> None:
         self._account = account
         self._client = client
@@ -66,7 +63,7 @@ class LiveSource:
         self._partitions = partitions
         self._poll_seconds = poll_seconds
         self._tracing = tracing
-        self._on_page = on_page
+        self._meter = meter
 
     async def run(self) -> None:
         """Follow the export until cancelled."""
@@ -102,6 +99,6 @@ class LiveSource:
             with sourced(self._tracing, "poll", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
-            self._on_page(len(records) - unreadable, unreadable)
+            self._meter.live_page(len(records) - unreadable, unreadable)
             if page.end_of_stream:
                 await asyncio.sleep(self._poll_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import aclosing
 from typing import Final, Literal, Protocol
 from uuid import UUID
@@ -82,7 +82,7 @@ class Index:
         tables: Tables,
         writer: Writer,
         store: PartStore,
-        empty_accounts: frozenset[str] = frozenset(),
+        empty_accounts: Container[str] = frozenset(),
         former: Former | None = None,
         begun_span: int = 0,
     ) -> None:
@@ -319,7 +319,7 @@ def _digest(
     return digest(content if many is None else content + encode(many))
 
 
-def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
+def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: Container[str]) -> SinkItem:
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
     counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
     stale: list[UUID] | None = None

@@ -26,6 +26,7 @@ from schemas.tables import HeldComments, part_key
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 
 TABLE: Final = "comments"
 _TOGETHER: Final = 20
@@ -40,14 +41,11 @@ HeldPages = Callable[[], Iterator[list[Comment]]]
 
 
 class Held:
-    """The table ``comments`` of a worker's partitions.
+    """The table ``comments`` of a worker's partitions."""
 
-    ``is_next`` says whether a message's turn has come: all before it in its partition are done.
-    """
-
-    def __init__(self, tables: Tables, is_next: Callable[[Incoming], bool] = lambda _: True) -> None:
+    def __init__(self, tables: Tables, positions: Positions) -> None:
         self._table = tables[TABLE]
-        self.is_next = is_next
+        self._positions = positions
 
     def take_in(self, message: Incoming) -> Done:
         """Hold what events told; raises PermanentError for a message under another ticket's key."""
@@ -120,7 +118,7 @@ class Held:
         word = decode(CommentsOver, message.value, message.headers)
         # What it waits for may need its place.
         async with place_given_up():
-            while not self.is_next(message):
+            while not self._positions.is_next((message.topic, message.partition), message.offset):
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
 

@@ -27,7 +27,7 @@ nothing to remove; should a change of it be on its way, its comments will be ref
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -45,6 +45,7 @@ from schemas.tables import SeenTicket
 from schemas.topics import CHANGES, ENRICHED
 from schemas.zendesk import Ticket
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.tickets import Row
 
@@ -79,16 +80,19 @@ class Hints:
     ``zendesk`` is None where no account is connected: nobody can be asked then.
     """
 
-    def __init__(self, tables: Tables, zendesk: RowReader | None, whole: MakeWhole, sets: PartSets) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        zendesk: RowReader | None,
+        whole: MakeWhole,
+        sets: PartSets,
+        positions: Positions,
+    ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._whole = whole
         self._sets = sets
-        self._arrived: Mapping[tuple[str, int], int] = {}
-
-    def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
-        """Name, for each topic and partition, the offset of the last message the stage has taken in."""
-        self._arrived = arrived
+        self._positions = positions
 
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket as it is now, or why it needs no look."""
@@ -122,7 +126,7 @@ class Hints:
 
         def sending() -> None:
             nonlocal through
-            last = self._arrived.get((message.topic, message.partition), 0)
+            last = self._positions.arrived.get((message.topic, message.partition), 0)
             through = Origin(message.topic, message.partition, max(last, message.offset))
 
         row = await zendesk.row(hint.ticket_id, lane, sending)

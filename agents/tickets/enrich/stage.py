@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Protocol
@@ -34,6 +34,7 @@ from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.versions import Standing, standing, standing_of_file
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
 from streams.transforms.whole_ticket import (
@@ -81,23 +82,20 @@ class Enrich:
     """
 
     def __init__(
-        self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog, store: PartStore
+        self,
+        tables: Tables,
+        zendesk: ZendeskReader | None,
+        backlog: Backlog,
+        store: PartStore,
+        positions: Positions,
     ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
         self._store = store
         self._sets = store.sets[ENRICHED]
-        self._hints = Hints(tables, zendesk, self._looked_at, self._sets)
-        self._held = Held(tables)
-
-    def watch(
-        self, arrived: Mapping[tuple[str, int], int], is_next: Callable[[Incoming], bool] = lambda _: True
-    ) -> None:
-        """Name the offsets of the last live messages taken in (kept up to date by their engine), and what
-        knows whether a backfill's message is the next in its partition."""
-        self._hints.watch(arrived)
-        self._held.is_next = is_next
+        self._hints = Hints(tables, zendesk, self._looked_at, self._sets, positions)
+        self._held = Held(tables, positions)
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from agents.worker.draining import Draining
+
 from schemas.codec import encode, headers_of
 from schemas.errors import ConflictError
 from schemas.headers.moves import moved_headers
