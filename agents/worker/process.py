@@ -78,6 +78,8 @@ def main(make: Maker | None = None, *, plan: PlanOf = whole) -> int:
     except Exception as error:
         structlog.get_logger().error("the worker ends", error=error, exc_info=True)
         return 1
+    finally:
+        slot.release()
     return 0
 
 

@@ -12,13 +12,13 @@ from comparison import assert_equal
 from conftest import OpenDesk
 from harness import Desk
 
-from agents.worker import plan as pipeline
+from agents.services.engines import MAX_HELD_MESSAGES
 from schemas.messages.tickets import Receipt
 
 TICKETS = 400
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
-IN_FLIGHT = pipeline.HELD
+IN_FLIGHT = MAX_HELD_MESSAGES
 """Calls that may be made again after a crash: those of tickets that enrich has taken in, and none else."""
 STRUCK_AT = 0.6
 """By then a worker has done more than it has in flight: one that began anew would be found out."""

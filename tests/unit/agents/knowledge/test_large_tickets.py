@@ -34,6 +34,7 @@ from schemas.zendesk import Comment, Ticket
 from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
 from streams.kafka.part_reader import PartsMissingError
+from streams.kafka.positions import Positions
 from streams.sinks.base import SinkItem, SinkResult
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
@@ -179,8 +180,8 @@ class World:
         store = a_part_store(self.tables, self.producer)
         self.lost: set[str] = store._reader.lost  # type: ignore[attr-defined]
         assert isinstance(store._reader, FakeParts)
-        backlog = Backlog(self.producer, 10, 10)
-        self.enrich = Enrich(self.tables, self.zendesk, backlog, store)  # type: ignore[arg-type]
+        backlog = Backlog(Positions(), 10, 10)
+        self.enrich = Enrich(self.tables, self.zendesk, backlog, store, Positions())  # type: ignore[arg-type]
         self.embed = Embed(
             self.tables,  # type: ignore[arg-type]
             self.batcher,

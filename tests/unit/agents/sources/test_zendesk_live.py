@@ -12,6 +12,7 @@ from unittest.mock import ANY
 import msgspec
 import pytest
 
+from agents.app.meter import Meter
 from agents.sources import zendesk_live as live
 from agents.sources.zendesk_live import LiveSource, polling_pause
 from schemas.errors import CredentialsError, RefusedError
@@ -70,6 +71,7 @@ class Desk:
             self.tables,  # type: ignore[arg-type]
             partitions=8,
             poll_seconds=60,
+            meter=Meter(),
         )
         self.task = asyncio.create_task(source.run())
 

@@ -18,6 +18,7 @@ from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
 from tests.agents_fixtures import (
@@ -84,6 +85,7 @@ class Desk:
             self.zendesk if connected else None,  # type: ignore[arg-type]
             self.backlog,  # type: ignore[arg-type]
             a_part_store(self.tables, self.producer),
+            Positions(),
         )
 
     async def handle(self, message: Incoming) -> Done:

@@ -21,9 +21,10 @@ from schemas.tables import HeldComments
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, a_part_store, settle
+from tests.agents_fixtures import FakeTables, a_change, a_message, a_part_store, settle
 
 KEY = b"acme:1"
 
@@ -39,8 +40,8 @@ class Desk:
     def __init__(self) -> None:
         self.tables = FakeTables()
         self.asked: list[int] = []
-        backlog = Backlog(FakeProducer(), 10, 10)
-        self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
+        backlog = Backlog(Positions(), 10, 10)
+        self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables), Positions())  # type: ignore[arg-type]
         self.offset = 0
 
     async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
@@ -215,8 +216,9 @@ async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyP
     entries += [(b"other:5", HeldComments("i1"))]
     entries += [(b"acme:%d" % number, HeldComments("i1")) for number in range(10, 20)]
     await tables["comments"].put(3, entries)
-    turn = asyncio.Event()
-    held = Held(tables, lambda message: turn.is_set())  # type: ignore[arg-type]
+    positions = Positions()
+    positions.oldest[BACKFILL, 3] = 5
+    held = Held(tables, positions)  # type: ignore[arg-type]
     monkeypatch.setattr(held_comments, "_LOOK_AGAIN_SECONDS", 0)
     records = over_records("acme", ["i2"], 4)
     assert [(one.topic, one.partition) for one in records] == [(BACKFILL, place) for place in range(4)]
@@ -226,6 +228,6 @@ async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyP
     )
     await settle()
     assert len(tables["comments"].entries) == 13, "tickets that were sent before it still need theirs"
-    turn.set()
+    del positions.oldest[BACKFILL, 3]
     await waiting
     assert {key for _, key in tables["comments"].entries} == kept

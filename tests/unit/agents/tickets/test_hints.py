@@ -20,11 +20,11 @@ from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
 from streams.transforms.names import Names
 from tests.agents_fixtures import (
-    FakeProducer,
     FakeTables,
     a_change,
     a_message,
@@ -85,14 +85,14 @@ class Desk:
     def __init__(self, *, connected: bool = True) -> None:
         self.tables = FakeTables()
         self.zendesk = FakeZendesk()
-        self.arrived: dict[tuple[str, int], int] = {}
+        self.positions = Positions()
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,
-            Backlog(FakeProducer(), 10, 10),
+            Backlog(self.positions, 10, 10),
             a_part_store(self.tables),
+            self.positions,
         )
-        self.stage.watch(self.arrived)
 
     async def settled(self, message: Incoming) -> Done:
         """Handle a message, and settle it as the engine does."""
@@ -173,7 +173,7 @@ async def test_a_second_hint_finds_nothing_new_and_says_nothing() -> None:
 
 async def test_hints_that_had_come_before_the_look_are_answered_by_it() -> None:
     desk = Desk()
-    desk.arrived[CHANGES, 0] = 12
+    desk.positions.arrived[CHANGES, 0] = 12
     await desk.settled(a_hint(9))
     for offset in (9, 10, 12):
         done = await desk.settled(a_hint(offset))

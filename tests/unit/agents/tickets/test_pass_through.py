@@ -17,6 +17,7 @@ from schemas.tables import IndexedTicket, SeenTicket
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.sinks.base import SinkItem, SinkResult
 from tests.agents_fixtures import (
     ORIGIN,
@@ -50,7 +51,7 @@ class Desk:
     def __init__(self) -> None:
         self.tables = FakeTables()
         self.backlog = Backlog()
-        self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables))  # type: ignore[arg-type]
+        self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables), Positions())  # type: ignore[arg-type]
 
     async def seen(self, version: int, origin: Origin) -> None:
         await self.tables["seen"].put(0, [(KEY, SeenTicket(version, "d", origin))])

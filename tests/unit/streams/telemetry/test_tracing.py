@@ -32,6 +32,7 @@ from schemas.messages.dead_letters import DeadLetter
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.embeddings.observe import EmbeddingCall
 from streams.kafka.messages import Incoming, Record
+from streams.kafka.positions import Positions
 from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
 from streams.telemetry.call_spans import TracedCalls
@@ -234,6 +235,7 @@ class Stage:
             tables=tables,  # type: ignore[arg-type]
             ledger=ProgressLedger(self.producer, tables, 4),  # type: ignore[arg-type]
             metrics=Metrics().stage("enrich"),
+            positions=Positions(),
             working=5,
             held=5,
             locks=defaultdict(asyncio.Lock),
@@ -247,7 +249,7 @@ class Stage:
         event = FakeEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
         await self.engine.put(event)
         await until(lambda: self.log)
-        await self.engine.abandon()
+        await self.engine.let_go()
         return self.producer.sent[-1]
 
 
@@ -318,7 +320,7 @@ async def test_what_a_rebalance_takes_away_has_a_span_that_ends() -> None:
     stage = Stage(tracing, waits)
     await stage.engine.put(FakeEvent(11, log=stage.log))
     await started.wait()
-    await stage.engine.abandon()
+    await stage.engine.let_go()
     assert dict(tracing.one("enrich").attributes or {})["ticketstream.verdict"] == "abandoned"
 
 
