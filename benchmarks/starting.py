@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-from agents.knowledge import build as knowledge
+from agents.knowledge.embed import build as embedding
 from agents.tickets import gates
 from agents.worker.process import main
 
@@ -18,5 +18,5 @@ VARIABLE: Final = "BENCHMARK_START"
 if __name__ == "__main__":
     start = int(os.environ[VARIABLE])
     vars(gates)["BEGIN_IN_FLIGHT"] = start
-    vars(knowledge)["BEGIN_CALLS"] = start
+    vars(embedding)["BEGIN_CALLS"] = start
     sys.exit(main())

@@ -17,7 +17,7 @@ from agents.imports.bulk_comments import BulkComments
 from agents.imports.owner import Running, Save
 from agents.replays.feed import ReplayFeed, waits
 from agents.replays.rebuild import Rebuild
-from agents.sources.export_records import page_records
+from agents.sources.records import records_of
 from agents.tickets.enrich.held_comments import over_records
 from schemas.errors import CredentialsError, RefusedError, UserError
 from schemas.messages.imports import ImportRecord, let_go
@@ -29,6 +29,7 @@ from streams.kafka.producer import Producer
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
+from streams.sources.zendesk.export_source import NAME, page_of
 from streams.sources.zendesk.sideloads import WITH_NAMES, Sideloads
 from streams.telemetry.source_spans import sourced
 
@@ -130,21 +131,27 @@ class ImportRunner:
             page = await until_accepted(partial(self._page, self._client, record), partial(_waits, record))
             record.source_calls += 1
             await until_accepted(partial(self._comments_ahead, record, page, save), partial(_waits, record))
-            records, unreadable = page_records(
-                page.tickets,
+            told = page_of(
+                page,
                 account=record.account,
-                topic=BACKFILL,
                 source="import",
-                partitions=self._partitions,
                 import_id=record.id,
                 sideloads=Sideloads.of(page) if record.comments == "bulk" else None,
             )
+            records, unreadable = records_of(
+                told.items,
+                source=NAME,
+                account=record.account,
+                topic=BACKFILL,
+                partitions=self._partitions,
+                import_id=record.id,
+            )
             with sourced(self._tracing, "import", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
-            record.cursor = page.after_cursor or ""
+            record.cursor = told.cursor
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable
-            record.source_ended = page.end_of_stream
+            record.source_ended = told.ended
             self._meter.import_page(len(records) - unreadable, unreadable)
             await save()
 

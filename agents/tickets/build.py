@@ -9,8 +9,8 @@ from typing import NamedTuple
 from agents.app.part import Intake, Part
 from agents.engine.engine import Engine
 from agents.engine.misplaced import at_home
-from agents.knowledge.build import MAX_AHEAD, Knowledge
-from agents.services.engines import Engines
+from agents.knowledge.build import Knowledge
+from agents.services.engines import MAX_AHEAD, Engines
 from agents.services.ground import Ground
 from agents.services.quotas import Quotas
 from agents.services.zendesk import ZendeskPart, zendesk_client

@@ -20,8 +20,8 @@ from agents.services.clients import ProducerPart, TopicsPart, TracingPart
 from agents.services.engines import Engines
 from agents.services.ground import Ground
 from agents.services.quotas import Quotas
+from agents.sources.following import Following
 from agents.sources.live_part import LivePart
-from agents.sources.zendesk_live import LiveSource, polling_pause
 from agents.tickets.build import Tickets, build_tickets
 from agents.worker.slot import WorkerSlot
 from schemas.settings.load import Settings
@@ -29,6 +29,7 @@ from streams.kafka.partitions import account_partition
 from streams.kafka.positions import Positions
 from streams.kafka.producer import Producer
 from streams.metrics.make import Maker
+from streams.sources.zendesk.export_source import ZendeskExport, polling_pause
 from streams.telemetry.call_spans import TracedCalls, tracing_of
 
 _FINISH_SECONDS: Final = 10.0
@@ -127,9 +128,9 @@ def _account_parts(ground: Ground, tickets: Tickets) -> tuple[Part, ...]:
     account = settings.zendesk.subdomain
     if account is None or zendesk is None:
         return ()
-    source = LiveSource(
+    live = Following(
         account,
-        zendesk,
+        ZendeskExport(zendesk, account),
         ground.producer,
         ground.tables,
         partitions=ground.partitions,
@@ -144,7 +145,7 @@ def _account_parts(ground: Ground, tickets: Tickets) -> tuple[Part, ...]:
         account=settings.account,
         partitions=ground.partitions,
     )
-    return (LivePart(account_partition(account, ground.partitions), source.run), teller)
+    return (LivePart(account_partition(account, ground.partitions), live.run), teller)
 
 
 def _patience(knowledge: Knowledge) -> float:
