@@ -1,6 +1,7 @@
 """What an earlier release has left on Kafka: recorded once, and put on the Kafka of a test.
 
-``python tests/integration/recorded_stack.py SERVERS FILE`` records all topics of a stack whose workers have ended.
+``python tests/integration/recorded_stack.py SERVERS FILE`` records all topics of a stack whose workers have
+ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stack that an earlier release has filled is taken over as it is: no ticket is imported or embedded again."""
+"""A stack that an earlier release has filled is taken over: no ticket is imported or embedded again."""
 
 from __future__ import annotations
 
