@@ -12,7 +12,7 @@ import structlog
 
 from agents.app.faust_app import TicketApp
 from agents.app.tables import Tables
-from agents.engine.engine import HELD_BYTES, Engine, Entry, Handler, Locks
+from agents.engine.engine import HELD_BYTES, Engine, Entry, Handler, Ledger, Locks
 from agents.engine.misplaced import at_home
 from agents.engine.places import rest
 from agents.engine.refused_logins import AGAIN_SECONDS
@@ -25,6 +25,7 @@ from agents.knowledge.embed import daily_caps as spending
 from agents.knowledge.embed import stage as embed
 from agents.knowledge.embed.daily_caps import DailyCaps
 from agents.knowledge.index import stage as index
+from agents.knowledge.index.resume_points import ResumePoints
 from agents.knowledge.index.writer import BatchedWriter
 from agents.knowledge.parts import PartStore
 from agents.measuring.worker_metrics import Measuring
@@ -235,7 +236,12 @@ class Pipeline:
         )
         # Of an account that Weaviate knows nothing of, nobody has begun anything.
         self._unbegun = bool(empty)
-        self.index = self._engine(index.STAGE, self._indexing.handle, ahead=_AHEAD_OF_INDEX)
+        self.index = self._engine(
+            index.STAGE,
+            self._indexing.handle,
+            ahead=_AHEAD_OF_INDEX,
+            ledger=ResumePoints(self._ledger, self._tables),
+        )
         self._backlog.watch(ENRICHED, self.embed.released, self.embed.passed)
         self._backlog.watch(EMBEDDED, self.index.released, self.index.passed)
         runner = ImportRunner(
@@ -410,6 +416,7 @@ class Pipeline:
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
+        ledger: Ledger | None = None,
     ) -> Engine:
         return Engine(
             stage,
@@ -417,7 +424,7 @@ class Pipeline:
             app=self._app,
             producer=self._producer,
             tables=self._tables,
-            ledger=self._ledger,
+            ledger=ledger or self._ledger,
             metrics=self._metrics.stage(stage),
             working=working,
             held=held,
