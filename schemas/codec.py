@@ -25,6 +25,7 @@ from schemas.messages.tickets import (
     TicketHint,
 )
 from schemas.messages.workers import WorkerState
+from schemas.outside import UNREADABLE
 
 T = TypeVar("T")
 
@@ -138,6 +139,17 @@ def decode_value(kind: type[T], value: bytes | None) -> T:
         raise DecodeError(f"the message is empty; expected {SCHEMAS[kind]!r}")
     try:
         message: T = _DECODERS[kind].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last for a deep nesting
+    except UNREADABLE as error:
         raise quoting(DecodeError(f"not a {SCHEMAS[kind]}: {error}"), str(error)) from error
     return message
+
+
+def peek(value: bytes | None, shape: type[T]) -> T | None:
+    """Return the few fields of a JSON value that ``shape``, a struct, has; None where they cannot be read.
+
+    For values that nobody has vouched for, or of which nothing else is wanted: it is not said what is wrong.
+    """
+    try:
+        return msgspec.json.decode(value or b"", type=shape)
+    except UNREADABLE:
+        return None

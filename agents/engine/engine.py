@@ -35,7 +35,7 @@ from agents.engine.partition_queue import PartitionQueue, Queued
 from agents.engine.places import Place
 from agents.engine.refused_logins import RefusedLogins
 from agents.engine.retried_letters import as_retried
-from schemas.codec import is_part
+from schemas.codec import is_part, peek
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
 from schemas.headers.moves import is_moved
 from schemas.headers.replays import replay_of
@@ -427,8 +427,7 @@ def _complete(slots: list[Queued]) -> None:
 
 def _whose(message: Incoming) -> tuple[str, str]:
     """Return account and import id of a message, as far as they can be read. A replay's id wins."""
-    try:
-        owner = msgspec.json.decode(message.value or b"", type=_Owner)
-    except Exception:
+    owner = peek(message.value, _Owner)
+    if owner is None:
         return "", ""
     return owner.account, replay_of(message.headers) or owner.import_id

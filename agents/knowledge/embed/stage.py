@@ -17,7 +17,7 @@ from agents.engine.outcomes import Done
 from agents.knowledge.embed.known_vectors import Known, StoredVectors
 from agents.knowledge.embed.made import Made
 from agents.knowledge.parts import PartStore
-from schemas.codec import decode, decode_value, encode, headers_of
+from schemas.codec import decode, decode_value, encode, headers_of, peek
 from schemas.errors import CredentialsError, RetryableError
 from schemas.headers.replays import replay_headers, replay_of
 from schemas.lanes import Lane
@@ -90,10 +90,8 @@ class Embed:
         """Say whether a message need not wait for an earlier one of its ticket: a live change."""
         if replay_of(message.headers):
             return False
-        try:
-            return msgspec.json.decode(message.value or b"", type=_Kind).source == "live"
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
+        told = peek(message.value, _Kind)
+        return told is not None and told.source == "live"
 
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket's chunks with their vectors; those of a large one are sent before, in parts."""

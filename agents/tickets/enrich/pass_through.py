@@ -19,6 +19,7 @@ from schemas.codec import SCHEMA_HEADER, names_of
 from schemas.errors import DecodeError, quoting
 from schemas.headers.replays import replay_of
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, WholeTicket
+from schemas.outside import UNREADABLE
 from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from streams.kafka.messages import Incoming, Record, own_key
@@ -52,7 +53,7 @@ async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backl
     """Return the message as it is for its topic, or why it goes nowhere; raises PermanentError."""
     try:
         ticket = _DECODER.decode(message.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise quoting(DecodeError(f"not a message of {target}: {error}"), str(error)) from error
     key = own_key(message, ticket.account, ticket.ticket_id)
     import_id = replay_of(message.headers)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.codec import peek
 from schemas.tables import ticket_of
 from schemas.topics import EMBEDDED, ENRICHED, RECONCILE_REPORTS, changelog_topic
 from streams.kafka.partitions import partition_of
@@ -59,7 +60,5 @@ class _Owned(msgspec.Struct):
 
 def account_of(value: bytes) -> str | None:
     """Return the account of an import's record; None when it cannot be read."""
-    try:
-        return msgspec.json.decode(value, type=_Owned).account
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    owned = peek(value, _Owned)
+    return None if owned is None else owned.account

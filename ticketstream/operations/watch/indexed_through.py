@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.codec import peek
 from schemas.settings.load import Settings
 from schemas.tables import ResumePoint
 from schemas.topics import changelog_topic
@@ -15,7 +16,6 @@ CHANGELOG: Final = changelog_topic("resume_points")
 NEWEST: Final = 10
 """So many offsets of a partition hold the newest entry of each of its keys: index writes under one, the name
 of its topic. Whoever reads more waits: an import adds some a second, and compaction comes after hours."""
-_ENTRY: Final = msgspec.json.Decoder(ResumePoint)
 
 
 class IndexedThrough(msgspec.Struct, frozen=True, order=True):
@@ -36,13 +36,10 @@ class IndexedThroughBook:
     def add(self, raw: Any) -> None:
         """Take in a message of the table's changelog (``partition``, ``key``, ``value``)."""
         topic = (raw.key or b"").decode("utf-8", "replace")
-        try:
-            entry = _ENTRY.decode(raw.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        self._entries[topic, raw.partition] = IndexedThrough(
-            topic, raw.partition, entry.offset, entry.indexed_at
-        )
+        if entry := peek(raw.value, ResumePoint):
+            self._entries[topic, raw.partition] = IndexedThrough(
+                topic, raw.partition, entry.offset, entry.indexed_at
+            )
 
     def listed(self) -> list[IndexedThrough]:
         """Return what is known, by topic and partition, without those that nothing was indexed of."""
