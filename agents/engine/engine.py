@@ -35,11 +35,9 @@ from agents.engine.partition_queue import PartitionQueue, Queued
 from agents.engine.places import Place
 from agents.engine.refused_logins import RefusedLogins
 from agents.engine.retried_letters import as_retried
-from schemas.codec import is_part, peek
+from schemas.codec import peek
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
-from schemas.headers.moves import is_moved
-from schemas.headers.replays import replay_of
-from streams.kafka.messages import Incoming, Record
+from streams.kafka.messages import Incoming, Record, incoming
 from streams.kafka.producer import ENOUGH, Producer
 from streams.kafka.topics import MAX_MESSAGE_BYTES
 from streams.limits.gate import Gate
@@ -182,10 +180,7 @@ class Engine:
                 await self._changed.wait_for(lambda: not self._is_full)
         if raw.generation_id != self._app.consumer_generation_id:
             return
-        headers = (
-            list((raw.headers or {}).items()) if isinstance(raw.headers, dict) else list(raw.headers or ())
-        )
-        message = Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, headers)
+        message = incoming(event)
         self._metrics.received.inc()
         place = (raw.topic, raw.partition)
         lane = self._lanes.get(place)
@@ -225,9 +220,9 @@ class Engine:
         return done
 
     async def _outcome(self, message: Incoming) -> Done:
-        if is_moved(message.value, message.headers):
+        if message.value is None and message.envelope.is_moved:
             return Done("skipped", reason="moved")
-        if is_part(message.headers):
+        if message.envelope.is_part:
             return Done("skipped", reason="part")
         unforeseen = 0
         while True:
@@ -430,4 +425,4 @@ def _whose(message: Incoming) -> tuple[str, str]:
     owner = peek(message.value, _Owner)
     if owner is None:
         return "", ""
-    return owner.account, replay_of(message.headers) or owner.import_id
+    return owner.account, message.envelope.replay or owner.import_id

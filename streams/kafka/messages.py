@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
+from schemas.codec import decode_named
 from schemas.errors import PermanentError
 from schemas.ids import ticket_key
+from streams.kafka.envelope import Envelope
+
+T = TypeVar("T")
 
 
-class Incoming(NamedTuple):
-    """A message as it lies on its topic."""
-
+class _Lying(NamedTuple):
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+
+
+class Incoming(_Lying):
+    """A message as it lies on its topic."""
+
+    @cached_property
+    def envelope(self) -> Envelope:
+        """What its headers say, read when somebody asks first."""
+        return Envelope(self.topic, self.headers)
+
+    def decoded(self, kind: type[T]) -> T:
+        """Return the message of its value; raises UnknownSchemaError and DecodeError (see schemas.codec)."""
+        return decode_named(kind, self.value, self.envelope.schema)
 
 
 def incoming(event: Any) -> Incoming:
