@@ -1,4 +1,4 @@
-"""A change beside what the table ``seen`` knows of its ticket: is it to be worked on, and what is to be noted."""
+"""A change beside what the table ``seen`` knows of its ticket: is it worked on, and what is noted then."""
 
 from __future__ import annotations
 
