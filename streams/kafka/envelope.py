@@ -26,7 +26,7 @@ class Envelope:
 
     def __init__(self, topic: str, headers: Sequence[tuple[str, bytes]]) -> None:
         schema = replay = parent = state = None
-        retries: list[tuple[str, bytes]] = []
+        retries: list[tuple[str, bytes]] | None = None
         is_moved = False
         for name, raw in headers:
             if name == SCHEMA_HEADER:
@@ -38,7 +38,8 @@ class Envelope:
             elif name == REPLAY_HEADER:
                 replay = raw if replay is None else replay
             elif name in RETRY_HEADERS:
-                retries.append((name, raw or b""))  # Kafka allows a header without a value: None
+                # Kafka allows a header without a value: None.
+                retries = [*(retries or ()), (name, raw or b"")]
             elif name == MOVED_HEADER:
                 is_moved = True
         self._topic = topic
@@ -46,7 +47,7 @@ class Envelope:
         self.schema = schema
         self.kind: type[Any] | None = None if schema is None else KINDS.get(schema)
         self.replay = "" if replay is None else replay.decode("utf-8", "replace")
-        self.retry_headers = retries
+        self.retry_headers: Sequence[tuple[str, bytes]] = retries or ()
         self.is_moved = is_moved
 
     @property
