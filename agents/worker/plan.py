@@ -12,10 +12,12 @@ import structlog
 
 from agents.app.faust_app import TicketApp
 from agents.app.tables import Tables
-from agents.engine.engine import HELD_BYTES, Engine, Entry, Handler, Ledger, Locks
+from agents.engine.engine import HELD_BYTES, Engine, Entry
 from agents.engine.misplaced import at_home
+from agents.engine.outcomes import Handler
 from agents.engine.places import rest
 from agents.engine.refused_logins import AGAIN_SECONDS
+from agents.engine.settling import Ledger, Locks
 from agents.imports.bulk_comments import BulkComments
 from agents.imports.owner import Imports
 from agents.imports.progress import ProgressLedger

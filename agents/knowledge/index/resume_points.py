@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agents.app.tables import Tables
-from agents.engine.engine import Ledger
 from agents.engine.outcomes import Done, Mark
+from agents.engine.settling import Ledger
 from schemas.tables import ResumePoint
 from streams.kafka.messages import Incoming
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.engine.engine import Handler
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Done, Handler
 from schemas.messages.tickets import TicketChange
 from schemas.topics import BACKFILL
 from streams.kafka.messages import Incoming

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.engine.engine import Handler
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Done, Handler
 from agents.tickets.enrich.dispatch import Dispatch
 from schemas.codec import IN_PARTS, SCHEMAS
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, Receipt, TicketChange, TicketHint
