@@ -27,7 +27,7 @@ from agents.services.engines import Engines
 from agents.worker.plan import ground_of
 from agents.worker.process import main
 from agents.worker.slot import WorkerSlot
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import encode, headers_of
 from schemas.ids import ticket_key
 from schemas.messages.tickets import Origin, TicketChange
 from schemas.settings.load import Settings
@@ -86,7 +86,7 @@ class _Handler:
         self._tables = tables
 
     async def handle(self, message: Incoming) -> Done:
-        change = decode(TicketChange, message.value, message.headers)
+        change = message.decoded(TicketChange)
         key = ticket_key(change.account, change.ticket_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
         origin = Origin(message.topic, message.partition, message.offset)

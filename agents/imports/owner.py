@@ -19,7 +19,6 @@ from agents.app.part import Part
 from agents.app.tables import Tables
 from agents.engine.misplaced import handed_on
 from agents.imports.progress import is_older
-from schemas.codec import decode
 from schemas.errors import PermanentError
 from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress, apply_feed, let_go
 from schemas.topics import IMPORT_COMMANDS
@@ -84,9 +83,9 @@ class ImportOwner(Part):
             if moved is not None:
                 await retrying(lambda: self._producer.send([moved]))
             elif message.topic == IMPORT_COMMANDS:
-                self._command(decode(ImportCommand, message.value, message.headers), message.partition)
+                self._command(message.decoded(ImportCommand), message.partition)
             else:
-                self._progress(decode(StageProgress, message.value, message.headers))
+                self._progress(message.decoded(StageProgress))
         except PermanentError as error:
             letter = dead_letter("imports", message, error)
             log_dead_letter(letter, error)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from agents.engine.engine import HELD_BYTES, Engine, Entry, Handler, Ledger, Locks
+from agents.engine.engine import HELD_BYTES, Engine, Entry
+from agents.engine.outcomes import Handler
 from agents.engine.places import rest
+from agents.engine.settling import Ledger, Locks
 from agents.services.ground import Ground
 from streams.kafka.messages import Incoming
 from streams.limits.gate import Gate
@@ -26,7 +28,7 @@ class Engines:
 
     def __init__(self, ground: Ground, ledger: Ledger) -> None:
         self._ground = ground
-        self._ledger = ledger
+        self.ledger = ledger
 
     def make(
         self,
@@ -40,8 +42,9 @@ class Engines:
         locks: Locks | None = None,
         may_overtake: Callable[[Incoming], bool] = lambda _: False,
         entry: Entry | None = None,
+        ledger: Ledger | None = None,
     ) -> Engine:
-        """Return the engine of a stage; see Engine for what the sizes mean."""
+        """Return the engine of a stage; see Engine for what the sizes mean. ``ledger`` is one of its own."""
         ground = self._ground
         return Engine(
             stage,
@@ -49,7 +52,7 @@ class Engines:
             app=ground.app,
             producer=ground.producer,
             tables=ground.tables,
-            ledger=self._ledger,
+            ledger=self.ledger if ledger is None else ledger,
             metrics=ground.metrics.stage(stage),
             positions=ground.positions,
             working=working,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from comparison import assert_equal
 from conftest import OpenDesk
-from harness import Desk
+from harness import Desk, until
 
 from agents.services.engines import MAX_HELD_MESSAGES
 from schemas.messages.tickets import Receipt
@@ -47,6 +47,19 @@ async def assert_done_once(desk: Desk, repeats: int) -> None:
     assert sum(written.values()) - len(written) <= (IN_FLIGHT if repeats else 0)
     again = desk.comment_calls() - desk.fewest_comment_calls()
     assert 0 <= again <= repeats
+    await assert_all_is_indexed_through(desk)
+
+
+async def assert_all_is_indexed_through(desk: Desk) -> None:
+    """Hold what `status` says of how far Weaviate is against the offsets from which workers go on."""
+
+    async def quiet() -> bool:
+        return not await desk.unacknowledged()
+
+    await until(quiet, 30, "all is acknowledged")
+    points = await desk.indexed_through()
+    assert all(said == committed for said, committed in points.values()), points
+    assert sum(said + 1 for said, _ in points.values()) >= desk.zendesk.health()["tickets"]
 
 
 async def test_the_only_worker_is_killed_and_started_again(open_desk: OpenDesk) -> None:

@@ -9,6 +9,7 @@ import structlog
 from agents.app.part import Intake, Part
 from agents.engine.engine import Engine
 from agents.knowledge.backlog import Backlog
+from agents.knowledge.index.resume_points import ResumePoints
 from agents.knowledge.index.sinks import Sinks, TakeOvers
 from agents.knowledge.index.stage import STAGE, Index
 from agents.knowledge.index.writer import BatchedWriter
@@ -70,7 +71,8 @@ def build_indexing(
         FormerCollection(connection),
         begun_span=MAX_HELD_MESSAGES + _MAX_AHEAD,
     )
-    engine = engines.make(STAGE, stage.handle, ahead=_MAX_AHEAD)
+    ledger = ResumePoints(engines.ledger, ground.tables)
+    engine = engines.make(STAGE, stage.handle, ahead=_MAX_AHEAD, ledger=ledger)
     parts = (
         sinks,
         _WriterPart(writer, ground.app.lease),

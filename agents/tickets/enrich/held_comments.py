@@ -20,7 +20,7 @@ from typing import Final
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.engine.places import place_given_up
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import encode, headers_of
 from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
 from schemas.tables import HeldComments, part_key
 from schemas.topics import BACKFILL
@@ -47,9 +47,9 @@ class Held:
         self._table = tables[TABLE]
         self._positions = positions
 
-    def take_in(self, message: Incoming) -> Done:
+    async def take_in(self, message: Incoming) -> Done:
         """Hold what events told; raises PermanentError for a message under another ticket's key."""
-        told = decode(CommentEvents, message.value, message.headers)
+        told = message.decoded(CommentEvents)
         key = own_key(message, told.account, told.ticket_id)
         head: HeldComments | None = self._table.get(message.partition, key)
         marks: list[Mark] = []
@@ -115,7 +115,7 @@ class Held:
 
         Tickets that were sent before the word still get theirs.
         """
-        word = decode(CommentsOver, message.value, message.headers)
+        word = message.decoded(CommentsOver)
         # What it waits for may need its place.
         async with place_given_up():
             while not self._positions.is_next((message.topic, message.partition), message.offset):

@@ -27,10 +27,11 @@ from agents.knowledge.index.writer import BatchedWriter
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.headers.retries import with_retry
-from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, unsampled, without_trace
+from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, without_trace
 from schemas.messages.dead_letters import DeadLetter
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.embeddings.observe import EmbeddingCall
+from streams.kafka.envelope import Envelope
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.positions import Positions
 from streams.metrics import Metrics
@@ -160,7 +161,7 @@ def test_what_nobody_looks_at_makes_no_calls() -> None:
 def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing = KeptTracing(ratio=0)
     told = [*tracing.headers(tracing.begin("source")), (TRACESTATE, b"vendor=1")]
-    assert unsampled(told) == told
+    assert Envelope(CHANGES, told).unsampled == told
     monkeypatch.setattr(tracing, "begin", None)  # would be called for a span
     message = Incoming(CHANGES, 3, 7, b"acme:1", b"{}", [("schema", b"x"), *told])
     with MessageContext("enrich", message, tracing) as handling:
@@ -173,7 +174,7 @@ def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest
 
 @pytest.mark.parametrize("value", [b"", b"rubbish-00", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"])
 def test_only_a_whole_header_says_that_nobody_keeps_the_trace(value: bytes) -> None:
-    assert unsampled([(TRACEPARENT, value)]) == []
+    assert Envelope(CHANGES, [(TRACEPARENT, value)]).unsampled == []
 
 
 # Sources.
