@@ -14,6 +14,7 @@ from agents.knowledge.index.resume_points import TABLE, ResumePoints
 from schemas.tables import ResumePoint
 from schemas.topics import EMBEDDED
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.metrics import Metrics
 from streams.retries import RetryPolicy
 from tests.agents_fixtures import FakeEvent, FakeProducer, FakeTables, logs, settle, until
@@ -45,6 +46,7 @@ class Bench:
             tables=self.tables,  # type: ignore[arg-type]
             ledger=self.ledger,
             metrics=Metrics().stage("index"),
+            positions=Positions(),
             working=50,
             held=50,
             ahead=50,
@@ -82,7 +84,7 @@ async def test_it_is_written_with_the_acknowledgement_and_beside_the_counts() ->
     written = [entry[1] for entry in bench.log if entry[0] == "table"]
     assert sorted(written) == ["progress", TABLE]  # one entry for the three, in the same step
     assert bench.log.index(("table", TABLE, [KEY])) < bench.log.index(("ack", 5))
-    await bench.engine.abandon()
+    await bench.engine.let_go()
 
 
 async def test_what_is_done_behind_a_message_that_is_not_does_not_count() -> None:
@@ -95,7 +97,7 @@ async def test_what_is_done_behind_a_message_that_is_not_does_not_count() -> Non
     bench.open.add(1)
     await until(lambda: ("ack", 2) in bench.log)
     assert bench.point() == ResumePoint(2, 1_000.0)
-    await bench.engine.abandon()
+    await bench.engine.let_go()
 
 
 async def test_a_write_that_failed_is_made_again() -> None:
@@ -105,7 +107,7 @@ async def test_a_write_that_failed_is_made_again() -> None:
     bench.open.add(3)
     await until(lambda: ("ack", 3) in bench.log)
     assert bench.point() == ResumePoint(3, 1_000.0)
-    await bench.engine.abandon()
+    await bench.engine.let_go()
 
 
 async def test_a_message_that_comes_again_does_not_lower_it() -> None:
@@ -119,7 +121,7 @@ async def test_a_message_that_comes_again_does_not_lower_it() -> None:
     await bench.put(9, 10)
     await until(lambda: ("ack", 10) in bench.log)
     assert bench.point() == ResumePoint(10, 1_000.0)
-    await bench.engine.abandon()
+    await bench.engine.let_go()
 
 
 async def test_each_partition_has_its_own_and_nothing_released_writes_none() -> None:
