@@ -15,6 +15,7 @@ from agents.app.part import Intake, Plan
 from agents.app.queues import BUFFERED_EVENTS, NeverFull
 from schemas.settings.load import Settings
 from schemas.topics import APP_ID
+from streams.kafka import clients
 from streams.kafka.lease import Lease
 
 _SESSION_SECONDS = 10.0
@@ -66,7 +67,7 @@ def create_app(
     stores.install()
     app = TicketApp(
         APP_ID,
-        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        broker=clients.brokers(settings.cluster),
         store=stores.URL,
         TableManager=_AllTables,
         datadir=folder,

@@ -42,20 +42,17 @@ def build_imports(ground: Ground, knowledge: Knowledge, tickets: Tickets) -> Imp
     runner = ImportRunner(
         tickets.zendesk,
         ground.producer,
-        bootstrap_servers=settings.bootstrap_servers,
-        partitions=ground.partitions,
+        cluster=settings.cluster,
         replay=ReplayFeed(
             ground.producer,
-            bootstrap_servers=settings.bootstrap_servers,
-            partitions=ground.partitions,
+            cluster=settings.cluster,
             collection=knowledge.collection,
         ),
         rebuild=Rebuild(
             knowledge.connection,
             knowledge.sinks.own,
             collection=knowledge.collection,
-            bootstrap_servers=settings.bootstrap_servers,
-            partitions=ground.partitions,
+            cluster=settings.cluster,
         ),
         bulk=bulk,
         tracing=ground.tracing,

@@ -19,6 +19,7 @@ from agents.replays.feed import ReplayFeed, waits
 from agents.replays.rebuild import Rebuild
 from agents.sources.records import records_of
 from agents.tickets.enrich.held_comments import over_records
+from schemas.cluster import Cluster
 from schemas.errors import CredentialsError, RefusedError, UserError
 from schemas.messages.imports import ImportRecord, let_go
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
@@ -53,8 +54,7 @@ class ImportRunner:
         client: ZendeskClient | None,
         producer: Producer,
         *,
-        bootstrap_servers: str,
-        partitions: int,
+        cluster: Cluster,
         replay: ReplayFeed | None = None,
         rebuild: Rebuild | None = None,
         bulk: BulkComments | None = None,
@@ -63,8 +63,7 @@ class ImportRunner:
     ) -> None:
         self._client = client
         self._producer = producer
-        self._servers = bootstrap_servers
-        self._partitions = partitions
+        self._cluster = cluster
         self._replay = replay
         self._rebuild = rebuild
         self._bulk = bulk
@@ -119,7 +118,8 @@ class ImportRunner:
         if not record.events:
             return []
         keep = {one.id for one in running if one.account == record.account}
-        return over_records(record.account, keep - {record.id} if complete else keep, self._partitions)
+        needed = keep - {record.id} if complete else keep
+        return over_records(record.account, needed, self._cluster.partitions)
 
     async def _feed(self, record: ImportRecord, save: Save) -> None:
         if self._client is None:
@@ -143,7 +143,7 @@ class ImportRunner:
                 source=NAME,
                 account=record.account,
                 topic=BACKFILL,
-                partitions=self._partitions,
+                partitions=self._cluster.partitions,
                 import_id=record.id,
             )
             with sourced(self._tracing, "import", began, records) as traced:
@@ -187,7 +187,7 @@ class ImportRunner:
             )
 
     async def _everything_indexed(self) -> None:
-        async with CommittedOffsets(self._servers, self._partitions) as watermarks:
+        async with CommittedOffsets(self._cluster) as watermarks:
             # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on
             # to its ticket's new partition, so that it is on the first once more.
             for topic in (BACKFILL, BACKFILL, ENRICHED, EMBEDDED):

@@ -59,7 +59,7 @@ def build_knowledge(ground: Ground, quotas: Quotas, engines: Engines) -> Knowled
     backlog = Backlog(
         ground.positions, _MAX_BACKLOG, _MAX_BACKLOG_LIVE, lambda: caps is not None and caps.paused()
     )
-    store = PartStore(ground.tables, ground.producer, PartReader(settings.bootstrap_servers))
+    store = PartStore(ground.tables, ground.producer, PartReader(settings.cluster))
     connection = WeaviateConnection(settings, ground.app.lease.wait, ground.metrics.services)
     indexing = build_indexing(
         ground, engines, store=store, backlog=backlog, connection=connection, collection=collection

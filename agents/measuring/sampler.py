@@ -15,6 +15,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from agents.measuring.ages import Ages
+from schemas.cluster import Cluster
 from schemas.codec import decode
 from schemas.errors import PermanentError, UnavailableError
 from schemas.messages.reconcile import ReconcileReport
@@ -69,16 +70,14 @@ class Sampler:
         *,
         engines: Iterable[_Engine],
         tables: _Tables,
-        bootstrap_servers: str,
-        partitions: int,
+        cluster: Cluster,
         account: str | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._metrics = metrics
         self._engines = tuple(engines)
         self._tables = tables
-        self._servers = bootstrap_servers
-        self._partitions = partitions
+        self._cluster = cluster
         self._account = account
         self._clock = clock
         self._owned: frozenset[int] = frozenset()
@@ -110,7 +109,7 @@ class Sampler:
         while True:
             try:
                 async with asyncio.timeout(_KAFKA_SECONDS):
-                    watermarks = await CommittedOffsets(self._servers, self._partitions).__aenter__()
+                    watermarks = await CommittedOffsets(self._cluster).__aenter__()
                 try:
                     while True:
                         async with asyncio.timeout(_KAFKA_SECONDS):
@@ -177,7 +176,7 @@ class Sampler:
         """Show the last report of ``ticketstream reconcile``, in the worker that owns the account."""
         if self._account is None:
             return
-        home = account_partition(self._account, self._partitions)
+        home = account_partition(self._account, self._cluster.partitions)
         if home not in self._owned:
             return
         place = TopicPartition(RECONCILE_REPORTS, home)
@@ -185,7 +184,7 @@ class Sampler:
         if end <= max(self._read_to, 0):
             return
         first = max(self._read_to, 0)
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             async for batch in reader.read({place: OffsetRange(first, first, end)}):
                 for raw in batch.records:
                     if raw.key == self._account.encode():

@@ -48,8 +48,7 @@ class WorkerMetrics(Part):
             self._state,
             engines=engines,
             tables=ground.tables,
-            bootstrap_servers=settings.bootstrap_servers,
-            partitions=ground.partitions,
+            cluster=settings.cluster,
             account=settings.zendesk.subdomain,
         )
         self._state.show_imports(running)

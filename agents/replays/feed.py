@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 
 from agents.replays.choice import Choice, Newest, described
 from agents.replays.cursor import ReplayCursor, named
+from schemas.cluster import Cluster
 from schemas.errors import RefusedError, RetryableError
 from schemas.headers.replays import REPLAYED_TOPIC
 from schemas.ids import ticket_key
@@ -39,12 +40,9 @@ Wait = Callable[[], Awaitable[object]]
 class ReplayFeed:
     """Puts what a replay takes on the backfill lane. ``collection`` is where the workers write to."""
 
-    def __init__(
-        self, producer: Producer, *, bootstrap_servers: str, partitions: int, collection: str
-    ) -> None:
+    def __init__(self, producer: Producer, *, cluster: Cluster, collection: str) -> None:
         self._producer = producer
-        self._servers = bootstrap_servers
-        self._partitions = partitions
+        self._cluster = cluster
         self._collection = collection
 
     async def run(self, record: ImportRecord, *, save: Wait, room: Wait, indexed: Wait) -> None:
@@ -84,16 +82,17 @@ class ReplayFeed:
         if not spec.replay:
             raise ValueError("no topic to replay")
         topics = [REPLAYED_TOPIC[spec.replay]] + ([BACKFILL] if spec.replay == "changes" else [])
-        numbers: set[int] = set(range(self._partitions))
+        numbers: set[int] = set(range(self._cluster.partitions))
         if spec.tickets and spec.replay != "changes":  # those lie where they were sent, whatever came later
-            numbers = {partition_of(ticket_key(account, each), self._partitions) for each in spec.tickets}
-        async with RangeReader(self._servers) as reader:
+            keys = [ticket_key(account, each) for each in spec.tickets]
+            numbers = {partition_of(key, self._cluster.partitions) for key in keys}
+        async with RangeReader(self._cluster) as reader:
             spans = await reader.spans(topics, sorted(numbers), spec.since)
         return ReplayCursor(self._collection, named(spans))
 
     async def _go_on(self, cursor: ReplayCursor) -> None:
         places = cursor.places
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             now = await reader.spans({place.topic for place in places}, {place.partition for place in places})
         for place, span in places.items():
             span.start = span.next = span.end
@@ -102,8 +101,8 @@ class ReplayFeed:
 
     async def _round(self, record: ImportRecord, cursor: ReplayCursor, save: Wait, room: Wait) -> None:
         spans = cursor.places
-        choice = Choice(record, self._partitions)
-        async with RangeReader(self._servers) as reader:
+        choice = Choice(record, self._cluster.partitions)
+        async with RangeReader(self._cluster) as reader:
             chosen = await self._choose(record, reader, spans, choice)
             record.total = record.fetched + chosen.left(spans)
             async for batch in reader.read(spans):

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from agents.replays.feed import waits
+from schemas.cluster import Cluster
 from schemas.codec import peek
 from schemas.errors import RefusedError
 from schemas.messages.imports import ImportRecord
@@ -34,14 +35,12 @@ class Rebuild:
         open_sink: Callable[[], Awaitable[Sink]],
         *,
         collection: str,
-        bootstrap_servers: str,
-        partitions: int,
+        cluster: Cluster,
     ) -> None:
         self._connection = connection
         self._open_sink = open_sink
         self._collection = collection
-        self._servers = bootstrap_servers
-        self._partitions = partitions
+        self._cluster = cluster
 
     async def prepare(self) -> None:
         """Make the collection and the alias where Weaviate has lost them; an alias is never moved here."""
@@ -72,13 +71,13 @@ class Rebuild:
         """Raise RefusedError when a worker has embedded tickets for another collection meanwhile."""
         prefix = f"{account}:".encode()
         elsewhere: set[bytes] = set()
-        async with RangeReader(self._servers) as reader:
-            spans = await reader.spans([EMBEDDED], range(self._partitions))
+        async with RangeReader(self._cluster) as reader:
+            spans = await reader.spans([EMBEDDED], range(self._cluster.partitions))
             async for batch in reader.read(spans):
                 for raw in batch.records:
                     if raw.key is None or not raw.key.startswith(prefix):
                         continue
-                    if partition_of(raw.key, self._partitions) != raw.partition:
+                    if partition_of(raw.key, self._cluster.partitions) != raw.partition:
                         continue  # its ticket has moved since
                     place = peek(raw.value, _Place)
                     if place is None:

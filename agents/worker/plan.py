@@ -99,7 +99,7 @@ def draining(app: TicketApp, settings: Settings, slot: WorkerSlot, make: Maker |
 def ground_of(app: TicketApp, settings: Settings, slot: WorkerSlot, make: Maker | None) -> Ground:
     """Return what the parts of a worker stand on; ``make`` makes its metrics (benchmarks have their own)."""
     positions = Positions()
-    producer = Producer(settings.bootstrap_servers, slot.instance_id, app.lease, positions)
+    producer = Producer(settings.cluster, slot.instance_id, app.lease, positions)
     metrics = metrics_of(settings, make)
     tracing = tracing_of(settings, "worker", slot.instance_id)
     return Ground(

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas import forgiving
+from schemas.cluster import Cluster
 from schemas.errors import SettingsError
 from schemas.forgiving import forgiven
 from schemas.setting_names import PREFIX as PREFIX
@@ -84,9 +85,10 @@ class Settings(BaseSettings):
         return forgiving.tidied(cls, given)
 
     @property
-    def bootstrap_servers(self) -> str:
-        """Kafka's address; raises SettingsError when it is not set."""
-        return require(self.kafka.bootstrap_servers, "KAFKA__BOOTSTRAP_SERVERS", "Kafka's address")
+    def cluster(self) -> Cluster:
+        """How Kafka is reached; raises SettingsError when its address is not set."""
+        servers = require(self.kafka.bootstrap_servers, "KAFKA__BOOTSTRAP_SERVERS", "Kafka's address")
+        return Cluster(servers, self.kafka.partitions)
 
     @property
     def weaviate_http_url(self) -> str:

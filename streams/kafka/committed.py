@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
 from schemas.topics import APP_ID
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 
 _LOOK_AGAIN_SECONDS = 0.3
@@ -33,19 +34,18 @@ class Waiting(NamedTuple):
 class CommittedOffsets:
     """Reads offsets of the pipeline's topics; an async context manager."""
 
-    def __init__(self, bootstrap_servers: str, partitions: int) -> None:
-        self._servers = bootstrap_servers
-        self._partitions = partitions
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def __aenter__(self) -> Self:
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
+        self._admin = clients.admin(self._cluster)
+        self._consumer = clients.consumer(self._cluster)
         try:
             await self._admin.start()
             await self._consumer.start()
         except (KafkaError, OSError) as error:
             await self._close()
-            raise UnavailableError(f"Kafka at {self._servers} cannot be reached: {error}") from error
+            raise UnavailableError(f"Kafka at {self._cluster} cannot be reached: {error}") from error
         return self
 
     async def __aexit__(
@@ -59,7 +59,7 @@ class CommittedOffsets:
 
     async def ends(self, topic: str) -> dict[TopicPartition, int]:
         """Return the offset after the last message, for each partition that holds any."""
-        places = [TopicPartition(topic, partition) for partition in range(self._partitions)]
+        places = [TopicPartition(topic, partition) for partition in range(self._cluster.partitions)]
         try:
             begins = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)

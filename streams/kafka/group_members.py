@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from schemas.cluster import Cluster
 from schemas.topics import APP_ID
+from streams.kafka import clients
 from streams.kafka.topic_reader import unreachable
 
 
-async def active_workers(bootstrap_servers: str, *, timeout: float = 10.0) -> list[str]:
+async def active_workers(cluster: Cluster, *, timeout: float = 10.0) -> list[str]:
     """Return the client id and host of each worker, sorted; raises UnavailableError.
 
     A worker that was killed counts until Kafka misses it, about ten seconds.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=round(timeout * 1000))
+    admin = clients.admin(cluster, timeout=timeout)
     try:
         await admin.start()
         return await members_of(admin)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise unreachable(bootstrap_servers, error) from error
+        raise unreachable(cluster, error) from error
     finally:
         await admin.close()
 

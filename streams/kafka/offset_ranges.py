@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 
 _FETCH_MS: Final = 500
@@ -36,14 +38,13 @@ class Batch(NamedTuple):
 class RangeReader:
     """Reads spans; an async context manager. Every call raises UnavailableError when Kafka is away."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+        self._consumer = clients.consumer(
+            self._cluster,
             client_id="ticketstream-replay",
-            enable_auto_commit=False,
             auto_offset_reset="earliest",  # retention may have taken what was to be read
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
@@ -100,4 +101,4 @@ class RangeReader:
                     del left[place]
 
     def _away(self, error: BaseException) -> UnavailableError:
-        return UnavailableError(f"Kafka at {self._servers} cannot be read: {error!r}")
+        return UnavailableError(f"Kafka at {self._cluster} cannot be read: {error!r}")

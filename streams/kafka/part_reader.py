@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import TopicPartition
 
+from schemas.cluster import Cluster
 from schemas.errors import PermanentError, UnavailableError
 from schemas.ids import digest
 from schemas.parts import PartRef, Parts
@@ -25,8 +26,8 @@ class PartsMissingError(PermanentError):
 class PartReader:
     """Reads parts with a consumer of its own for each ticket: there are few of that size."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def read(
         self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
@@ -41,7 +42,7 @@ class PartReader:
         looked = False
         while start < len(refs):
             try:
-                async with RangeReader(self._servers) as reader:
+                async with RangeReader(self._cluster) as reader:
                     async for value in _at(reader, place, refs[start:]):
                         yield value
                         start += 1

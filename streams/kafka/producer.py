@@ -11,7 +11,9 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import BrokerResponseError, KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
+from streams.kafka import clients
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
 from streams.kafka.messages import Record
@@ -31,13 +33,13 @@ class Producer:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        cluster: Cluster,
         client_id: str,
         lease: Lease | None = None,
         positions: Positions | None = None,
     ) -> None:
         self._positions = Positions() if positions is None else positions
-        self._servers = bootstrap_servers
+        self._cluster = cluster
         self._client_id = client_id
         self._lease = lease
         self._client: LeasedProducer | None = None
@@ -47,9 +49,9 @@ class Producer:
 
     async def start(self) -> None:
         """Connect; raises UnavailableError when Kafka is away."""
-        client = LeasedProducer(
+        client = clients.leased_producer(
+            self._cluster,
             self._lease,
-            bootstrap_servers=self._servers,
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,
@@ -62,7 +64,7 @@ class Producer:
             await client.start()
         except (KafkaError, OSError) as error:
             await client.stop()
-            raise UnavailableError(f"Kafka at {self._servers} cannot be reached: {error}") from error
+            raise UnavailableError(f"Kafka at {self._cluster} cannot be reached: {error}") from error
         self._client = client
         self._started = True
 

@@ -26,7 +26,7 @@ class Sender:
     ) -> None:
         self._policy = policy
         self._told = told
-        self._producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
+        self._producer = Producer(settings.cluster, "ticketstream-cli")
         self.partitions = settings.kafka.partitions
 
     async def __aenter__(self) -> Self:

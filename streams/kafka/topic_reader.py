@@ -9,12 +9,13 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
 from schemas.settings.load import PREFIX
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 from streams.kafka.topic_admin import described
 
@@ -33,7 +34,7 @@ class TopicReader:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        cluster: Cluster,
         topics: Iterable[str],
         *,
         partitions: Iterable[int] | None = None,
@@ -41,7 +42,7 @@ class TopicReader:
         last: int | None = None,
         timeout: float = 15.0,
     ) -> None:
-        self._servers = bootstrap_servers
+        self._cluster = cluster
         self._topics = list(topics)
         self._partitions = None if partitions is None else set(partitions)
         self._since = since
@@ -53,10 +54,9 @@ class TopicReader:
         self._fetched: defaultdict[TopicPartition, deque[Any]] = defaultdict(deque)
 
     async def __aenter__(self) -> Self:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+        consumer = clients.consumer(
+            self._cluster,
             client_id="ticketstream-cli",
-            enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=self._timeout_ms,
             max_partition_fetch_bytes=1024 * 1024,
@@ -70,7 +70,7 @@ class TopicReader:
                 await self._skip(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             await stop_consumer(consumer)
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
         except BaseException:
             await stop_consumer(consumer)
             raise
@@ -92,7 +92,7 @@ class TopicReader:
             consumer.seek(place, found[place].offset if found.get(place) else ends[place])
 
     async def _find_places(self) -> list[TopicPartition]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, request_timeout_ms=self._timeout_ms)
+        admin = clients.admin(self._cluster, timeout=self._timeout_ms / 1000)
         try:
             await admin.start()
             found = await described(admin)
@@ -124,7 +124,7 @@ class TopicReader:
                         break
                     await self._fetch(_FETCH_MS, place)
         except (KafkaError, TimeoutError) as error:
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
 
     async def next_batch(self, seconds: float) -> list[Any]:
         """Return what has come since the last read, waiting up to ``seconds`` for something to come."""
@@ -135,7 +135,7 @@ class TopicReader:
             try:
                 await self._fetch(max(1, round(seconds * 1000)))
             except KafkaError as error:
-                raise unreachable(self._servers, error) from error
+                raise unreachable(self._cluster, error) from error
         batch = [record for place in self._places for record in self._fetched[place]]
         self._fetched.clear()
         return batch
@@ -146,9 +146,9 @@ class TopicReader:
             self._fetched[place].extend(records)
 
 
-def unreachable(servers: str, error: BaseException) -> UnavailableError:
+def unreachable(cluster: Cluster, error: BaseException) -> UnavailableError:
     """Return the error that says that Kafka is away, and what to check."""
     return UnavailableError(
-        f"Kafka at {servers} cannot be reached ({type(error).__name__}): "
+        f"Kafka at {cluster} cannot be reached ({type(error).__name__}): "
         f"is it running, and is {PREFIX}KAFKA__BOOTSTRAP_SERVERS right?"
     )

@@ -9,16 +9,18 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NodeNotReadyError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from schemas.cluster import Cluster
 from schemas.errors import ConflictError, SettingsError, UnavailableError
 from schemas.scaling import scale_under_way
 from schemas.settings.load import PREFIX, Settings
 from schemas.tables import TABLES
 from schemas.topics import COMPACTED, DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE, WORKER_STATES, changelog_topic
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 from streams.kafka.topic_admin import described, grow_topic, make_topics, set_topic, settings_of
 from streams.kafka.topic_settings import TopicSettings, differences, mended
@@ -80,8 +82,8 @@ async def ensure_topics(settings: Settings) -> None:
     ConflictError while the number is being changed, UnavailableError when Kafka cannot be reached.
     """
     wanted = settings.kafka.partitions
-    servers = settings.bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=15_000)
+    cluster = settings.cluster
+    admin = clients.admin(cluster, timeout=15)
     try:
         try:
             await admin.start()
@@ -93,12 +95,12 @@ async def ensure_topics(settings: Settings) -> None:
                 reraise=True,
             ):
                 with attempt:
-                    await _ensure(admin, servers, wanted)
+                    await _ensure(admin, cluster, wanted)
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
         raise UnavailableError(
-            f"Kafka at {servers} cannot be reached ({type(error).__name__}): "
+            f"Kafka at {cluster} cannot be reached ({type(error).__name__}): "
             f"is it running, and is {PREFIX}KAFKA__BOOTSTRAP_SERVERS right?"
         ) from error
 
@@ -108,7 +110,7 @@ async def replicas_of(admin: AIOKafkaAdminClient) -> int:
     return min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
 
 
-async def _ensure(admin: AIOKafkaAdminClient, servers: str, partitions: int) -> None:
+async def _ensure(admin: AIOKafkaAdminClient, cluster: Cluster, partitions: int) -> None:
     configs = topic_configs()
     existing = await described(admin)
     if (scaling := scale_under_way(existing)) is not None:
@@ -124,7 +126,7 @@ async def _ensure(admin: AIOKafkaAdminClient, servers: str, partitions: int) -> 
     settings = await _settings(admin, [name for name in configs if name in existing])
     counts_before = {name: len(existing[name]) for name in configs if name in existing}
     small = others_topics(counts_before, settings, partitions)
-    grown = await _empty(servers, {name: existing[name] for name in small})
+    grown = await _empty(cluster, {name: existing[name] for name in small})
     for name in grown:
         await grow_topic(admin, name, partitions)
     counts = await _counts(admin, dict.fromkeys(configs, 1) | dict.fromkeys(grown, partitions))
@@ -165,13 +167,13 @@ async def _counts(admin: AIOKafkaAdminClient, least: Mapping[str, int]) -> dict[
         await asyncio.sleep(0.1)  # the broker answers before every node knows the new topics
 
 
-async def _empty(servers: str, topics: Mapping[str, list[Any]]) -> list[str]:
+async def _empty(cluster: Cluster, topics: Mapping[str, list[Any]]) -> list[str]:
     """Return those that hold nothing: only they may get partitions without `scale` moving keys."""
     if not topics:
         return []
     places = {name: [TopicPartition(name, each["partition"]) for each in topics[name]] for name in topics}
     everywhere = [place for some in places.values() for place in some]
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    consumer = clients.consumer(cluster)
     try:
         await consumer.start()
         begins = await consumer.beginning_offsets(everywhere)

@@ -26,6 +26,4 @@ def login_for(settings: Settings) -> Login:
         return stored_login_of(settings).login()
     if settings.kafka.bootstrap_servers is None or zendesk.subdomain is None:
         return login_of(settings)
-    return ChosenLogin(
-        login_of(settings), stored_login_of(settings).login(), settings.kafka.bootstrap_servers
-    )
+    return ChosenLogin(login_of(settings), stored_login_of(settings).login(), settings.cluster)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from schemas.cluster import Cluster
 from schemas.errors import CredentialsError, UnavailableError
 from streams.logins.renewing import RenewingLogin
 from streams.logins.topic import has_login_topic
@@ -27,14 +28,14 @@ class ChosenLogin:
         self,
         own: Login,
         stored: RenewingLogin,
-        bootstrap_servers: str,
+        cluster: Cluster,
         *,
-        there: Callable[[str], Awaitable[bool]] = has_login_topic,
+        there: Callable[[Cluster], Awaitable[bool]] = has_login_topic,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._own = own
         self._stored = stored
-        self._servers = bootstrap_servers
+        self._cluster = cluster
         self._there = there
         self._clock = clock
         self._chosen: Login | None = None
@@ -71,7 +72,7 @@ class ChosenLogin:
     async def _choose(self) -> None:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
-                found = await self._there(self._servers) and await self._stored.is_stored()
+                found = await self._there(self._cluster) and await self._stored.is_stored()
         except (UnavailableError, TimeoutError):
             self._look_at = self._clock() + _LOOK_AGAIN_SECONDS
             found = False

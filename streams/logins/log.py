@@ -11,10 +11,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.cluster import Cluster
 from schemas.codec import decode, encode, headers_of, is_named
 from schemas.errors import PermanentError, UnavailableError
 from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair, LoginRecord, login_key, login_prefix
 from schemas.topics import LOGINS
+from streams.kafka import clients
 from streams.kafka.client import keep_metadata, stop_consumer
 from streams.kafka.messages import Record
 from streams.kafka.producer import Producer
@@ -53,12 +55,12 @@ class LoginRecords(Protocol):
 class LoginLog:
     """The records of one OAuth client of one account, in Kafka; joins no group."""
 
-    def __init__(self, bootstrap_servers: str, account: str, client_id: str) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, cluster: Cluster, account: str, client_id: str) -> None:
+        self._cluster = cluster
         self._account = account
         self._client_id = client_id
         self._prefix = login_prefix(account, client_id).encode()
-        self._producer = Producer(bootstrap_servers, "ticketstream-login")
+        self._producer = Producer(cluster, "ticketstream-login")
         self._producing = False
         self._starting = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
@@ -71,11 +73,10 @@ class LoginLog:
         self._on_record = on_record
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                await ensure_login_topic(self._servers)
-                consumer = self._consumer = AIOKafkaConsumer(
-                    bootstrap_servers=self._servers,
+                await ensure_login_topic(self._cluster)
+                consumer = self._consumer = clients.consumer(
+                    self._cluster,
                     client_id="ticketstream-login",
-                    enable_auto_commit=False,
                     auto_offset_reset="earliest",
                     fetch_max_wait_ms=_FETCH_MS,
                 )
@@ -91,7 +92,7 @@ class LoginLog:
                     await self._read(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             await self.aclose()
-            raise away(self._servers, error) from error
+            raise away(self._cluster, error) from error
         except BaseException:
             await self.aclose()
             raise
@@ -115,7 +116,7 @@ class LoginLog:
                     self._progress.clear()
                     await self._progress.wait()
         except (UnavailableError, TimeoutError) as error:
-            raise away(self._servers, error) from error
+            raise away(self._cluster, error) from error
 
     def _key(self, record: LoginRecord) -> bytes:
         return login_key(self._account, self._client_id, record)

@@ -82,7 +82,7 @@ def stored_login_of(settings: Settings) -> StoredLogin:
     seed = Seed(token, chain_of(token, account, client_id)) if token else None
     endpoint = TokenEndpoint(settings.zendesk_url, client_id, secret)
     maker = PairMaker(seal, account, client_id, f"{socket.gethostname()}, process {os.getpid()}")
-    log = LoginLog(settings.bootstrap_servers, account, client_id)
+    log = LoginLog(settings.cluster, account, client_id)
     view = LoginView(log, seal, maker.about, seed)
     pending = PendingPairs(settings.data_dir, account, client_id)
     return StoredLogin(client_id, endpoint, view, maker, Renewer(view, endpoint, maker, pending))

@@ -7,9 +7,11 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
 from schemas.settings.load import PREFIX
 from schemas.topics import LOGINS
+from streams.kafka import clients
 from streams.kafka.topic_admin import described, make_topics, set_topic, settings_of
 from streams.kafka.topic_settings import differences, mended
 from streams.kafka.topics import replicas_of
@@ -32,9 +34,9 @@ def login_topic_config(replicas: int) -> dict[str, str]:
     }
 
 
-async def ensure_login_topic(bootstrap_servers: str) -> None:
+async def ensure_login_topic(cluster: Cluster) -> None:
     """Make the topic, or mend its configuration; raises UnavailableError when Kafka is away or refuses."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000)
+    admin = clients.admin(cluster, timeout=10)
     try:
         try:
             await admin.start()
@@ -42,12 +44,12 @@ async def ensure_login_topic(bootstrap_servers: str) -> None:
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise away(bootstrap_servers, error) from error
+        raise away(cluster, error) from error
 
 
-async def has_login_topic(bootstrap_servers: str) -> bool:
+async def has_login_topic(cluster: Cluster) -> bool:
     """Return whether the topic is there, without making it; raises UnavailableError when Kafka is away."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000)
+    admin = clients.admin(cluster, timeout=10)
     try:
         try:
             await admin.start()
@@ -55,13 +57,13 @@ async def has_login_topic(bootstrap_servers: str) -> bool:
         finally:
             await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
-        raise away(bootstrap_servers, error) from error
+        raise away(cluster, error) from error
 
 
-def away(bootstrap_servers: str, error: BaseException) -> UnavailableError:
+def away(cluster: Cluster, error: BaseException) -> UnavailableError:
     """Return the error that says that the stored login cannot be reached."""
     return UnavailableError(
-        f"Zendesk's login is stored in Kafka, and Kafka at {bootstrap_servers} cannot be reached "
+        f"Zendesk's login is stored in Kafka, and Kafka at {cluster} cannot be reached "
         f"({type(error).__name__}): is it running, and is {PREFIX}KAFKA__BOOTSTRAP_SERVERS right?"
     )
 

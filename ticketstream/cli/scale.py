@@ -68,7 +68,7 @@ def _setting_to_change(settings: Settings, partitions: int) -> str | None:
     from ticketstream.local.stack.api import LocalStack
 
     given = load_settings(local_stack=False)
-    LocalStack(settings.data_dir, given=given).keep_partitions(settings.bootstrap_servers, partitions)
+    LocalStack(settings.data_dir, given=given).keep_partitions(settings.cluster, partitions)
     if load_settings().kafka.partitions == partitions:
         return None
     return f"{PREFIX}KAFKA__PARTITIONS={partitions}"

@@ -61,7 +61,7 @@ async def tell_story(place: Place, tickets: int, screen: Screen, reporting: Repo
     """
     settings = place.settings
     with reporting() as report:
-        await place.workers.ready(settings.bootstrap_servers, report)
+        await place.workers.ready(settings.cluster, report)
     screen.say(f"ready after {time.monotonic() - place.began:.0f} s")
     with SampleZendeskControl(settings.zendesk_url) as zendesk:
         screen.chapter(f"Import the account: {tickets:,} tickets")
@@ -85,7 +85,7 @@ async def tell_story(place: Place, tickets: int, screen: Screen, reporting: Repo
     screen.chapter("Ask three questions")
     answers = [await _ask(settings, question, screen) for question in QUESTIONS]
 
-    letters = await load_dead_letters(settings.bootstrap_servers)
+    letters = await load_dead_letters(settings.cluster)
     figures = Figures(
         account_tickets=tickets,
         searchable_tickets=there.tickets,

@@ -13,6 +13,7 @@ from typing import IO, Final
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.errors import StackError
 from streams.kafka.group_members import active_workers
 from ticketstream.local.stack.build import Report, log_tail
@@ -55,14 +56,14 @@ class DemoWorkers:
         self._watch = threading.Thread(target=self._pool.watch, name="demo-workers", daemon=True)
         self._watch.start()
 
-    async def ready(self, bootstrap_servers: str, report: Report) -> None:
+    async def ready(self, cluster: Cluster, report: Report) -> None:
         """Return when all have joined; raises StackError when one ends instead, or they take too long."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
             report("starting", f"{self.count} workers")
             if self.deaths:
                 raise StackError(f"{self.deaths[0]}: {first_error(self.log)} (log: {self.log})")
-            if len(await active_workers(bootstrap_servers)) >= self.count:
+            if len(await active_workers(cluster)) >= self.count:
                 return
             if time.monotonic() > deadline:
                 raise StackError(

@@ -38,7 +38,7 @@ _HEARD_BYTES: Final = 4_096
 
 def build_app(settings: Settings, key: ApiKey) -> FastAPI:
     """Return the app; raises SettingsError when account or Kafka is not set."""
-    account, _ = settings.account, settings.bootstrap_servers
+    account, _ = settings.account, settings.cluster
     registry = CollectorRegistry()
     tracing = tracing_of(settings, "serve")
     sender = HintSender(settings, tracing=tracing)

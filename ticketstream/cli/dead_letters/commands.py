@@ -52,7 +52,7 @@ def list_(
     from ticketstream.operations.dead_letters.choice import filtered
 
     filters = filters_of(ticket, reason, since, until)
-    found = run_async(load_dead_letters(load_settings().bootstrap_servers))
+    found = run_async(load_dead_letters(load_settings().cluster))
     matching = filtered(found, filters)
     listed = [known for known in matching if settled or known.state == "open"]
     shown = listed[:limit] if limit else listed
@@ -164,7 +164,7 @@ def show(
     from ticketstream.operations.imports.summary import moment
     from ticketstream.terminal.untrusted import one_line
 
-    known, letter = run_async(find_dead_letter(load_settings().bootstrap_servers, letter_id))
+    known, letter = run_async(find_dead_letter(load_settings().cluster, letter_id))
     if as_json:
         print_json(whole(known, letter))
         return

@@ -43,13 +43,13 @@ def export(
 
     filters = filters_of(ticket, reason, since, until)
     path = file.expanduser().absolute()
-    servers = load_settings().bootstrap_servers
+    cluster = load_settings().cluster
 
     async def write(target: IO[bytes]) -> int:
-        found = await load_dead_letters(servers)
+        found = await load_dead_letters(cluster)
         chosen = [known for known in filtered(found, filters) if settled or known.state == "open"]
         count = 0
-        async for known, letter in originals(servers, chosen):
+        async for known, letter in originals(cluster, chosen):
             target.write(export_line(known, letter))
             count += 1
         return count

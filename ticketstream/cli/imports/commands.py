@@ -151,7 +151,7 @@ def list_(as_json: JsonOption = False) -> None:
     from ticketstream.operations.imports.waits import Waits, waits_now
 
     settings = load_settings()
-    known = run_async(load_imports(settings.bootstrap_servers))
+    known = run_async(load_imports(settings.cluster))
     running = any(each.record.status == "running" for each in known)
     waits = run_async(waits_now(settings)) if running else Waits()
     rows = [import_fields(each, waits.of(each.record)) for each in known]
@@ -191,7 +191,7 @@ def show(import_id: ImportId, as_json: JsonOption = False) -> None:
     from ticketstream.terminal.untrusted import one_line
 
     settings = load_settings()
-    known = run_async(find_import(settings.bootstrap_servers, import_id))
+    known = run_async(find_import(settings.cluster, import_id))
     running = known.record.status == "running"
     waits = run_async(waits_now(settings)) if running else Waits()
     fields = import_fields(known, waits.of(known.record))

@@ -31,21 +31,21 @@ _MESSAGE_CHARACTERS: Final = 200
 def dead_letters_router(settings: Settings, watch: Watch) -> APIRouter:
     """Return the routes of dead letters."""
     router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
-    servers = settings.bootstrap_servers
+    cluster = settings.cluster
     # Two at a time would both find the same letters open, and send them twice.
     one_at_a_time = asyncio.Lock()
 
     @router.get("", responses=described(Letters, "Open dead letters, the most frequent reason first."))
     async def list_() -> Response:
         """List open dead letters by reason."""
-        found = await load_dead_letters(servers)
+        found = await load_dead_letters(cluster)
         open_ = [known for known in found.letters if known.state == "open"]
         return json_answer({"groups": _groups(open_), "open": len(open_)})
 
     @router.get("/{letter_id}", responses=described(Letter, "The letter, with its original."))
     async def show(letter_id: Annotated[str, InPath(max_length=200)]) -> Response:
         """Show one dead letter with its original."""
-        return json_answer(whole(*await find_dead_letter(servers, letter_id)))
+        return json_answer(whole(*await find_dead_letter(cluster, letter_id)))
 
     @router.post("/retry", responses=described(Retried, "What was sent through the pipeline again."))
     async def retry(asked: Retry) -> Response:
@@ -56,7 +56,7 @@ def dead_letters_router(settings: Settings, watch: Watch) -> APIRouter:
         """
         settled = Settled()
         async with one_at_a_time:
-            if asked.all and not (await load_dead_letters(servers)).letters:
+            if asked.all and not (await load_dead_letters(cluster)).letters:
                 return json_answer(_outcome(0, settled, watch.follower.workers))
             filters = Filters(reasons=(asked.reason,) if asked.reason else ())
             choice = await choose(settings, "retried", asked.ids or (), filters)

@@ -40,7 +40,7 @@ _ASKED: Final = RetryPolicy(attempts=2)
 def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     """Return the routes of imports."""
     router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
-    servers = settings.bootstrap_servers
+    cluster = settings.cluster
     kept = watch.follower.imports
 
     def document(known: KnownImport) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     @router.get("", responses=described(Imports, "All imports, newest first."))
     async def list_() -> Response:
         """List all imports."""
-        return json_answer({"imports": [document(known) for known in await load_imports(servers)]})
+        return json_answer({"imports": [document(known) for known in await load_imports(cluster)]})
 
     @router.post("", status_code=202, responses=described(Import, "It was started.", 202))
     async def start(asked: Annotated[NewImport | None, Body()] = None) -> Response:
@@ -65,12 +65,12 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     @router.get("/{import_id}", responses=described(Import, "The import."))
     async def show(import_id: ImportId) -> Response:
         """Show one import."""
-        return json_answer(document(await find_import(servers, import_id)))
+        return json_answer(document(await find_import(cluster, import_id)))
 
     @router.post("/{import_id}/resume", status_code=202, responses=described(Import, "It goes on.", 202))
     async def resume(import_id: ImportId) -> Response:
         """Let an import go on that was cancelled or has failed; one that runs is left as it is."""
-        known = await find_import(servers, import_id)
+        known = await find_import(cluster, import_id)
         record = known.record
         if record.status == "completed":
             raise ConflictError(f"{kind_of(record)} {import_id} has already ended")
@@ -97,7 +97,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     )
     async def cancel(import_id: ImportId) -> Response:
         """Stop an import; what has been fetched already is still brought to its end."""
-        known = await find_import(servers, import_id)
+        known = await find_import(cluster, import_id)
         if known.record.status == "cancelled":
             return json_answer(document(known))
         async with Sender(settings, _ASKED) as sender:
@@ -114,7 +114,7 @@ def imports_router(settings: Settings, watch: Watch) -> APIRouter:
     @router.get("/{import_id}/events", response_class=EventSourceResponse, responses={200: EVENT_ANSWER[200]})
     async def events(import_id: ImportId) -> EventSourceResponse:
         """Follow one import: an event ``import`` at once and whenever it changes, until it has ended."""
-        first = await find_import(servers, import_id)
+        first = await find_import(cluster, import_id)
         return event_stream(watch.broadcast, _events(watch, first))
 
     return router

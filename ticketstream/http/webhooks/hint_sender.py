@@ -95,7 +95,7 @@ class HintSender:
         log = structlog.get_logger()
         told = ""
         while True:
-            producer = Producer(self._settings.bootstrap_servers, "ticketstream-serve")
+            producer = Producer(self._settings.cluster, "ticketstream-serve")
             wait = _AGAIN_SECONDS
             try:
                 await ensure_topics(self._settings)

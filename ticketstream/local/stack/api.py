@@ -26,6 +26,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from schemas.cluster import Cluster
 from schemas.errors import StackError
 from schemas.settings.load import PREFIX, Settings
 from ticketstream.local.stack import kafka
@@ -154,7 +155,7 @@ class LocalStack:
         """Return each service as it is."""
         return read_status(self._paths, self._given)
 
-    def keep_partitions(self, bootstrap_servers: str, partitions: int) -> None:
+    def keep_partitions(self, cluster: Cluster, partitions: int) -> None:
         """Have the other commands find how many partitions the topics have now, if this is the stack's Kafka.
 
         What the environment or ``.env`` says wins, as ever.
@@ -163,7 +164,7 @@ class LocalStack:
             return
         with self._operation():
             spec = read_spec(self._paths.spec)
-            if "kafka" in spec.external or bootstrap_servers != f"{HOST}:{spec.ports.get('kafka')}":
+            if "kafka" in spec.external or cluster.servers != f"{HOST}:{spec.ports.get('kafka')}":
                 return
             spec = msgspec.structs.replace(spec, partitions=partitions)
             write_record(self._paths.spec, spec)

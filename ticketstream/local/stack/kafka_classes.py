@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from schemas.cluster import Cluster
 from schemas.errors import StackError
 from ticketstream.local.stack import kafka
 from ticketstream.local.stack.layout import StackPaths
@@ -49,36 +50,37 @@ def archive(lib: Path, java: Path) -> None:
                 stderr=subprocess.STDOUT,
                 preexec_fn=dies_with_parent(),
             ) as process:
-                _serve_once(process, service.address)
+                _serve_once(process, Cluster(service.address, 1))
         except (OSError, StackError, subprocess.TimeoutExpired) as error:
             log.write(f"no archive: {error}\n".encode())
 
 
-def _serve_once(process: subprocess.Popen[bytes], address: str) -> None:
+def _serve_once(process: subprocess.Popen[bytes], cluster: Cluster) -> None:
     try:
         deadline = time.monotonic() + _SECONDS
-        while not kafka_ready(address):
+        while not kafka_ready(cluster):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise StackError("Kafka does not start")
             time.sleep(0.2)
-        asyncio.run(_pass_on_a_message(address))
+        asyncio.run(_pass_on_a_message(cluster))
         process.terminate()
         process.wait(_SECONDS)
     finally:
         process.kill()
 
 
-async def _pass_on_a_message(address: str) -> None:
+async def _pass_on_a_message(cluster: Cluster) -> None:
     # Every command that has to do with the stack imports this module; hardly any writes an archive.
-    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
     from aiokafka.errors import KafkaError
+
+    from streams.kafka import clients
 
     try:
         async with asyncio.timeout(_SECONDS):
-            async with AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True) as producer:
+            async with clients.plain_producer(cluster, enable_idempotence=True) as producer:
                 await producer.send_and_wait(_TOPIC, b"loads the classes of topics, groups and messages")
-            async with AIOKafkaConsumer(
-                _TOPIC, bootstrap_servers=address, group_id=_TOPIC, auto_offset_reset="earliest"
+            async with clients.consumer(
+                cluster, _TOPIC, group_id=_TOPIC, auto_offset_reset="earliest"
             ) as consumer:
                 await consumer.getone()
                 await consumer.commit()

@@ -11,6 +11,8 @@ from functools import cache
 
 import httpx
 
+from schemas.cluster import Cluster
+
 
 def listens(address: str, seconds: float = 1.0) -> bool:
     """Say whether something accepts connections at ``host:port``."""
@@ -36,22 +38,23 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def kafka_ready(bootstrap_servers: str, seconds: float = 5.0) -> bool:
+def kafka_ready(cluster: Cluster, seconds: float = 5.0) -> bool:
     """Say whether Kafka answers a metadata request with at least one broker."""
-    if not any(listens(server) for server in bootstrap_servers.split(",")):
+    if not any(listens(server) for server in cluster.servers.split(",")):
         return False
     # In a thread of its own: the caller may be inside an event loop.
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, _metadata(bootstrap_servers, seconds)).result()
+        return pool.submit(asyncio.run, _metadata(cluster, seconds)).result()
 
 
-async def _metadata(bootstrap_servers: str, seconds: float) -> bool:
-    from aiokafka.admin import AIOKafkaAdminClient
+async def _metadata(cluster: Cluster, seconds: float) -> bool:
     from aiokafka.errors import KafkaError
+
+    from streams.kafka import clients
 
     # A broker that is still starting is no news: keep the client's complaints off stderr.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=int(seconds * 1000))
+    client = clients.admin(cluster, timeout=seconds)
     try:
         async with asyncio.timeout(seconds):
             await client.start()

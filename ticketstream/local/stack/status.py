@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.settings.load import Settings
 from ticketstream.local.stack.layout import StackPaths, folder_size
 from ticketstream.local.stack.processes import same_process
@@ -44,7 +45,7 @@ def is_ready(name: str, spec: StackSpec, given: Settings | None = None) -> bool:
     service = spec.service(name)
     address = service.address if service else spec.external[name]
     if name == "kafka":
-        return kafka_ready(address)
+        return kafka_ready(Cluster(address, spec.partitions))
     if name == "weaviate":
         own_grpc = f"grpc://127.0.0.1:{spec.ports.get('weaviate-grpc')}"
         return weaviate_ready(address, own_grpc if service or given is None else given.weaviate_grpc_url)

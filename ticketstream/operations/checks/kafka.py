@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.scaling import scale_under_way
 from schemas.settings.load import Settings
+from streams.kafka import clients
 from streams.kafka.group_members import members_of
 from streams.kafka.topic_admin import Described, described, settings_of
 from streams.kafka.topic_reader import unreachable
@@ -19,8 +19,8 @@ from ticketstream.operations.checks.finding import Finding
 
 async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
     """Look at broker, topics and workers; raises SettingsError and UnavailableError."""
-    servers = settings.bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=round(timeout * 1000))
+    cluster = settings.cluster
+    admin = clients.admin(cluster, timeout=timeout)
     try:
         await admin.start()
         cluster = await admin.describe_cluster()
@@ -28,11 +28,11 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
         chosen = await settings_of(admin, [name for name in topic_configs() if name in topics])
         workers = await members_of(admin)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise unreachable(servers, error) from error
+        raise unreachable(cluster, error) from error
     finally:
         await admin.close()
     brokers = len(cluster["brokers"])
-    there = Finding("kafka", "ok", f"{servers} answers ({brokers} broker{'s' if brokers > 1 else ''})")
+    there = Finding("kafka", "ok", f"{cluster} answers ({brokers} broker{'s' if brokers > 1 else ''})")
     return [there, _topics(topics, chosen, settings.kafka.partitions), _workers(workers)]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.codec import decode, peek, schema_header
 from schemas.errors import NotFoundError, PermanentError
 from schemas.headers.retries import Retry, retry_of
@@ -142,32 +143,32 @@ class Book:
         return DeadLetterList(newest_first, self._unreadable)
 
 
-async def load_dead_letters(bootstrap_servers: str) -> DeadLetterList:
+async def load_dead_letters(cluster: Cluster) -> DeadLetterList:
     """Return all dead letters; one that came twice counts once. Raises UnavailableError."""
     book = Book()
-    async with TopicReader(bootstrap_servers, [DEAD_LETTERS]) as reader:
+    async with TopicReader(cluster, [DEAD_LETTERS]) as reader:
         async for raw in reader.to_end():
             book.add(raw)
     return book.close()
 
 
-async def find_dead_letter(bootstrap_servers: str, letter_id: str) -> tuple[KnownLetter, DeadLetter]:
+async def find_dead_letter(cluster: Cluster, letter_id: str) -> tuple[KnownLetter, DeadLetter]:
     """Return one dead letter, with its original bytes; raises NotFoundError when there is none of this id."""
-    known = (await load_dead_letters(bootstrap_servers)).find(letter_id)
-    async for found in originals(bootstrap_servers, [known]):
+    known = (await load_dead_letters(cluster)).find(letter_id)
+    async for found in originals(cluster, [known]):
         return found
     raise NotFoundError(f"dead letter {letter_id!r} is no longer on its topic")
 
 
 async def originals(
-    bootstrap_servers: str, chosen: Collection[KnownLetter]
+    cluster: Cluster, chosen: Collection[KnownLetter]
 ) -> AsyncIterator[tuple[KnownLetter, DeadLetter]]:
     """Yield these letters with their originals, in the order of the topic; holds one at a time."""
     wanted = {(known.partition, known.offset): known for known in chosen}
     places = {partition for partition, _ in wanted}
     if not wanted:
         return
-    async with TopicReader(bootstrap_servers, [DEAD_LETTERS], partitions=places) as reader:
+    async with TopicReader(cluster, [DEAD_LETTERS], partitions=places) as reader:
         async for raw in reader.to_end():
             known = wanted.pop((raw.partition, raw.offset), None)
             if known is not None:

@@ -29,7 +29,7 @@ async def choose(settings: Settings, verdict: Verdict, ids: Sequence[str], filte
 
     Raises NotFoundError for an id that no letter has, and when no letter is meant; UnavailableError.
     """
-    chosen = to_settle(await load_dead_letters(settings.bootstrap_servers), ids, filters)
+    chosen = to_settle(await load_dead_letters(settings.cluster), ids, filters)
     # Named by its id, a letter that was discarded may be retried after all.
     reopened = bool(ids) and verdict == "retried"
     open_ = [known for known in chosen if known.state == "open" or (reopened and known.state == "discarded")]
@@ -48,7 +48,7 @@ async def settle(
     await ensure_topics(settings)
     async with Sender(settings, RetryPolicy(attempts=_ATTEMPTS), told=told) as sender:
         if verdict == "retried":
-            found = originals(settings.bootstrap_servers, letters)
+            found = originals(settings.cluster, letters)
             await retry_letters(found, sender.send, settled, partitions=settings.kafka.partitions)
         else:
             await discard_letters(letters, sender.send, settled)

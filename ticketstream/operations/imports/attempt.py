@@ -80,7 +80,7 @@ async def start_import(
 async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *, wait: bool) -> KnownImport:
     """Go on with an import that was cancelled, has failed, or whose file is no longer read."""
     await ensure_topics(settings)
-    known = await find_import(settings.bootstrap_servers, import_id)
+    known = await find_import(settings.cluster, import_id)
     record = known.record
     if record.status == "completed":
         note(f"{kind_of(record)} {import_id} has already ended")
@@ -128,7 +128,7 @@ async def see_through(
     feeds = bool(record.spec.file) and not record.source_ended
     if not feeds and not wait:
         return KnownImport(record, waiting)
-    async with ImportWatch(settings.bootstrap_servers, record.account, record.id, partitions) as watch:
+    async with ImportWatch(settings.cluster, record.account, record.id) as watch:
         ending = asyncio.create_task(follow(settings, watch, before=before, shown=wait))
         tasks: list[asyncio.Task[None] | asyncio.Task[ImportRecord]] = [ending]
         try:
@@ -152,7 +152,7 @@ async def see_through(
 async def cancel_import(settings: Settings, import_id: str) -> KnownImport:
     """Cancel an import, and return its state once a worker has stopped it; raises UserError."""
     await ensure_topics(settings)
-    known = await find_import(settings.bootstrap_servers, import_id)
+    known = await find_import(settings.cluster, import_id)
     record = known.record
     if record.status == "cancelled":
         return known

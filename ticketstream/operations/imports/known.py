@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.cluster import Cluster
 from schemas.codec import decode, decode_value
 from schemas.errors import ConflictError, NotFoundError, PermanentError
 from schemas.headers.moves import is_moved
@@ -54,18 +55,18 @@ class ImportBook:
         return sorted(known, key=lambda each: (each.record.started_at, each.record.id), reverse=True)
 
 
-async def load_imports(bootstrap_servers: str) -> list[KnownImport]:
+async def load_imports(cluster: Cluster) -> list[KnownImport]:
     """Return every import of every account, newest first; raises UnavailableError."""
     book = ImportBook()
-    async with TopicReader(bootstrap_servers, [CHANGELOG, IMPORT_COMMANDS]) as reader:
+    async with TopicReader(cluster, [CHANGELOG, IMPORT_COMMANDS]) as reader:
         async for raw in reader.to_end():
             book.add(raw)
     return book.imports()
 
 
-async def find_import(bootstrap_servers: str, import_id: str) -> KnownImport:
+async def find_import(cluster: Cluster, import_id: str) -> KnownImport:
     """Return one import; raises NotFoundError when there is none of this id."""
-    for known in await load_imports(bootstrap_servers):
+    for known in await load_imports(cluster):
         if known.record.id == import_id:
             return known
     raise NotFoundError(f"no import has the id {import_id!r}: see `ticketstream imports list`")
@@ -105,10 +106,10 @@ def fold(records: dict[str, ImportRecord], command: ImportCommand) -> None:
 class ImportWatch:
     """Follows the record of one import; an async context manager. Raises UnavailableError."""
 
-    def __init__(self, bootstrap_servers: str, account: str, import_id: str, partitions: int) -> None:
+    def __init__(self, cluster: Cluster, account: str, import_id: str) -> None:
         self._import_id = import_id.encode()
         self._reader = TopicReader(
-            bootstrap_servers, [CHANGELOG], partitions=[account_partition(account, partitions)]
+            cluster, [CHANGELOG], partitions=[account_partition(account, cluster.partitions)]
         )
 
     async def __aenter__(self) -> ImportWatch:

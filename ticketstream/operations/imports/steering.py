@@ -50,7 +50,7 @@ async def obeyed(
     settings: Settings, record: ImportRecord, seconds: float = OBEYED_SECONDS
 ) -> ImportRecord | None:
     """Return an import's record once a worker has given it another status; None when none has in time."""
-    watch = ImportWatch(settings.bootstrap_servers, record.account, record.id, settings.kafka.partitions)
+    watch = ImportWatch(settings.cluster, record.account, record.id)
     try:
         async with watch, asyncio.timeout(seconds):
             async for state in watch.states():

@@ -26,7 +26,7 @@ _STILL_SECONDS: Final = 15.0
 async def warn_without_workers(settings: Settings) -> bool:
     """Say so when nobody is there to do the work; returns whether somebody is."""
     try:
-        workers = await active_workers(settings.bootstrap_servers)
+        workers = await active_workers(settings.cluster)
     except UnavailableError:
         return True  # nobody can tell; whoever needs Kafka next says so
     if not workers:

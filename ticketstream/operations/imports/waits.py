@@ -44,7 +44,7 @@ class WaitsWatch:
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._reader = TopicReader(settings.bootstrap_servers, [CHANGELOG, WORKER_STATES])
+        self._reader = TopicReader(settings.cluster, [CHANGELOG, WORKER_STATES])
         self._spending = SpendingBook(settings.kafka.partitions)
         self._troubles = TroubleBook(settings.account)
 

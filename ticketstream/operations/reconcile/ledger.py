@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.tables import IndexedTicket
 from schemas.topics import changelog_topic
 from streams.kafka.partitions import partition_of
@@ -23,11 +24,11 @@ class LedgerReader:
     ``collection`` is the one looked at; entries of others say nothing about what it holds.
     """
 
-    def __init__(self, bootstrap_servers: str, account: str, collection: str, partitions: int) -> None:
-        self._reader = TopicReader(bootstrap_servers, [_CHANGELOG])
+    def __init__(self, cluster: Cluster, account: str, collection: str) -> None:
+        self._reader = TopicReader(cluster, [_CHANGELOG])
         self._prefix = f"{account}:".encode()
         self._collection = collection
-        self._partitions = partitions
+        self._partitions = cluster.partitions
         self._states = LedgerStates()
 
     async def __aenter__(self) -> Self:

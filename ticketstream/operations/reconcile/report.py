@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.codec import encode, headers_of
 from schemas.messages.reconcile import ReconcileReport
 from schemas.topics import RECONCILE_REPORTS
@@ -27,7 +28,7 @@ def report_of(outcome: Outcome, now: float) -> ReconcileReport:
     )
 
 
-async def publish(outcome: Outcome, bootstrap_servers: str, partitions: int) -> None:
+async def publish(outcome: Outcome, cluster: Cluster) -> None:
     """Put the report on its topic; raises UnavailableError.
 
     A comparison of some tickets is not put there: it says nothing of the others.
@@ -35,8 +36,8 @@ async def publish(outcome: Outcome, bootstrap_servers: str, partitions: int) -> 
     if outcome.since:
         return
     report = report_of(outcome, time.time())
-    home = account_partition(outcome.account, partitions)
-    producer = Producer(bootstrap_servers, "ticketstream-cli")
+    home = account_partition(outcome.account, cluster.partitions)
+    producer = Producer(cluster, "ticketstream-cli")
     await producer.start()
     try:
         await producer.send(

@@ -73,7 +73,7 @@ async def reconcile(
             retry=_PATIENT,
             on_retry=lambda _, error, *__: told("waiting for Zendesk:", str(error)),
         )
-        ledger = LedgerReader(settings.bootstrap_servers, account, collection, settings.kafka.partitions)
+        ledger = LedgerReader(settings.cluster, account, collection)
         async with client, ledger:
             statuses = Statuses()
             run = _Run(
@@ -87,7 +87,7 @@ async def reconcile(
                 hidden=hidden_seconds,
             )
             outcome = await run.run(fix=fix)
-    await publish(outcome, settings.bootstrap_servers, settings.kafka.partitions)
+    await publish(outcome, settings.cluster)
     return outcome
 
 
@@ -146,7 +146,7 @@ class _Run:
         certain, changing = await self._look_again(found)
         drift = left = drift_of(certain)
         mended = None
-        self._workers = bool(await active_workers(self._settings.bootstrap_servers))
+        self._workers = bool(await active_workers(self._settings.cluster))
         if fix and certain.ids.size and self._workers:
             require_an_account(totals, self._settings)
             sent, refused = await self._mend(certain)
@@ -222,7 +222,7 @@ class _Run:
 
     async def _mend(self, found: Findings) -> tuple[int, dict[str, str]]:
         settings = self._settings
-        producer = Producer(settings.bootstrap_servers, "ticketstream-cli")
+        producer = Producer(settings.cluster, "ticketstream-cli")
         await producer.start()
         try:
             mender = Mender(

@@ -20,7 +20,7 @@ async def settled(settings: Settings) -> bool:
 
     Returns False when no worker is there to do it. Raises UnavailableError.
     """
-    async with CommittedOffsets(settings.bootstrap_servers, settings.kafka.partitions) as watermarks:
+    async with CommittedOffsets(settings.cluster) as watermarks:
         looked = -_LOOK_FOR_WORKERS_SECONDS
         # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on to
         # its ticket's new partition, so that it is on the first once more.
@@ -28,7 +28,7 @@ async def settled(settings: Settings) -> bool:
             ends = await watermarks.ends(topic)
             while True:
                 if time.monotonic() - looked > _LOOK_FOR_WORKERS_SECONDS:
-                    if not await active_workers(settings.bootstrap_servers):
+                    if not await active_workers(settings.cluster):
                         return False
                     looked = time.monotonic()
                 if not ends or await watermarks.passed(ends):

@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
+from schemas.cluster import Cluster
 from schemas.errors import ConflictError, UnavailableError
 from schemas.scaling import scale_marker, scale_under_way
 from schemas.topics import APP_ID
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 from streams.kafka.group_members import members_of
 from streams.kafka.topic_admin import described, grow_topic, make_topics
@@ -30,9 +32,9 @@ _UNKNOWN_TOPIC: Final = 3
 class Broker:
     """Kafka's administration; an async context manager. Every call raises UnavailableError."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=30_000)
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._admin = clients.admin(cluster, timeout=30)
 
     async def __aenter__(self) -> Self:
         await self._called(self._admin.start())
@@ -47,7 +49,7 @@ class Broker:
         try:
             return await call
         except (KafkaError, OSError, TimeoutError) as error:
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
 
     async def counts(self) -> dict[str, int]:
         """Return the number of partitions of each of our topics and changelogs that exists."""
@@ -116,9 +118,7 @@ class Broker:
         Returns the offsets from which they go on. Raises ConflictError when a worker is.
         """
         places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers, group_id=APP_ID, enable_auto_commit=False
-        )
+        consumer = clients.consumer(self._cluster, group_id=APP_ID)
         try:
             await consumer.start()
             consumer.assign(places)
@@ -128,7 +128,7 @@ class Broker:
         except CommitFailedError as error:
             raise ConflictError("a worker has started meanwhile: stop it, then run this again") from error
         except (KafkaError, OSError, TimeoutError) as error:
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
         finally:
             await stop_consumer(consumer)
 
@@ -145,5 +145,5 @@ class Broker:
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         except TimeoutError:
             raise UnavailableError(
-                f"Kafka at {self._servers} does not show after {_SEEN_SECONDS:.0f} s: {what}"
+                f"Kafka at {self._cluster} does not show after {_SEEN_SECONDS:.0f} s: {what}"
             ) from None

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -39,7 +40,7 @@ async def unfinished(
 ) -> dict[str, int]:
     """Return how many messages of each topic are not acknowledged, without those that have none."""
     places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
-    async with CommittedOffsets(settings.bootstrap_servers, partitions) as watermarks:
+    async with CommittedOffsets(replace(settings.cluster, partitions=partitions)) as watermarks:
         # A broker that has never had a group yet makes its topic of offsets first.
         waiting = await retrying(lambda: watermarks.unacknowledged(places), _POLICY)
     found: dict[str, int] = {}

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import ConflictError, StackError
 from schemas.topics import APP_ID, IMPORT_COMMANDS
+from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 from streams.kafka.topic_reader import unreachable
 from ticketstream.operations.locks import file_lock
@@ -30,10 +30,10 @@ _LONG_MS: Final = 7 * 24 * 3600 * 1000
 
 
 @asynccontextmanager
-async def only_one(bootstrap_servers: str, data_dir: Path) -> AsyncIterator[None]:
+async def only_one(cluster: Cluster, data_dir: Path) -> AsyncIterator[None]:
     """Be the only one inside; raises ConflictError when another is, UnavailableError and StackError."""
     with _locked(data_dir) as name:
-        async with _member(bootstrap_servers, name):
+        async with _member(cluster, name):
             yield
 
 
@@ -51,26 +51,25 @@ def _locked(data_dir: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def _member(bootstrap_servers: str, name: str) -> AsyncIterator[None]:
-    consumer = AIOKafkaConsumer(
+async def _member(cluster: Cluster, name: str) -> AsyncIterator[None]:
+    consumer = clients.consumer(
+        cluster,
         IMPORT_COMMANDS,
-        bootstrap_servers=bootstrap_servers,
         client_id=name,
         group_id=GROUP,
         group_instance_id=name,
-        enable_auto_commit=False,
         session_timeout_ms=_SESSION_MS,
         heartbeat_interval_ms=_SESSION_MS // 4,
         max_poll_interval_ms=_LONG_MS,
         rebalance_timeout_ms=_SESSION_MS,
     )
     try:
-        await _check(bootstrap_servers, name)
+        await _check(cluster, name)
         await consumer.start()
-        await _check(bootstrap_servers, name)  # two may have looked at once
+        await _check(cluster, name)  # two may have looked at once
     except (KafkaError, OSError, TimeoutError) as error:
         await stop_consumer(consumer)
-        raise unreachable(bootstrap_servers, error) from error
+        raise unreachable(cluster, error) from error
     except BaseException:
         await stop_consumer(consumer)
         raise
@@ -82,8 +81,8 @@ async def _member(bootstrap_servers: str, name: str) -> AsyncIterator[None]:
         await stop_consumer(consumer)
 
 
-async def _check(bootstrap_servers: str, name: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+async def _check(cluster: Cluster, name: str) -> None:
+    admin = clients.admin(cluster)
     try:
         await admin.start()
         answers = await admin.describe_consumer_groups([GROUP])

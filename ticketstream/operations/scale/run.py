@@ -64,11 +64,11 @@ async def scale(
     cannot be done, UnavailableError when Kafka goes away: then run it again.
     """
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(Broker(settings.bootstrap_servers))
+        broker = await stack.enter_async_context(Broker(settings.cluster))
         change = await _change(broker, wanted)
         check_caps(settings, wanted)
         if change is not None and not dry_run:
-            await stack.enter_async_context(only_one(settings.bootstrap_servers, settings.data_dir))
+            await stack.enter_async_context(only_one(settings.cluster, settings.data_dir))
             change = await _change(broker, wanted)  # another one may have been at work until now
         if change is None:
             plan = plan_of(Change(wanted, wanted), await broker.counts(), {}, resumes=False)
@@ -83,7 +83,7 @@ async def _change(broker: Broker, wanted: int) -> Change | None:
 class _Scale:
     def __init__(self, settings: Settings, broker: Broker, change: Change, told: Told) -> None:
         self._settings = settings
-        self._servers = settings.bootstrap_servers
+        self._cluster = settings.cluster
         self._broker = broker
         self._change = change
         self._told = told
@@ -152,7 +152,7 @@ class _Scale:
         await self._check_alone()
         await self._look(range(after))
         async with AsyncExitStack() as stack:
-            producer = Producer(self._servers, "ticketstream-scale")
+            producer = Producer(self._cluster, "ticketstream-scale")
             await retrying(producer.start, _POLICY)
             stack.push_async_callback(producer.stop)
 
@@ -179,7 +179,7 @@ class _Scale:
 
     async def _look(self, partitions: range) -> None:
         """Find what moves."""
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             spans = await reader.spans((*MOVED, *COPIED), partitions)
             total, read = messages_of(spans.values()), 0
 
@@ -201,7 +201,7 @@ class _Scale:
             self._told("moving keys", f"{move.moved:,} of {total:,}, {left:.0f} s left,")
 
         self._told("moving keys", f"{total:,}")
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             spans = {
                 place: OffsetRange(0, found.offsets[0], found.end)
                 for place, found in self._scan.found.items()
@@ -212,7 +212,7 @@ class _Scale:
 
     async def _entries(self, topic: str, partitions: int) -> dict[tuple[int, bytes], bytes]:
         newest = adapt.Newest()
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             for group in groups(await reader.spans([topic], range(partitions))):
                 async for batch in reader.read(group):
                     for raw in batch.records:
@@ -235,7 +235,7 @@ class _Scale:
 
     async def _move_imports(self, send: Callable[[Iterable[Record]], Awaitable[None]]) -> None:
         after = self._change.after
-        async with RangeReader(self._servers) as reader:
+        async with RangeReader(self._cluster) as reader:
             ends = {
                 place: span.end for place, span in (await reader.spans(adapt.REPLAYED, range(after))).items()
             }

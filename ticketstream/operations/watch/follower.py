@@ -191,7 +191,7 @@ class Follower:
 
     async def _follow(self) -> None:
         session = KafkaSession(
-            self._settings.bootstrap_servers,
+            self._settings.cluster,
             followed=_FOLLOWED,
             measured=_MEASURED,
             positions=self._positions,
@@ -261,7 +261,7 @@ class Follower:
         while True:
             if self._caught_up and (unread := self.lost.unread()) is not None:
                 since, letters = unread
-                async with TopicReader(self._settings.bootstrap_servers, [INDEXED], since=since) as reader:
+                async with TopicReader(self._settings.cluster, [INDEXED], since=since) as reader:
                     async for raw in reader.to_end():
                         self.lost.take_receipt(raw)
                 self.lost.read_through(letters)

@@ -49,7 +49,7 @@ class IndexedThroughBook:
 async def indexed_through_now(settings: Settings) -> list[IndexedThrough]:
     """Return how far Weaviate is in each partition. Raises UnavailableError."""
     book = IndexedThroughBook()
-    async with TopicReader(settings.bootstrap_servers, [CHANGELOG], last=NEWEST) as reader:
+    async with TopicReader(settings.cluster, [CHANGELOG], last=NEWEST) as reader:
         async for raw in reader.to_end():
             book.add(raw)
     return book.listed()

@@ -9,12 +9,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
 from schemas.topics import APP_ID
+from streams.kafka import clients
 from streams.kafka.group_members import members_of
 from streams.kafka.topic_admin import described
 from streams.kafka.topic_reader import unreachable
@@ -50,7 +51,7 @@ class KafkaSession:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        cluster: Cluster,
         *,
         followed: Iterable[str],
         measured: Iterable[str],
@@ -58,25 +59,24 @@ class KafkaSession:
         since: Mapping[str, float],
         last: Mapping[str, int],
     ) -> None:
-        self._servers = bootstrap_servers
+        self._cluster = cluster
         self._followed = list(followed)
         self._measured = list(measured)
         self._positions = positions
         self._since = since
         self._last = last
-        options = {"bootstrap_servers": bootstrap_servers, "request_timeout_ms": round(CALL_SECONDS * 1000)}
-        self._admin = AIOKafkaAdminClient(**options)
-        self._reader = AIOKafkaConsumer(
+        options = {"client_id": "ticketstream-serve", "request_timeout_ms": round(CALL_SECONDS * 1000)}
+        self._admin = clients.admin(cluster, timeout=CALL_SECONDS)
+        self._reader = clients.consumer(
+            cluster,
             **options,
-            client_id="ticketstream-serve",
-            enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             fetch_min_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=1024 * 1024,
         )
         # Not the reader: a broker answers a connection's requests in order, and a fetch waits half a second.
-        self._asker = AIOKafkaConsumer(**options, client_id="ticketstream-serve", enable_auto_commit=False)
+        self._asker = clients.consumer(cluster, **options)
         self._places: list[TopicPartition] = []
         self._asked: list[TopicPartition] = []
         self._begins: dict[TopicPartition, int] = {}
@@ -86,7 +86,7 @@ class KafkaSession:
             await bounded(self._open(), 2 * CALL_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._close()
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
         except BaseException:
             await self._close()
             raise
@@ -102,7 +102,7 @@ class KafkaSession:
         found = await described(self._admin)
         missing = [topic for topic in (*self._measured, *self._followed) if topic not in found]
         if missing:
-            raise UnavailableError(f"Kafka at {self._servers} has no topic {missing[0]} yet")
+            raise UnavailableError(f"Kafka at {self._cluster} has no topic {missing[0]} yet")
 
         def places(topics: Iterable[str]) -> list[TopicPartition]:
             return [TopicPartition(topic, one["partition"]) for topic in topics for one in found[topic]]
@@ -147,7 +147,7 @@ class KafkaSession:
         try:
             found = await self._reader.getmany(timeout_ms=_FETCH_WAIT_MS, max_records=_AT_ONCE)
         except (KafkaError, OSError) as error:
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
         for place, records in found.items():
             self._positions[place] = records[-1].offset + 1
         return [record for records in found.values() for record in records]
@@ -208,7 +208,7 @@ class KafkaSession:
         try:
             return await bounded(call, CALL_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise unreachable(self._servers, error) from error
+            raise unreachable(self._cluster, error) from error
 
 
 async def bounded(work: Coroutine[Any, Any, Any], seconds: float) -> Any:
