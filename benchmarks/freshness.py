@@ -202,7 +202,7 @@ async def _followed(stack: BenchStack, made: Mapping[int, float]) -> Freshness:
     try:
         async with (
             asyncio.timeout(_LAST_SECONDS),
-            TopicReader(settings.bootstrap_servers, [INDEXED]) as reader,
+            TopicReader(settings.cluster, [INDEXED]) as reader,
         ):
             while len(seconds) < len(made):
                 for raw in await reader.next_batch(0.1):

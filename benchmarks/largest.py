@@ -108,7 +108,7 @@ async def _followed(
     made: dict[int, float] = {}
     delays: dict[int, float] = {}
     with SampleZendeskControl(stack.zendesk_url) as zendesk:
-        async with TopicReader(settings.bootstrap_servers, [INDEXED]) as reader:
+        async with TopicReader(settings.cluster, [INDEXED]) as reader:
             while await reader.next_batch(0.5):
                 pass  # what was before
             began = time.time()
@@ -140,7 +140,7 @@ async def _held(settings: Settings, ticket_id: int) -> dict[str, Held]:
     found: dict[str, Held] = {}
     for topic in (ENRICHED, EMBEDDED, *map(changelog_topic, TABLES)):
         sizes: dict[tuple[str, bytes], int] = {}
-        async with TopicReader(settings.bootstrap_servers, [topic]) as reader:
+        async with TopicReader(settings.cluster, [topic]) as reader:
             async for raw in reader.to_end():
                 if raw.key is not None and ticket_of(raw.key) == key:
                     name = f"{topic}, parts" if is_part(raw.headers) else topic

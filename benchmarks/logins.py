@@ -143,5 +143,5 @@ async def _kill_halfway(stack: BenchStack, tickets: int, note: Note) -> None:
 
 
 async def _newest(settings: Settings) -> ImportRecord | None:
-    known = await load_imports(settings.bootstrap_servers)
+    known = await load_imports(settings.cluster)
     return known[0].record if known else None

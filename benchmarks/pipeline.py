@@ -94,7 +94,7 @@ async def _run(settings: Settings) -> ImportRecord:
 async def afterwards(settings: Settings, record: ImportRecord) -> tuple[Outcomes, int]:
     """Return the receipts of an import or a replay, and how many objects Weaviate holds."""
     found = Outcomes()
-    async with TopicReader(settings.bootstrap_servers, [INDEXED]) as reader:
+    async with TopicReader(settings.cluster, [INDEXED]) as reader:
         async for raw in reader.to_end():
             receipt = decode(Receipt, raw.value, raw.headers)
             if receipt.import_id != record.id:

@@ -191,7 +191,7 @@ class _Changes:
                     return
 
     async def _follow(self) -> None:
-        async with TopicReader(self._stack.settings.bootstrap_servers, [INDEXED]) as reader:
+        async with TopicReader(self._stack.settings.cluster, [INDEXED]) as reader:
             while not self._ended.is_set():
                 for raw in await reader.next_batch(0.1):
                     receipt = decode(Receipt, raw.value, raw.headers)
@@ -324,7 +324,7 @@ def failover(standby: int, *, note: Note) -> float:
 async def _fill(stack: BenchStack) -> None:
     """Write the changelogs of the tables by ticket."""
     account = stack.settings.account
-    producer = Producer(stack.settings.bootstrap_servers, "benchmark")
+    producer = Producer(stack.settings.cluster, "benchmark")
     await producer.start()
     try:
         for first in range(0, _KEYS, _AT_ONCE):

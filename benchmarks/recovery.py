@@ -140,7 +140,7 @@ async def _recover(stack: BenchStack, number: int) -> Recovery:
 
 async def _receipt(stack: BenchStack, number: int) -> float:
     deadline = time.monotonic() + _LONGEST_SECONDS
-    async with TopicReader(stack.settings.bootstrap_servers, [INDEXED]) as reader:
+    async with TopicReader(stack.settings.cluster, [INDEXED]) as reader:
         while time.monotonic() < deadline:
             for raw in await reader.next_batch(0.1):
                 receipt = decode(Receipt, raw.value, raw.headers)
@@ -161,7 +161,7 @@ async def _send_ticket(settings: Settings, number: int) -> None:
     )
     key = ticket_key(_ACCOUNT, number)
     partition = partition_of(key, settings.kafka.partitions)
-    producer = Producer(settings.bootstrap_servers, "benchmark")
+    producer = Producer(settings.cluster, "benchmark")
     await producer.start()
     try:
         await producer.send([Record(BACKFILL, partition, key, encode(change), headers_of(change))])
@@ -171,7 +171,7 @@ async def _send_ticket(settings: Settings, number: int) -> None:
 
 async def _fill(settings: Settings, first: int, end: int) -> float:
     """Put the entries of these tickets on the changelogs; returns the bytes of one, on average."""
-    producer = Producer(settings.bootstrap_servers, "benchmark")
+    producer = Producer(settings.cluster, "benchmark")
     await producer.start()
     written, total = 0, 0
     try:

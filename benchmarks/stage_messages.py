@@ -51,7 +51,7 @@ def change_of(number: int, version: int) -> TicketChange:
 
 async def fill(settings: Settings, messages: int) -> int:
     """Put so many messages on the topic, each ticket twice; returns the bytes of one value."""
-    producer = Producer(settings.bootstrap_servers, "benchmark")
+    producer = Producer(settings.cluster, "benchmark")
     partitions = settings.kafka.partitions
     size = 0
     await producer.start()

@@ -25,7 +25,7 @@ _AT_ONCE: Final = 1_000
 
 async def run(settings: Settings, messages: int) -> StageRun:
     """Pass on so many messages."""
-    servers = settings.bootstrap_servers
+    servers = settings.cluster.servers
     consumer = AIOKafkaConsumer(
         BACKFILL,
         bootstrap_servers=servers,

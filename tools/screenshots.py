@@ -77,7 +77,7 @@ def serving(environment: Mapping[str, str], folder: Path) -> Iterator[str]:
 
 async def take(place: Place, url: str, program: Path) -> None:
     """Import the account and take the pictures on the way."""
-    await place.workers.ready(place.settings.bootstrap_servers, lambda *_: None)
+    await place.workers.ready(place.settings.cluster, lambda *_: None)
     zendesk = SampleZendeskControl(place.settings.zendesk_url)
     refused = [truth["id"] for truth in zendesk.truth() if not truth["removed"]][200:203]
     zendesk.set_faults(

@@ -26,6 +26,7 @@ from benchmarks.usage import UsageMeter, quiet_down
 from schemas.errors import StackError
 from schemas.ids import collection_name
 from schemas.settings.load import PREFIX, Settings
+from streams.kafka import clients
 from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
 from streams.weaviate.client import connect
@@ -97,7 +98,7 @@ async def _prepare(settings: Settings) -> Place:
     name = "Quix_" + collection_name(model, dimensions, CHUNKER_VERSION)
     async with await connect(settings) as connection:
         await ensure_collection(connection.client, name)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = clients.admin(settings.cluster)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(TOPIC, settings.kafka.partitions, 1)])
@@ -105,7 +106,7 @@ async def _prepare(settings: Settings) -> Place:
         await admin.close()
     http, rpc = urlsplit(settings.weaviate_http_url), urlsplit(settings.weaviate_grpc_url)
     return Place(
-        bootstrap_servers=settings.bootstrap_servers,
+        bootstrap_servers=settings.cluster.servers,
         partitions=settings.kafka.partitions,
         zendesk_url=settings.zendesk_url,
         authorization=static_login_of(settings).header,
@@ -121,7 +122,7 @@ async def _all_joined(
     settings: Settings, processes: list[subprocess.Popen[bytes]], outputs: list[Path]
 ) -> None:
     """Wait until the group has all its members: a later one would have tickets worked on twice."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    admin = clients.admin(settings.cluster)
     await admin.start()
     deadline = time.monotonic() + _READY_SECONDS
     try:
