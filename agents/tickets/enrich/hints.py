@@ -8,7 +8,7 @@ newer:
 - What the look finds never lowers a version. An answer whose ``updated_at`` is older than the one seen is not
   believed: Zendesk answered from a copy that lags.
 - A change that passes on the other lane while a hint looks makes it look again, or puts the hint back on its
-  topic. One that was being read meanwhile and has no newer version is dropped (see ``looked_meanwhile``).
+  topic. One that was being read meanwhile and has no newer version is dropped (see known_change).
 - A ticket that is gone (404, deleted, spam) is removed under the version that was seen, so that the export's
   word of its deletion or return is newer. One that was never seen leaves nothing to remove.
 
