@@ -34,7 +34,7 @@ def links(text: str) -> list[tuple[str, str]]:
 
 
 def paths(text: str) -> list[str]:
-    """Return the paths of the repository that a page names, in its commands too; links are others' (see links)."""
+    """Return the paths of the repository that a page names, in commands too, but for its links."""
     text = re.sub(r"\]\([^)\s]+\)", "]", text)
     folders = "|".join(map(re.escape, TOP))
     return [found.rstrip("./") for found in re.findall(rf"(?<![\w./~$:-])(?:{folders})/[\w./-]*[\w/]", text)]
