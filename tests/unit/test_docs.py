@@ -125,3 +125,16 @@ def test_the_newest_release_of_the_changelog_is_the_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     newest = re.search(r"^## (\S+) – \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest and newest[1] == project["version"] == version("ticketstream")
+
+
+@pytest.mark.parametrize("package", ["ticketstream", "agents", "streams"])
+def test_the_architecture_has_the_layers_that_are_checked(package: str) -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [
+        contract["layers"]
+        for contract in contracts
+        if contract["type"] == "layers" and contract["layers"][0].startswith(f"{package}.")
+    ]
+    row = re.search(rf"^\| `{package}` \| (.+) \|$", (DOCS / "architecture.md").read_text(), re.MULTILINE)
+    named = " → ".join(layers).replace(f"{package}.", "")
+    assert row and row[1].replace("`", "").replace("\\|", "|") == named
