@@ -1,6 +1,6 @@
 """Faust's Kafka transport with the waits taken out and its start made safe.
 
-Faust's own consumer polls for 1.5 s at a time, and loses or repeats messages in races between a rebalance, a
+Faust's own consumer polls for 1.5 s at a time, and loses messages in races between a rebalance, a
 seek and a fetch under way. The consumer installed here replaces it, and tells the worker's lease of every
 sign of life that Kafka accepts (see streams.kafka.lease). docs/decisions/0002-lean-faust-transport.md lists
 each finding with what is done about it: read it before Faust or aiokafka is upgraded.
