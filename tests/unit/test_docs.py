@@ -6,8 +6,10 @@ import re
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from ticketstream.cli import build_app
 from tools.settings_page import PAGE, page
@@ -138,3 +140,43 @@ def test_the_architecture_has_the_layers_that_are_checked(package: str) -> None:
     row = re.search(rf"^\| `{package}` \| (.+) \|$", (DOCS / "architecture.md").read_text(), re.MULTILINE)
     named = " → ".join(layers).replace(f"{package}.", "")
     assert row and row[1].replace("`", "").replace("\\|", "|") == named
+
+
+def unknown_words(said: str) -> list[str]:
+    """Return what a command line, without ``ticketstream``, names that there is not."""
+    here: Any = get_command(build_app())
+    unknown = []
+    for word in said.partition("#")[0].split():
+        below = getattr(here, "commands", None)
+        if word.startswith("--"):
+            option = re.split(r"[=.,;)]", word)[0]
+            known = {name for parameter in here.params for name in parameter.opts} | {"--help"}
+            unknown += [option] if option not in known else []
+        elif below is not None and word in below:
+            here = below[word]
+        elif below is not None:
+            return [*unknown, word]
+    return unknown
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_commands_that_are_named_are_there(path: Path) -> None:
+    for said in re.findall(r"(?:`|^ *|bin/)ticketstream ([^`\n]+)", path.read_text(), re.MULTILINE):
+        assert not unknown_words(said), said
+
+
+def test_a_command_or_option_that_is_gone_is_noticed() -> None:
+    assert unknown_words("imports list --json") == []
+    assert unknown_words("imports gone") == ["gone"]
+    assert unknown_words("search text --gone 3") == ["--gone"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_metrics_and_alerts_that_are_named_are_there(path: Path) -> None:
+    text = path.read_text()
+    code = "".join(module.read_text() for module in sorted((ROOT / "streams" / "metrics").glob("*.py")))
+    for metric in re.findall(r"`ticketstream_([a-z_]+)`", text):
+        assert f'"{metric.removesuffix("_total")}"' in code, metric
+    rules = (ROOT / "prometheus/rules/alerts.yml").read_text()
+    for alert in re.findall(r"\bTicketstream[A-Z]\w+", text):
+        assert f"alert: {alert}\n" in rules, alert
