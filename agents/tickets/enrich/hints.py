@@ -1,28 +1,18 @@
 """Hints: a webhook says that a ticket has changed, and enrich looks at Zendesk how it is now.
 
-A hint carries no content. It costs one call for the comments (one more for each hundred of them), a
-hundredth of a call to one call for the ticket, and the names that are not known yet. The export tells
-of the same change a minute later and costs the comments once more; that is the price of being early.
+A hint carries no content and is answered by looking, never by comparing times: a comment can be redacted
+without ``updated_at`` moving, and clocks differ. These rules keep a late or early look from replacing what is
+newer:
 
-Why nothing is lost:
+- Only hints that had come before the last look began are answered without one; offsets on the topic decide.
+- What the look finds never lowers a version. An answer whose ``updated_at`` is older than the one seen is not
+  believed: Zendesk answered from a copy that lags.
+- A change that passes on the other lane while a hint looks makes it look again, or puts the hint back on its
+  topic. One that was being read meanwhile and has no newer version is dropped (see known_change).
+- A ticket that is gone (404, deleted, spam) is removed under the version that was seen, so that the export's
+  word of its deletion or return is newer. One that was never seen leaves nothing to remove.
 
-- A hint is answered by looking, never by comparing times: a comment can be redacted or made private
-  without ``updated_at`` moving, and clocks differ. Only hints that had come before the last look began
-  are answered without one. That is a matter of offsets: what was on the topic before the look had
-  happened before it.
-- What the look finds goes on under its own version or the one seen, whichever is higher: a hint never
-  lowers a version. At the version seen it is another content of it. Only an answer whose
-  ``updated_at`` is older than the one seen is not believed: Zendesk answered from a copy that lags.
-- A change that passes on the other lane while a hint looks, read from Zendesk perhaps before the look
-  began, makes it look again; if that happens after the look, the hint is put back on its topic.
-- A change of the other lane that was being read while a hint looked, and has no newer version, is
-  dropped: the look came later (see ``looked_meanwhile`` in known_change).
-- An export's row of the same version is a new change all the same (its digest is not the look's):
-  whatever a lost webhook would have told of the same second, the export repairs.
-
-A ticket that is gone (404, deleted, spam) is removed, under the version that was seen,
-so that the export's word of its deletion or of its return is newer. One that was never seen leaves
-nothing to remove; should a change of it be on its way, its comments will be refused with a 404.
+docs/decisions/0007-hints-are-answered-by-looking.md says why, and what a hint costs.
 """
 
 from __future__ import annotations
