@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, schema_header
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
@@ -31,7 +32,7 @@ from schemas.messages.tickets import (
 from schemas.messages.workers import Trouble, WorkerState
 from schemas.parts import ManyChunks, PartRef, Parts
 from schemas.zendesk import Attachment, Comment, User
-from tests.agents_fixtures import QUICK, a_change, a_ticket, an_embedded, an_enriched
+from tests.shared_fixtures import QUICK
 
 TEXT = st.text(max_size=30)  # hypothesis leaves surrogates out, as UTF-8 does
 IDS = st.integers(1, 2**63 - 1)

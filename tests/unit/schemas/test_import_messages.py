@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 COUNTS = st.builds(
     StageCounts,

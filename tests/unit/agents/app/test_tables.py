@@ -14,7 +14,7 @@ from agents.app.tables import StateTable, Tables
 from schemas.errors import UnavailableError
 from schemas.messages.tickets import Origin
 from schemas.tables import TABLES, LiveCursor, SeenTicket
-from tests.agents_fixtures import FakeProducer, settle
+from streams.testing import InMemoryProducer, settle
 
 CHANGELOG = "ticketstream-seen-changelog"
 
@@ -61,7 +61,7 @@ class FakeApp:
 class Desk:
     def __init__(self) -> None:
         self.app = FakeApp()
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.table: StateTable[SeenTicket] = StateTable(
             self.app,  # type: ignore[arg-type]
             self.producer,  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from agents.engine.engine import Engine
 from agents.engine.outcomes import Done, Mark
 from agents.engine.places import place_given_up
 from agents.imports.progress import ProgressLedger, progress_key
+from agents.testing import InMemoryEvent, InMemoryTables, a_change
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError, UserError
 from schemas.headers.moves import moved_headers
@@ -33,7 +34,8 @@ from streams.limits.gate import Gate
 from streams.limits.in_flight import Adaptive
 from streams.metrics import Metrics
 from streams.retries import RetryPolicy
-from tests.agents_fixtures import QUICK, FakeEvent, FakeProducer, FakeTables, a_change, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import QUICK, logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -47,8 +49,8 @@ class Desk:
     ) -> None:
         self.log: list[Any] = []
         self.app = SimpleNamespace(consumer_generation_id=1)
-        self.producer = FakeProducer(self.log)
-        self.tables = FakeTables(self.log)
+        self.producer = InMemoryProducer(self.log)
+        self.tables = InMemoryTables(self.log)
         self.metrics = Metrics()
         self.pauses: list[float] = [] if pauses is None else pauses
         self.doors: dict[int, asyncio.Future[Done | BaseException]] = {}
@@ -93,8 +95,8 @@ class Desk:
     def acks(self) -> list[int]:
         return [entry[1] for entry in self.log if entry[0] == "ack"]
 
-    def event(self, offset: int, key: bytes | None = None, **more: Any) -> FakeEvent:
-        return FakeEvent(offset, key=key or f"acme:{offset}".encode(), log=self.log, **more)
+    def event(self, offset: int, key: bytes | None = None, **more: Any) -> InMemoryEvent:
+        return InMemoryEvent(offset, key=key or f"acme:{offset}".encode(), log=self.log, **more)
 
     def count(self, name: str, **labels: str) -> float:
         value = self.metrics.registry.get_sample_value(f"ticketstream_{name}", {"stage": "enrich", **labels})

@@ -10,13 +10,15 @@ import msgspec
 import pytest
 
 from agents.imports.bulk_comments import BulkComments
+from agents.testing import a_ticket
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, Origin
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL
 from schemas.zendesk_pages import RawExportPage
-from tests.agents_fixtures import FakeProducer, a_ticket, logs
+from streams.testing import InMemoryProducer
+from tests.shared_fixtures import logs
 from tests.zendesk_fixtures import client_of
 
 __all__ = ["logs"]
@@ -46,7 +48,7 @@ class Desk:
         self.seen: dict[bytes, SeenTicket] = {}
         self.saved = 0
         self.refuses = False
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
         )

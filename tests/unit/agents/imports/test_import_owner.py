@@ -11,13 +11,15 @@ import pytest
 
 from agents.imports import owner as imports
 from agents.imports.owner import Imports
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import encode, headers_of
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec, StageCounts, StageProgress
 from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, IMPORT_PROGRESS
 from streams.kafka.messages import Record
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeEvent, FakeProducer, FakeTables, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -28,8 +30,8 @@ class Desk:
     """The imports of a worker; each run waits until the test ends it."""
 
     def __init__(self) -> None:
-        self.tables = FakeTables()
-        self.producer = FakeProducer()
+        self.tables = InMemoryTables()
+        self.producer = InMemoryProducer()
         self.running: list[str] = []
         self.ran: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
@@ -57,14 +59,16 @@ class Desk:
 
     async def put(
         self, message: Any, topic: str = IMPORT_COMMANDS, partition: int = 3, **more: Any
-    ) -> FakeEvent:
+    ) -> InMemoryEvent:
         fields = {"value": encode(message), "headers": headers_of(message)} if message is not None else {}
-        event = FakeEvent(self.offset, key=b"acme", topic=topic, partition=partition, **{**fields, **more})
+        event = InMemoryEvent(
+            self.offset, key=b"acme", topic=topic, partition=partition, **{**fields, **more}
+        )
         self.offset += 1
         await self.imports.put(event)
         return event
 
-    async def command(self, command: Any, import_id: str = "i1", **fields: Any) -> FakeEvent:
+    async def command(self, command: Any, import_id: str = "i1", **fields: Any) -> InMemoryEvent:
         fields = {"issued_at": 10.0, **fields}
         if command == "start":
             fields.setdefault("spec", SPEC)

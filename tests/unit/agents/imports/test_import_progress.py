@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from agents.engine.outcomes import Done, Verdict
 from agents.imports import progress
 from agents.imports.progress import ProgressLedger, add, progress_key
+from agents.testing import InMemoryTables
 from schemas.messages.imports import StageCounts, StageProgress
 from schemas.topics import BACKFILL, CHANGES, IMPORT_PROGRESS
 from streams.kafka.messages import Incoming
 from streams.kafka.partitions import account_partition
-from tests.agents_fixtures import QUICK, FakeProducer, FakeTables, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import QUICK, logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -33,8 +35,8 @@ def at(offset: int, topic: str = BACKFILL) -> Incoming:
 
 class Desk:
     def __init__(self) -> None:
-        self.producer = FakeProducer()
-        self.tables = FakeTables()
+        self.producer = InMemoryProducer()
+        self.tables = InMemoryTables()
         self.ledger = ProgressLedger(self.producer, self.tables, 8)  # type: ignore[arg-type]
 
     async def count(

@@ -11,6 +11,7 @@ import pytest
 from agents.engine import refused_logins
 from agents.imports import runner as import_runner
 from agents.imports.runner import ImportRunner
+from agents.testing import a_ticket
 from schemas.codec import encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
@@ -20,7 +21,8 @@ from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.messages import Record
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeProducer, a_ticket, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -36,7 +38,7 @@ def page(first: int, count: int, cursor: str, *, end: bool = False) -> RawExport
 
 class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.pages: list[RawExportPage | Exception] = []
         self.asked: list[tuple[int | None, str | None, str]] = []
         self.includes: list[str] = []

@@ -9,11 +9,11 @@ import pytest
 from agents.knowledge import backlog as backlog_module
 from agents.knowledge.backlog import Backlog
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
-from tests.agents_fixtures import FakeProducer, settle
+from streams.testing import InMemoryProducer, settle
 
 
 def make(limit: int = 10) -> tuple[Backlog, dict[tuple[str, int], int], dict[tuple[str, int], int]]:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     backlog = Backlog(producer, limit, limit // 2)
     enriched: dict[tuple[str, int], int] = {}
     embedded: dict[tuple[str, int], int] = {}
@@ -118,7 +118,7 @@ async def test_a_worker_that_stops_lets_everything_pass() -> None:
 
 async def test_while_it_is_closed_nothing_is_worked_on_however_short_the_way_is() -> None:
     closed = True
-    backlog = Backlog(FakeProducer(), 10, 10, lambda: closed)
+    backlog = Backlog(InMemoryProducer(), 10, 10, lambda: closed)
     beginning = asyncio.create_task(backlog.opened())
     await asyncio.sleep(0.06)
     assert not beginning.done()

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from agents.knowledge.embed.daily_caps import DailyCaps, PartitionsLostError
+from agents.testing import InMemoryTables
 from schemas.errors import SettingsError, UnavailableError
 from schemas.lanes import Lane
 from schemas.settings.embedding import EmbeddingSettings
@@ -17,8 +18,8 @@ from streams.limits.daily import TooMuchAtOnceError
 from streams.limits.daily_caps import DAY, Unit, caps_of
 from streams.metrics import Metrics
 from streams.metrics.make import Maker
-from tests.agents_fixtures import FakeTables, logs, settle
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock, settle
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -29,8 +30,8 @@ class Desk:
     """A worker with its caps; ``restart`` is a kill -9 and a new one on the same table."""
 
     def __init__(self, partitions: int = 4, **caps: int) -> None:
-        self.clock = FakeClock(NOON)
-        self.table = FakeTables()["spending"]
+        self.clock = VirtualClock(NOON)
+        self.table = InMemoryTables()["spending"]
         self.partitions = partitions
         self.caps: dict[Unit, int] = dict(caps)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
+from agents.testing import ORIGIN, InMemoryTables, a_message, a_part_store, an_enriched
 from schemas.codec import decode
 from schemas.errors import PermanentError, RefusedError, UnavailableError
 from schemas.ids import chunk_id, content_hash
@@ -18,7 +19,7 @@ from schemas.tables import IndexedTicket
 from schemas.topics import EMBEDDED
 from schemas.vectors import Vector, decode_vector
 from streams.embeddings.batcher import Embedded
-from tests.agents_fixtures import ORIGIN, FakeProducer, FakeTables, a_message, a_part_store, an_enriched
+from streams.testing import InMemoryProducer
 
 COLLECTION = "Tickets_test_4_c1_s2"
 
@@ -59,10 +60,10 @@ class FakeStore:
 
 class Desk:
     def __init__(self) -> None:
-        self.tables = FakeTables()
+        self.tables = InMemoryTables()
         self.batcher = FakeBatcher()
         self.store = FakeStore()
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.fresh()
 
     def fresh(self) -> None:

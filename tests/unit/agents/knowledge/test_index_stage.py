@@ -9,6 +9,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.index.stage import Index
+from agents.testing import FACTS, InMemoryTables, a_message, a_part_store, an_embedded
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.headers.replays import replay_headers
@@ -19,7 +20,6 @@ from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.kafka.messages import Incoming
 from streams.sinks.base import SinkItem, SinkResult
-from tests.agents_fixtures import FACTS, FakeTables, a_message, a_part_store, an_embedded
 
 
 class FakeWriter:
@@ -38,7 +38,7 @@ class FakeWriter:
 
 class Desk:
     def __init__(self, *empty_accounts: str) -> None:
-        self.tables = FakeTables()
+        self.tables = InMemoryTables()
         self.writer = FakeWriter()
         self.stage = Index(
             self.tables,  # type: ignore[arg-type]

@@ -12,10 +12,10 @@ import pytest
 
 from agents.knowledge.index import writer as module
 from agents.knowledge.index.writer import BatchedWriter
+from agents.testing import FACTS
 from schemas.errors import RefusedError, RetryableError, UnavailableError
 from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
-from tests.agents_fixtures import FACTS
 
 
 def item(ticket_id: int, chunks: int = 1) -> SinkItem:

@@ -14,6 +14,7 @@ from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
+from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
@@ -37,18 +38,10 @@ from streams.kafka.part_reader import PartsMissingError
 from streams.sinks.base import SinkItem, SinkResult
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
+from streams.testing import InMemoryParts, InMemoryProducer
 from streams.transforms.chunking import Chunk, chunk_ticket
 from streams.transforms.names import Names
 from streams.transforms.whole_ticket import passages_of
-from tests.agents_fixtures import (
-    FakeParts,
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    a_ticket,
-)
 from ticketstream.local.sample.zendesk.thread import text_of
 from ticketstream.operations.imports.large_changes import in_parts, send_parts
 
@@ -166,8 +159,8 @@ class World:
     """The stages of one partition; ``change`` takes a ticket through all of them."""
 
     def __init__(self) -> None:
-        self.tables = FakeTables()
-        self.producer = FakeProducer()
+        self.tables = InMemoryTables()
+        self.producer = InMemoryProducer()
         self.zendesk = Zendesk()
         self.batcher = Batcher()
         self.weaviate = Weaviate()
@@ -178,7 +171,7 @@ class World:
         """Start the stages, as a worker does that knows nothing but the tables."""
         store = a_part_store(self.tables, self.producer)
         self.lost: set[str] = store._reader.lost  # type: ignore[attr-defined]
-        assert isinstance(store._reader, FakeParts)
+        assert isinstance(store._reader, InMemoryParts)
         backlog = Backlog(self.producer, 10, 10)
         self.enrich = Enrich(self.tables, self.zendesk, backlog, store)  # type: ignore[arg-type]
         self.embed = Embed(

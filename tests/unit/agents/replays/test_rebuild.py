@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 
 from agents.replays import rebuild as module
 from agents.replays.rebuild import Rebuild
+from agents.testing import an_embedded
 from schemas.codec import encode
 from schemas.errors import RefusedError, UnavailableError
 from schemas.messages.imports import ImportRecord, ImportSpec
@@ -18,7 +19,7 @@ from schemas.topics import EMBEDDED
 from streams.kafka.offset_ranges import Batch, OffsetRange
 from streams.kafka.partitions import partition_of
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import an_embedded, logs
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")

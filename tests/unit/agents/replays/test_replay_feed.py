@@ -15,6 +15,7 @@ from agents.replays import feed as module
 from agents.replays.choice import Choice, Newest, described
 from agents.replays.cursor import ReplayCursor
 from agents.replays.feed import ReplayFeed
+from agents.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
 from schemas.headers.replays import REPLAY_HEADER, replay_headers, replay_of
@@ -23,7 +24,7 @@ from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.chosen_offsets import Chosen
 from streams.kafka.offset_ranges import Batch, OffsetRange
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeProducer, a_change, a_ticket, an_embedded, an_enriched
+from streams.testing import InMemoryProducer
 
 COLLECTION = "Tickets_test_4_c1"
 
@@ -198,7 +199,7 @@ class Topics:
 class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.topics = Topics()
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.saved: list[ImportRecord] = []
         self.waited = 0
         self.meanwhile: list[Any] = []

@@ -14,6 +14,7 @@ import pytest
 
 from agents.sources import zendesk_live as live
 from agents.sources.zendesk_live import LiveSource, polling_pause
+from agents.testing import InMemoryTables, a_ticket
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
@@ -23,7 +24,8 @@ from schemas.topics import CHANGES
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.partitions import account_partition
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeProducer, FakeTables, a_ticket, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 HOME = account_partition("acme", 8)
@@ -34,8 +36,8 @@ class Desk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[Any] = []
-        self.producer = FakeProducer(self.log)
-        self.tables = FakeTables(self.log)
+        self.producer = InMemoryProducer(self.log)
+        self.tables = InMemoryTables(self.log)
         self.answers: asyncio.Queue[RawExportPage | Exception] = asyncio.Queue()
         self.asked: list[tuple[int | None, str | None]] = []
         self.pauses: list[float] = []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agents.engine.outcomes import Done
+from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode
 from schemas.errors import PermanentError, RefusedError, UnavailableError, UnknownSchemaError
@@ -19,16 +20,8 @@ from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.kafka.messages import Incoming
 from streams.sources.zendesk.comments import Comments
+from streams.testing import InMemoryProducer, settle
 from streams.transforms.names import Names
-from tests.agents_fixtures import (
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    a_ticket,
-    settle,
-)
 
 PUBLIC = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7, plain_body="It burns.")
 INTERNAL = Comment(id=2, public=False, created_at="2024-01-01T01:00:00Z", author_id=8, plain_body="Call 112.")
@@ -75,8 +68,8 @@ class FakeBacklog:
 
 class Desk:
     def __init__(self, *, connected: bool = True) -> None:
-        self.tables = FakeTables()
-        self.producer = FakeProducer()
+        self.tables = InMemoryTables()
+        self.producer = InMemoryProducer()
         self.zendesk = FakeZendesk()
         self.backlog = FakeBacklog()
         self.stage = Enrich(

@@ -10,6 +10,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
+from agents.testing import InMemoryTables, a_change, a_message, a_part_store
 from agents.tickets.enrich import held_comments
 from agents.tickets.enrich.held_comments import Held, over_records
 from agents.tickets.enrich.stage import Enrich
@@ -22,8 +23,8 @@ from schemas.topics import BACKFILL
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming
 from streams.sources.zendesk.comments import Comments
+from streams.testing import InMemoryProducer, settle
 from streams.transforms.names import Names
-from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_message, a_part_store, settle
 
 KEY = b"acme:1"
 
@@ -37,9 +38,9 @@ class Desk:
     """The stage enrich, with a Zendesk that knows one comment of its own."""
 
     def __init__(self) -> None:
-        self.tables = FakeTables()
+        self.tables = InMemoryTables()
         self.asked: list[int] = []
-        backlog = Backlog(FakeProducer(), 10, 10)
+        backlog = Backlog(InMemoryProducer(), 10, 10)
         self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
         self.offset = 0
 
@@ -209,7 +210,7 @@ async def test_a_message_under_another_ticket_s_key_is_refused() -> None:
 
 async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_comments, "_FORGET_AT_ONCE", 3)
-    tables = FakeTables()
+    tables = InMemoryTables()
     kept = {b"acme:1", b"acme:1#0", b"other:5"}
     entries = [(key, HeldComments("i2")) for key in kept if key != b"other:5"]
     entries += [(b"other:5", HeldComments("i1"))]

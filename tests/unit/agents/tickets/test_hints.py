@@ -11,6 +11,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
+from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
 from agents.tickets.enrich.pass_through import is_wanted
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
@@ -22,16 +23,8 @@ from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming
 from streams.sources.zendesk.comments import Comments
 from streams.sources.zendesk.tickets import Row
+from streams.testing import InMemoryProducer, settle
 from streams.transforms.names import Names
-from tests.agents_fixtures import (
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    a_ticket,
-    settle,
-)
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -83,13 +76,13 @@ class FakeZendesk:
 
 class Desk:
     def __init__(self, *, connected: bool = True) -> None:
-        self.tables = FakeTables()
+        self.tables = InMemoryTables()
         self.zendesk = FakeZendesk()
         self.arrived: dict[tuple[str, int], int] = {}
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,
-            Backlog(FakeProducer(), 10, 10),
+            Backlog(InMemoryProducer(), 10, 10),
             a_part_store(self.tables),
         )
         self.stage.watch(self.arrived)

@@ -9,6 +9,7 @@ import pytest
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
+from agents.testing import ORIGIN, InMemoryTables, a_change, a_message, a_part_store, an_embedded, an_enriched
 from agents.tickets.enrich.stage import Enrich
 from schemas.errors import PermanentError
 from schemas.headers.replays import REPLAY_HEADER, replay_of
@@ -18,16 +19,7 @@ from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
 from streams.sinks.base import SinkItem, SinkResult
-from tests.agents_fixtures import (
-    ORIGIN,
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    an_embedded,
-    an_enriched,
-)
+from streams.testing import InMemoryProducer
 
 ANOTHER = Origin(CHANGES, 0, 9)
 KEY = b"acme:1"
@@ -48,7 +40,7 @@ class Backlog:
 
 class Desk:
     def __init__(self) -> None:
-        self.tables = FakeTables()
+        self.tables = InMemoryTables()
         self.backlog = Backlog()
         self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables))  # type: ignore[arg-type]
 
@@ -172,7 +164,7 @@ class Batcher:
 
 
 async def test_embed_sends_the_header_on_and_counts_for_the_replay() -> None:
-    tables = FakeTables()
+    tables = InMemoryTables()
     store = a_part_store(tables)
     stage = Embed(tables, Batcher(), None, store=store, collection="Tickets_test_4_c1", dimensions=4)  # type: ignore[arg-type]
     done = await stage.handle(passing(an_enriched(5, import_id="i1", removed=True))._replace(topic=ENRICHED))
@@ -190,7 +182,7 @@ class Writer:
 
 
 async def test_index_writes_a_replayed_ticket_it_knows_and_looks_for_left_overs() -> None:
-    tables, writer = FakeTables(), Writer()
+    tables, writer = InMemoryTables(), Writer()
     stage = Index(tables, writer, a_part_store(tables), frozenset({"acme"}))  # type: ignore[arg-type]
     plain = a_message(an_embedded(5, ["Hello"], import_id="i1"))
     first = await stage.handle(plain)
@@ -202,7 +194,7 @@ async def test_index_writes_a_replayed_ticket_it_knows_and_looks_for_left_overs(
     assert (done.verdict, done.import_id, done.changed_at) == ("sent", "r1", None)
     item, lane = writer.written[1]
     assert (item.stale_ids, lane) == (None, "backfill")  # source is live
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     await producer.send(done.records)
     (receipt,) = producer.messages(Receipt)
     assert (receipt.import_id, receipt.outcome, receipt.vectors_written) == ("r1", "indexed", 1)

@@ -18,7 +18,8 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings
 from schemas.settings.zendesk import ZendeskSettings
 from streams.kafka.partitions import account_partition
-from tests.agents_fixtures import FakeProducer, logs, settle
+from streams.testing import InMemoryProducer, settle
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -290,9 +291,9 @@ async def test_what_zendesk_refuses_takes_from_a_backfill_and_not_from_live_chan
 async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(desk: Desk) -> None:
     pipeline = desk.pipeline
     pipeline._general = SimpleNamespace(waiting=7)
-    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
+    pipeline._backlog = Backlog(InMemoryProducer(), module._BACKLOG, module._BACKLOG_LIVE)
     assert pipeline._waiting_for_quota() == 7
-    pipeline._backlog = Backlog(FakeProducer(), module._BACKLOG, module._BACKLOG_LIVE)
+    pipeline._backlog = Backlog(InMemoryProducer(), module._BACKLOG, module._BACKLOG_LIVE)
     async with pipeline._backlog.entry(module._BACKLOG):
         assert pipeline._waiting_for_quota() is None
     assert pipeline._waiting_for_quota() == 7

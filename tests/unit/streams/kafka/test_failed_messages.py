@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.engine.outcomes import failed
 from agents.sources.export_records import page_records
+from agents.testing import a_ticket
 from schemas.codec import decode
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
@@ -20,7 +21,7 @@ from schemas.zendesk import Ticket
 from streams.kafka.dead_letters import dead_letter, line_dead_letter
 from streams.kafka.messages import Incoming
 from streams.kafka.partitions import partition_of
-from tests.agents_fixtures import QUICK, a_ticket
+from tests.shared_fixtures import QUICK
 
 HEADERS = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=4)
 

@@ -17,7 +17,7 @@ from agents.app.membership import watch_membership
 from streams.kafka import lease as module
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 @pytest.fixture

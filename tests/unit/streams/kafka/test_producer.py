@@ -25,7 +25,7 @@ from streams.kafka.leased_producer import LeasedProducer
 from streams.kafka.messages import Record
 from streams.kafka.producer import Producer
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 class StubBatch:

@@ -24,6 +24,7 @@ from agents.engine.handling import MessageContext
 from agents.engine.outcomes import Done
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.writer import BatchedWriter
+from agents.testing import FACTS, InMemoryEvent, InMemoryTables, a_change, a_ticket
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.headers.retries import with_retry
@@ -36,18 +37,8 @@ from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
 from streams.telemetry.call_spans import TracedCalls
 from streams.telemetry.source_spans import sourced
-from tests.agents_fixtures import (
-    AT_ONCE,
-    FACTS,
-    QUICK,
-    FakeEvent,
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_ticket,
-    logs,
-    until,
-)
+from streams.testing import AT_ONCE, InMemoryProducer, until
+from tests.shared_fixtures import QUICK, logs
 from tests.trace_fixtures import KeptTracing
 
 __all__ = ["logs"]
@@ -223,8 +214,8 @@ class Stage:
 
     def __init__(self, tracing: KeptTracing | None, handler: Any) -> None:
         self.tracing = tracing
-        self.producer = FakeProducer()
-        tables = FakeTables([])
+        self.producer = InMemoryProducer()
+        tables = InMemoryTables([])
         self.log: list[Any] = []
         self.engine = Engine(
             "enrich",
@@ -244,7 +235,7 @@ class Stage:
     async def run(self, headers: Any, topic: str = CHANGES) -> Record:
         """Return what a message with these headers led to."""
         one = record(7, import_id="i1")
-        event = FakeEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
+        event = InMemoryEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
         await self.engine.put(event)
         await until(lambda: self.log)
         await self.engine.abandon()
@@ -316,7 +307,7 @@ async def test_what_a_rebalance_takes_away_has_a_span_that_ends() -> None:
 
     tracing = KeptTracing()
     stage = Stage(tracing, waits)
-    await stage.engine.put(FakeEvent(11, log=stage.log))
+    await stage.engine.put(InMemoryEvent(11, log=stage.log))
     await started.wait()
     await stage.engine.abandon()
     assert dict(tracing.one("enrich").attributes or {})["ticketstream.verdict"] == "abandoned"

@@ -13,7 +13,7 @@ import pytest
 from schemas.errors import UnavailableError
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
 from schemas.topics import BACKFILL
-from tests.agents_fixtures import FakeProducer
+from streams.testing import InMemoryProducer
 from tests.dead_letter_fixtures import a_letter, a_retry, a_verdict, b64, book_of
 from ticketstream import cli
 from ticketstream.operations.dead_letters import book as dead_letters
@@ -28,7 +28,7 @@ class Desk:
     def __init__(self) -> None:
         self.messages: list[DeadLetter | DeadLetterVerdict] = []
         self.unreadable = 0
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
 
     @property
     def found(self) -> DeadLetterList:

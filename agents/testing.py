@@ -1,21 +1,22 @@
-"""Small stand-ins for what a stage of the pipeline works with: events, a broker, tables."""
+"""Stand-ins for tests of stages: tables and events in memory, a ticket's parts, and messages to work on.
+
+They keep the promises of the parts they stand for, except what their docstrings say (see streams.testing). No
+product code may import this module.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-import pytest
-import structlog
-from hypothesis import HealthCheck, settings
 
+from agents.app.tables import StateTable, Tables
 from agents.knowledge.parts import PartStore
-from schemas.codec import SCHEMAS, decode, encode, headers_of
+from schemas.codec import encode, headers_of
 from schemas.errors import UnavailableError
-from schemas.ids import digest
 from schemas.messages.tickets import (
     EmbeddedChunk,
     EmbeddedTicket,
@@ -25,43 +26,21 @@ from schemas.messages.tickets import (
     TicketChange,
     TicketFacts,
 )
-from schemas.parts import Parts
 from schemas.tables import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import encode_vector
 from schemas.zendesk import Ticket
-from streams.kafka.messages import Incoming, Record
-from streams.kafka.part_reader import PartsMissingError
-from streams.retries import RetryPolicy
+from streams.kafka.messages import Incoming
+from streams.testing import InMemoryParts, InMemoryProducer
 
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For hypothesis: few examples, and no complaint on a busy machine."""
-AT_ONCE = RetryPolicy(factor=0)
-"""Tries again without a pause."""
+T = TypeVar("T", bound=msgspec.Struct)
 
 
-async def settle(turns: int = 30) -> None:
-    """Let everything run that need not wait."""
-    for _ in range(turns):
-        await asyncio.sleep(0)
+class InMemoryEvent:
+    """A Faust event: a raw message, and how often it was acknowledged.
 
-
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    """Wait until something is so; fails when it takes too long."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-@pytest.fixture
-def logs() -> Iterator[list[Any]]:
-    """Keep the log entries; nothing is rendered."""
-    with structlog.testing.capture_logs() as entries:
-        yield entries
-
-
-class FakeEvent:
-    """A Faust event: a raw message, and whether it was acknowledged."""
+    Unlike Faust's it acknowledges to nobody; ``log`` is told of it, in the order in which it and others are.
+    """
 
     def __init__(
         self,
@@ -88,80 +67,59 @@ class FakeEvent:
         self._log = log
 
     def ack(self) -> None:
+        """Acknowledge the message."""
         self.acked += 1
         if self._log is not None:
             self._log.append(("ack", self.message.offset))
 
 
-class FakeProducer:
-    """Keeps what is sent. The next ``failures`` calls fail; while ``gate`` is cleared, calls wait."""
+class InMemoryTable(StateTable[T]):
+    """A table without Faust, RocksDB and changelog; entries are copied through JSON, as the real one's are.
 
-    def __init__(self, log: list[Any] | None = None) -> None:
-        self.sent: list[Record] = []
-        self.heads: dict[tuple[str, int], int] = {}
-        self.failures = 0
-        self.calls = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self._log = log
+    Unlike the real one it survives no process, knows no rebalance and has no size. The next ``failures`` puts
+    raise UnavailableError; while ``gate`` is cleared, puts wait. ``puts`` counts them; ``log`` is told of
+    each, in the order in which it and others are.
+    """
 
-    async def send(self, records: Iterable[Record]) -> dict[tuple[str, int], int]:
-        records = list(records)
-        self.calls += 1
-        await self.gate.wait()
-        if self.failures:
-            self.failures -= 1
-            raise UnavailableError("Kafka is away")
-        last: dict[tuple[str, int], int] = {}
-        for record in records:
-            place = (record.topic, record.partition)
-            self.sent.append(record)
-            last[place] = self.heads.get(place, 0)
-            self.heads[place] = last[place] + 1
-        if self._log is not None and records:
-            self._log.append(("sent", [record.value for record in records]))
-        return last
-
-    def on(self, topic: str) -> list[Record]:
-        return [record for record in self.sent if record.topic == topic]
-
-    def messages(self, kind: type[Any]) -> list[Any]:
-        """Return the sent messages of a type, decoded."""
-        name = SCHEMAS[kind].encode()
-        return [
-            decode(kind, record.value, record.headers)
-            for record in self.sent
-            if dict(record.headers).get("schema") == name
-        ]
-
-
-class FakeTable:
-    """A table in memory; entries are copied through JSON, as the real ones are."""
-
-    def __init__(self, name: str, kind: type[Any], log: list[Any] | None) -> None:
+    def __init__(self, name: str, kind: type[T], log: list[Any] | None = None) -> None:
+        self.name = name
         self.entries: dict[tuple[int, bytes], bytes] = {}
         self.puts = 0
         self.failures = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self._name = name
         self._kind = kind
         self._log = log
 
-    def get(self, partition: int, key: bytes) -> Any:
+    def get(self, partition: int, key: bytes) -> T | None:
+        """Return the entry, or None when there is none."""
         raw = self.entries.get((partition, key))
         return None if raw is None else msgspec.json.decode(raw, type=self._kind)
 
-    def items(self, partition: int) -> list[tuple[bytes, Any]]:
-        return [(key, self.get(partition, key)) for place, key in self.entries if place == partition]
+    def items(self, partition: int) -> list[tuple[bytes, T]]:
+        """Return all entries of a partition."""
+        return [
+            (key, msgspec.json.decode(raw, type=self._kind))
+            for (place, key), raw in self.entries.items()
+            if place == partition
+        ]
 
-    def find(self, partition: int, wanted: Callable[[bytes, Any], bool], at_most: int) -> list[bytes]:
+    def find(self, partition: int, wanted: Callable[[bytes, T], bool], at_most: int) -> list[bytes]:
+        """Return the keys of up to so many entries of a partition that are wanted."""
         return [key for key, entry in self.items(partition) if wanted(key, entry)][:at_most]
 
-    def starting_with(self, partition: int, prefix: bytes) -> list[tuple[bytes, Any]]:
-        return sorted(pair for pair in self.items(partition) if pair[0].startswith(prefix))
+    def starting_with(self, partition: int, prefix: bytes) -> list[tuple[bytes, T]]:
+        """Return the entries of a partition whose keys begin like this, ordered by key."""
+        pairs = [pair for pair in self.items(partition) if pair[0].startswith(prefix)]
+        return sorted(pairs, key=lambda pair: pair[0])
 
-    async def put(self, partition: int, entries: Iterable[tuple[bytes, Any]]) -> None:
+    def size(self, partition: int) -> tuple[int, int]:
+        """Return how many entries a partition has, and the bytes of their values."""
+        values = [raw for (place, _), raw in self.entries.items() if place == partition]
+        return len(values), sum(map(len, values))
+
+    async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
+        """Write entries (None deletes). Raises UnavailableError while ``failures`` says so."""
         entries = list(entries)
         self.puts += 1
         await self.gate.wait()
@@ -174,40 +132,23 @@ class FakeTable:
             else:
                 self.entries[partition, key] = encode(entry)
         if self._log is not None:
-            self._log.append(("table", self._name, [key for key, _ in entries]))
+            self._log.append(("table", self.name, [key for key, _ in entries]))
 
 
-class FakeTables:
-    """All tables, in memory."""
+class InMemoryTables(Tables):
+    """All tables of a worker, in memory."""
 
     def __init__(self, log: list[Any] | None = None) -> None:
-        self._tables = {name: FakeTable(name, kind, log) for name, kind in TABLES.items()}
+        self._in_memory = {name: InMemoryTable[Any](name, kind, log) for name, kind in TABLES.items()}
 
-    def __getitem__(self, name: str) -> FakeTable:
-        return self._tables[name]
-
-
-class FakeParts:
-    """Reads parts back from what a fake producer was given; those in ``lost`` are not there any more."""
-
-    def __init__(self, producer: FakeProducer) -> None:
-        self._producer = producer
-        self.lost: set[str] = set()
-
-    async def read(
-        self, topic: str, partition: int, key: bytes, parts: Parts, start: int = 0
-    ) -> AsyncGenerator[bytes, None]:
-        values = {digest(one.value or b""): one.value for one in self._producer.on(topic)}
-        for ref in parts.refs[start:]:
-            value = None if ref.digest in self.lost else values.get(ref.digest)
-            if value is None:
-                raise PartsMissingError("lost")
-            yield value
+    def __getitem__(self, name: str) -> InMemoryTable[Any]:
+        return self._in_memory[name]
 
 
-def a_part_store(tables: FakeTables, producer: FakeProducer | None = None) -> PartStore:
-    producer = producer or FakeProducer()
-    return PartStore(tables, producer, FakeParts(producer))  # type: ignore[arg-type]
+def a_part_store(tables: Tables, producer: InMemoryProducer | None = None) -> PartStore:
+    """Return a store of parts that finds again what it has sent through the producer."""
+    producer = producer or InMemoryProducer()
+    return PartStore(tables, producer, InMemoryParts(producer))
 
 
 FACTS = TicketFacts(
@@ -226,6 +167,7 @@ ORIGIN = Origin(CHANGES, 0, 7)
 
 
 def a_ticket(ticket_id: int = 1, **fields: Any) -> Ticket:
+    """Return an open ticket as Zendesk's export gives it; ``fields`` replace its own."""
     return Ticket(
         **{
             "id": ticket_id,
@@ -240,6 +182,7 @@ def a_ticket(ticket_id: int = 1, **fields: Any) -> Ticket:
 
 
 def a_change(version: int = 5, ticket: Ticket | None = None, **fields: Any) -> TicketChange:
+    """Return a live change of a ticket of the account acme."""
     ticket = ticket or a_ticket()
     return TicketChange(
         **{
@@ -255,6 +198,7 @@ def a_change(version: int = 5, ticket: Ticket | None = None, **fields: Any) -> T
 
 
 def an_enriched(version: int = 5, passages: Sequence[Passage] = (), **fields: Any) -> EnrichedTicket:
+    """Return ticket 1 of the account acme with these passages."""
     return EnrichedTicket(
         **{
             "account": "acme",
@@ -274,6 +218,7 @@ def an_enriched(version: int = 5, passages: Sequence[Passage] = (), **fields: An
 def an_embedded(
     version: int = 5, public: Sequence[str] = (), internal: Sequence[str] = (), **fields: Any
 ) -> EmbeddedTicket:
+    """Return ticket 1 of the account acme with a chunk for each text, their vectors of 4 numbers."""
     chunks = [
         EmbeddedChunk(
             visibility=visibility,  # type: ignore[arg-type]
@@ -303,7 +248,11 @@ def an_embedded(
     )
 
 
-_TOPICS = {TicketChange: CHANGES, EnrichedTicket: ENRICHED, EmbeddedTicket: EMBEDDED}
+_TOPICS: dict[type[Any], str] = {
+    TicketChange: CHANGES,
+    EnrichedTicket: ENRICHED,
+    EmbeddedTicket: EMBEDDED,
+}
 
 
 def a_message(message: Any, offset: int = 7, *, topic: str | None = None, partition: int = 0) -> Incoming:
