@@ -1,4 +1,4 @@
-"""Stand-ins for tests of stages: tables and events in memory, a ticket's parts, and messages to work on.
+"""Stand-ins for tests of stages: events, tables, the index and the embedding provider, in memory.
 
 They keep the promises of the parts they stand for, except what their docstrings say (see streams.testing). No
 product code may import this module.
@@ -7,31 +7,29 @@ product code may import this module.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from agents.app.tables import StateTable, Tables
 from agents.knowledge.parts import PartStore
 from schemas.codec import encode, headers_of
-from schemas.errors import UnavailableError
-from schemas.messages.tickets import (
-    EmbeddedChunk,
-    EmbeddedTicket,
-    EnrichedTicket,
-    Origin,
-    Passage,
-    TicketChange,
-    TicketFacts,
-)
+from schemas.errors import PermanentError, UnavailableError
+from schemas.ids import content_hash
+from schemas.lanes import Lane
+from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.tables import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from schemas.vectors import encode_vector
-from schemas.zendesk import Ticket
+from schemas.vectors import Vector
+from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
-from streams.testing import InMemoryParts, InMemoryProducer
+from streams.sinks.base import SinkItem, SinkResult
+from streams.testing import InMemoryParts, InMemoryProducer, InMemorySink
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -97,21 +95,22 @@ class InMemoryTable(StateTable[T]):
         return None if raw is None else msgspec.json.decode(raw, type=self._kind)
 
     def items(self, partition: int) -> list[tuple[bytes, T]]:
-        """Return all entries of a partition."""
-        return [
-            (key, msgspec.json.decode(raw, type=self._kind))
-            for (place, key), raw in self.entries.items()
-            if place == partition
-        ]
+        """Return all entries of a partition, ordered by key."""
+        return list(self._each(partition))
 
     def find(self, partition: int, wanted: Callable[[bytes, T], bool], at_most: int) -> list[bytes]:
         """Return the keys of up to so many entries of a partition that are wanted."""
-        return [key for key, entry in self.items(partition) if wanted(key, entry)][:at_most]
+        found = (key for key, entry in self._each(partition) if wanted(key, entry))
+        return list(itertools.islice(found, at_most))
 
     def starting_with(self, partition: int, prefix: bytes) -> list[tuple[bytes, T]]:
         """Return the entries of a partition whose keys begin like this, ordered by key."""
-        pairs = [pair for pair in self.items(partition) if pair[0].startswith(prefix)]
-        return sorted(pairs, key=lambda pair: pair[0])
+        return [pair for pair in self._each(partition) if pair[0].startswith(prefix)]
+
+    def _each(self, partition: int) -> Iterator[tuple[bytes, T]]:
+        for place, key in sorted(self.entries):
+            if place == partition:
+                yield key, msgspec.json.decode(self.entries[place, key], type=self._kind)
 
     def size(self, partition: int) -> tuple[int, int]:
         """Return how many entries a partition has, and the bytes of their values."""
@@ -120,19 +119,21 @@ class InMemoryTable(StateTable[T]):
 
     async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
         """Write entries (None deletes). Raises UnavailableError while ``failures`` says so."""
-        entries = list(entries)
+        newest = {key: None if entry is None else encode(entry) for key, entry in entries}
+        if not newest:
+            return
         self.puts += 1
         await self.gate.wait()
         if self.failures:
             self.failures -= 1
             raise UnavailableError("Kafka is away")
-        for key, entry in entries:
-            if entry is None:
+        for key, raw in newest.items():
+            if raw is None:
                 self.entries.pop((partition, key), None)
             else:
-                self.entries[partition, key] = encode(entry)
+                self.entries[partition, key] = raw
         if self._log is not None:
-            self._log.append(("table", self.name, [key for key, _ in entries]))
+            self._log.append(("table", self.name, list(newest)))
 
 
 class InMemoryTables(Tables):
@@ -145,107 +146,88 @@ class InMemoryTables(Tables):
         return self._in_memory[name]
 
 
+class InMemoryIndex:
+    """The collections of a vector store, and what stages ask of it: writes one by one, and stored vectors.
+
+    It stands for BatchedWriter and StoredVectors. Unlike the first it writes at once and tries nothing again;
+    unlike the second it answers whatever was asked for. ``calls`` are the collections, dimensions and lanes
+    of the writes, ``items`` the tickets; ``error`` refuses the tickets of all writes as long as it is set.
+    """
+
+    def __init__(self) -> None:
+        self.sinks: dict[str, InMemorySink] = {}
+        self.items: list[SinkItem] = []
+        self.calls: list[tuple[str, int, str]] = []
+        self.asked: list[tuple[str, list[UUID]]] = []
+        self.error: PermanentError | None = None
+
+    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: Lane) -> SinkResult:
+        """Write one ticket."""
+        self.items.append(item)
+        self.calls.append((collection, dimensions, lane))
+        if self.error is not None:
+            return SinkResult(error=self.error)
+        (result,) = await self.sink(collection, dimensions).write([item])
+        return result
+
+    def sink(self, collection: str, dimensions: int) -> InMemorySink:
+        """Return the sink of a collection, which is there from then on."""
+        return self.sinks.setdefault(collection, InMemorySink(dimensions))
+
+    async def stored_vectors(
+        self, collection: str, account: str, ids: Sequence[UUID]
+    ) -> dict[UUID, tuple[str, Vector]]:
+        """Return content hash and vector of those chunks of an account that a collection holds, by id."""
+        self.asked.append((collection, list(ids)))
+        held = self.sinks[collection].objects if collection in self.sinks else {}
+        return {
+            one: (held[one].chunk.content_hash, held[one].chunk.vector)
+            for one in ids
+            if one in held and held[one].account == account
+        }
+
+
+class InMemoryBatcher:
+    """Gives each text a vector of ``dimensions`` numbers of its own, at once.
+
+    It stands for EmbeddingBatcher: every request is a call, and no quota is asked. While ``error`` is set the
+    call number ``fails_at`` (from 1 on; 0: each) raises it. ``texts`` are those of each call, ``lanes`` their
+    lanes.
+    """
+
+    def __init__(self, dimensions: int = 4) -> None:
+        self.texts: list[list[str]] = []
+        self.lanes: list[Lane] = []
+        self.error: Exception | None = None
+        self.calls = 0
+        self.fails_at = 0
+        self._dimensions = dimensions
+
+    async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
+        """Return the vectors of the texts, in their order; raises ``error``."""
+        self.calls += 1
+        if self.error is not None and self.fails_at in (0, self.calls):
+            raise self.error
+        self.texts.append(list(texts))
+        self.lanes.append(lane)
+        return Embedded(np.stack([vector_of(text, self._dimensions) for text in texts]), 1)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def vector_of(text: str, dimensions: int = 4) -> Vector:
+    """Return a float32 vector of length 1 that depends on nothing but the text."""
+    seed = int(content_hash(text)[:8], 16)
+    vector = np.random.default_rng(seed).normal(size=dimensions)
+    made: Vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return made
+
+
 def a_part_store(tables: Tables, producer: InMemoryProducer | None = None) -> PartStore:
     """Return a store of parts that finds again what it has sent through the producer."""
     producer = producer or InMemoryProducer()
     return PartStore(tables, producer, InMemoryParts(producer))
-
-
-FACTS = TicketFacts(
-    subject="Printer on fire",
-    status="open",
-    priority="high",
-    tags=["fire"],
-    requester="Ann",
-    assignee="Bob",
-    organization="Acme",
-    group="Support",
-    created_at="2024-01-01T00:00:00Z",
-    updated_at="2024-01-02T00:00:00Z",
-)
-ORIGIN = Origin(CHANGES, 0, 7)
-
-
-def a_ticket(ticket_id: int = 1, **fields: Any) -> Ticket:
-    """Return an open ticket as Zendesk's export gives it; ``fields`` replace its own."""
-    return Ticket(
-        **{
-            "id": ticket_id,
-            "created_at": "2024-01-01T00:00:00Z",
-            "updated_at": "2024-01-02T00:00:00Z",
-            "status": "open",
-            "subject": "Printer on fire",
-            "description": "It burns.",
-            **fields,
-        }
-    )
-
-
-def a_change(version: int = 5, ticket: Ticket | None = None, **fields: Any) -> TicketChange:
-    """Return a live change of a ticket of the account acme."""
-    ticket = ticket or a_ticket()
-    return TicketChange(
-        **{
-            "account": "acme",
-            "ticket_id": ticket.id,
-            "version": version,
-            "changed_at": 1000.0,
-            "source": "live",
-            "ticket": ticket,
-            **fields,
-        }
-    )
-
-
-def an_enriched(version: int = 5, passages: Sequence[Passage] = (), **fields: Any) -> EnrichedTicket:
-    """Return ticket 1 of the account acme with these passages."""
-    return EnrichedTicket(
-        **{
-            "account": "acme",
-            "ticket_id": 1,
-            "version": version,
-            "changed_at": 1000.0,
-            "enriched_at": 1001.0,
-            "source": "live",
-            "origin": ORIGIN,
-            "facts": FACTS,
-            "passages": list(passages),
-            **fields,
-        }
-    )
-
-
-def an_embedded(
-    version: int = 5, public: Sequence[str] = (), internal: Sequence[str] = (), **fields: Any
-) -> EmbeddedTicket:
-    """Return ticket 1 of the account acme with a chunk for each text, their vectors of 4 numbers."""
-    chunks = [
-        EmbeddedChunk(
-            visibility=visibility,  # type: ignore[arg-type]
-            chunk_index=index,
-            text=text,
-            content_hash=f"hash of {text}",
-            vector=encode_vector([1.0, 0.0, 0.0, float(index)]),
-        )
-        for visibility, texts in (("public", public), ("internal", internal))
-        for index, text in enumerate(texts)
-    ]
-    return EmbeddedTicket(
-        **{
-            "account": "acme",
-            "ticket_id": 1,
-            "version": version,
-            "changed_at": 1000.0,
-            "embedded_at": 1002.0,
-            "source": "live",
-            "origin": ORIGIN,
-            "collection": "Tickets_test_4_c1",
-            "dimensions": 4,
-            "facts": FACTS,
-            "chunks": chunks,
-            **fields,
-        }
-    )
 
 
 _TOPICS: dict[type[Any], str] = {

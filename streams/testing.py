@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
 from schemas.codec import SCHEMAS, decode
-from schemas.errors import UnavailableError
+from schemas.errors import PermanentError, UnavailableError
 from schemas.ids import digest
 from schemas.parts import Parts
 from streams.kafka.messages import Record
 from streams.kafka.part_reader import PartsMissingError
+from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
 from streams.retries import RetryPolicy
+from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+from streams.sinks.weaviate.objects import batch_objects, object_id
 
 T = TypeVar("T")
 
@@ -96,9 +100,9 @@ class VirtualClock:
 class InMemoryProducer:
     """Keeps what is sent, in order, and numbers it as a broker would whose topics were empty.
 
-    Unlike the real one it is always started, and a call that fails has sent nothing. The next ``failures``
-    calls raise UnavailableError; while ``gate`` is cleared, calls wait. ``log`` is told of each call, in the
-    order in which it and others are.
+    Unlike the real one it is always started, a call that fails has sent nothing, and all topics take messages
+    as large as dead letters. The next ``failures`` calls raise UnavailableError; while ``gate`` is cleared,
+    calls wait. ``log`` is told of each call, in the order in which it and others are.
     """
 
     def __init__(self, log: list[Any] | None = None) -> None:
@@ -121,6 +125,8 @@ class InMemoryProducer:
         if self.failures:
             self.failures -= 1
             raise UnavailableError("Kafka is away")
+        if any(len(record.value or b"") > DEAD_LETTER_MAX_BYTES for record in records):
+            raise UnavailableError("Kafka did not take a message: it is too large")
         last: dict[tuple[str, int], int] = {}
         for record in records:
             place = (record.topic, record.partition)
@@ -165,3 +171,73 @@ class InMemoryParts:
             if value is None:
                 raise PartsMissingError("lost")
             yield value
+
+
+class StoredObject(NamedTuple):
+    """A chunk that an InMemorySink holds, and whose it is."""
+
+    account: str
+    ticket_id: int
+    chunk: ObjectWrite
+
+
+class InMemorySink:
+    """Holds chunks of ``dimensions`` float32 numbers by their ids; refuses tickets by WeaviateSink's rules.
+
+    Unlike Weaviate it takes dates of any form, and is never away by itself: each call to ``write`` raises the
+    first of ``errors``, as long as there are any. ``batches`` are those it was given, refused ones too.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self.objects: dict[UUID, StoredObject] = {}
+        self.batches: list[list[SinkItem]] = []
+        self.errors: list[Exception] = []
+        self._dimensions = dimensions
+
+    async def setup(self) -> bool:
+        """Return that readers read what this sink writes."""
+        return True
+
+    async def close(self) -> None:
+        """Nothing has to be let go."""
+
+    async def write(self, batch: Sequence[SinkItem]) -> list[SinkResult]:
+        """Write a batch of different tickets; return one result each, in their order.
+
+        Raises what ``errors`` says, and ValueError when a ticket is twice in the batch.
+        """
+        self.batches.append(list(batch))
+        if len({(item.account, item.ticket_id) for item in batch}) < len(batch):
+            raise ValueError("a ticket is twice in a batch")
+        if self.errors:
+            raise self.errors.pop(0)
+        return [self._written(item) for item in batch]
+
+    def _written(self, item: SinkItem) -> SinkResult:
+        try:
+            batch_objects("Tickets", self._dimensions, item)
+        except PermanentError as error:
+            return SinkResult(error=error)
+        own = {} if item.removed else {object_id(item, chunk): chunk for chunk in item.upserts}
+        gone = self._stale(item) - own.keys()
+        for identity in gone:
+            del self.objects[identity]
+        for identity, chunk in own.items():
+            self.objects[identity] = StoredObject(item.account, item.ticket_id, chunk)
+        return SinkResult(vectors_written=len(own), objects_deleted=len(gone))
+
+    def _stale(self, item: SinkItem) -> set[UUID]:
+        """Return the ids of what is held of a ticket and may go, unless it is written again."""
+        if item.stale_ids is not None and not item.removed:
+            return self.objects.keys() & set(item.stale_ids)
+        held = {
+            identity: one.chunk
+            for identity, one in self.objects.items()
+            if (one.account, one.ticket_id) == (item.account, item.ticket_id)
+        }
+        if item.counts is None or item.removed:
+            return set(held)
+        counts = item.counts
+        return {
+            identity for identity, one in held.items() if one.chunk_index >= counts.get(one.visibility, 0)
+        }

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, schema_header
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
@@ -31,6 +30,7 @@ from schemas.messages.tickets import (
 )
 from schemas.messages.workers import Trouble, WorkerState
 from schemas.parts import ManyChunks, PartRef, Parts
+from schemas.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.zendesk import Attachment, Comment, User
 from tests.shared_fixtures import QUICK
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.testing import FACTS, a_ticket
 from schemas.codec import encode
 from schemas.merges import target_of_via
 from schemas.messages.tickets import TicketFacts
+from schemas.testing import FACTS, a_ticket
 from schemas.zendesk import Comment
 from schemas.zendesk_rows import comment_of
 from streams.transforms.whole_ticket import merged_by_comment

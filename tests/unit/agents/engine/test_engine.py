@@ -19,7 +19,7 @@ from agents.engine.engine import Engine
 from agents.engine.outcomes import Done, Mark
 from agents.engine.places import place_given_up
 from agents.imports.progress import ProgressLedger, progress_key
-from agents.testing import InMemoryEvent, InMemoryTables, a_change
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError, UserError
 from schemas.headers.moves import moved_headers
@@ -27,6 +27,7 @@ from schemas.headers.retries import Retry, retry_of, with_retry
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import EnrichedPart, Origin
 from schemas.tables import SeenTicket
+from schemas.testing import a_change
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.topics import MAX_MESSAGE_BYTES

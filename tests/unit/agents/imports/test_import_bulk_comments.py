@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from agents.imports.bulk_comments import BulkComments
-from agents.testing import a_ticket
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, Origin
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import SeenTicket
+from schemas.testing import a_ticket
 from schemas.topics import BACKFILL
 from schemas.zendesk_pages import RawExportPage
 from streams.testing import InMemoryProducer

@@ -11,12 +11,12 @@ import pytest
 from agents.engine import refused_logins
 from agents.imports import runner as import_runner
 from agents.imports.runner import ImportRunner
-from agents.testing import a_ticket
 from schemas.codec import encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
+from schemas.testing import a_ticket
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.messages import Record

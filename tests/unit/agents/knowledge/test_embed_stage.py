@@ -10,12 +10,13 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
-from agents.testing import ORIGIN, InMemoryTables, a_message, a_part_store, an_enriched
+from agents.testing import InMemoryTables, a_message, a_part_store
 from schemas.codec import decode
 from schemas.errors import PermanentError, RefusedError, UnavailableError
 from schemas.ids import chunk_id, content_hash
 from schemas.messages.tickets import EmbeddedTicket, Passage
 from schemas.tables import IndexedTicket
+from schemas.testing import ORIGIN, an_enriched
 from schemas.topics import EMBEDDED
 from schemas.vectors import Vector, decode_vector
 from streams.embeddings.batcher import Embedded

@@ -9,13 +9,14 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.index.stage import Index
-from agents.testing import FACTS, InMemoryTables, a_message, a_part_store, an_embedded
+from agents.testing import InMemoryTables, a_message, a_part_store
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.headers.replays import replay_headers
 from schemas.ids import chunk_id, digest
 from schemas.messages.tickets import EmbeddedTicket, Origin, Receipt
 from schemas.tables import IndexedTicket
+from schemas.testing import FACTS, an_embedded
 from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.kafka.messages import Incoming

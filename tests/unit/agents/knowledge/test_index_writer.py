@@ -12,8 +12,8 @@ import pytest
 
 from agents.knowledge.index import writer as module
 from agents.knowledge.index.writer import BatchedWriter
-from agents.testing import FACTS
 from schemas.errors import RefusedError, RetryableError, UnavailableError
+from schemas.testing import FACTS
 from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 

@@ -14,7 +14,7 @@ from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
+from agents.testing import InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
@@ -29,6 +29,7 @@ from schemas.messages.tickets import (
     TicketHint,
 )
 from schemas.tables import IndexedTicket, set_key, sets_prefix
+from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
 from schemas.zendesk import Comment, Ticket

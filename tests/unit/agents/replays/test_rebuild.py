@@ -11,10 +11,10 @@ from aiokafka import TopicPartition
 
 from agents.replays import rebuild as module
 from agents.replays.rebuild import Rebuild
-from agents.testing import an_embedded
 from schemas.codec import encode
 from schemas.errors import RefusedError, UnavailableError
 from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.testing import an_embedded
 from schemas.topics import EMBEDDED
 from streams.kafka.offset_ranges import Batch, OffsetRange
 from streams.kafka.partitions import partition_of

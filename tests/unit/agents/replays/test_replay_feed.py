@@ -15,11 +15,11 @@ from agents.replays import feed as module
 from agents.replays.choice import Choice, Newest, described
 from agents.replays.cursor import ReplayCursor
 from agents.replays.feed import ReplayFeed
-from agents.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
 from schemas.headers.replays import REPLAY_HEADER, replay_headers, replay_of
 from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.chosen_offsets import Chosen
 from streams.kafka.offset_ranges import Batch, OffsetRange

@@ -14,12 +14,13 @@ import pytest
 
 from agents.sources import zendesk_live as live
 from agents.sources.zendesk_live import LiveSource, polling_pause
-from agents.testing import InMemoryTables, a_ticket
+from agents.testing import InMemoryTables
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import LiveCursor
+from schemas.testing import a_ticket
 from schemas.topics import CHANGES
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.partitions import account_partition

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from agents.engine.outcomes import Done
-from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
+from agents.testing import InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode
 from schemas.errors import PermanentError, RefusedError, UnavailableError, UnknownSchemaError
 from schemas.ids import digest
 from schemas.messages.tickets import EnrichedTicket, Origin, TicketChange
 from schemas.tables import SeenTicket
+from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.kafka.messages import Incoming

@@ -10,7 +10,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
-from agents.testing import InMemoryTables, a_change, a_message, a_part_store
+from agents.testing import InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich import held_comments
 from agents.tickets.enrich.held_comments import Held, over_records
 from agents.tickets.enrich.stage import Enrich
@@ -19,6 +19,7 @@ from schemas.errors import PermanentError
 from schemas.headers.replays import replay_headers
 from schemas.messages.tickets import CommentEvents, EnrichedTicket, TicketChange
 from schemas.tables import HeldComments
+from schemas.testing import a_change
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming

@@ -11,13 +11,14 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
-from agents.testing import InMemoryTables, a_change, a_message, a_part_store, a_ticket
+from agents.testing import InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.pass_through import is_wanted
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import DecodeError, PermanentError, RefusedError, UnavailableError
 from schemas.messages.tickets import EnrichedTicket, Origin, TicketChange, TicketHint, WholeTicket
 from schemas.tables import SeenTicket
+from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming

@@ -9,12 +9,13 @@ import pytest
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import ORIGIN, InMemoryTables, a_change, a_message, a_part_store, an_embedded, an_enriched
+from agents.testing import InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.errors import PermanentError
 from schemas.headers.replays import REPLAY_HEADER, replay_of
 from schemas.messages.tickets import Origin, Receipt
 from schemas.tables import IndexedTicket, SeenTicket
+from schemas.testing import ORIGIN, a_change, an_embedded, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from agents.engine.outcomes import failed
 from agents.sources.export_records import page_records
-from agents.testing import a_ticket
 from schemas.codec import decode
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
+from schemas.testing import a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from schemas.zendesk import Ticket
 from streams.kafka.dead_letters import dead_letter, line_dead_letter

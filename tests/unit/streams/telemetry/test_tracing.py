@@ -24,12 +24,13 @@ from agents.engine.handling import MessageContext
 from agents.engine.outcomes import Done
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.writer import BatchedWriter
-from agents.testing import FACTS, InMemoryEvent, InMemoryTables, a_change, a_ticket
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.headers.retries import with_retry
 from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, unsampled, without_trace
 from schemas.messages.dead_letters import DeadLetter
+from schemas.testing import FACTS, a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.embeddings.observe import EmbeddingCall
 from streams.kafka.messages import Incoming, Record

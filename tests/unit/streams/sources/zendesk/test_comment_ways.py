@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from agents.testing import a_ticket
 from schemas.messages.imports import CommentsWay
+from schemas.testing import a_ticket
 from streams.sources.zendesk.comment_ways import Limits, Size, Ways, ways_of
 
 START = 1_700_000_000.0

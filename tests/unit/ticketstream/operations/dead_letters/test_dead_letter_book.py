@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.testing import a_change
 from schemas.codec import encode
 from schemas.errors import UserError
 from schemas.messages.dead_letters import DeadLetter
+from schemas.testing import a_change
 from schemas.topics import IMPORT_COMMANDS
 from tests.dead_letter_fixtures import Raw, a_letter, a_retry, a_verdict, b64, book_of, topic_of
 from tests.shared_fixtures import QUICK

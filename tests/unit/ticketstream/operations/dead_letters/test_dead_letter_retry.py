@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.testing import a_change, a_ticket
 from schemas.codec import decode, encode
 from schemas.errors import PermanentError, UnavailableError
 from schemas.headers.retries import Retry, retry_of
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
 from schemas.messages.tickets import TicketChange
+from schemas.testing import a_change, a_ticket
 from schemas.topics import (
     BACKFILL,
     CHANGES,
