@@ -224,7 +224,8 @@ class InMemorySink:
             del self.objects[identity]
         for identity, chunk in own.items():
             self.objects[identity] = StoredObject(item.account, item.ticket_id, chunk)
-        return SinkResult(vectors_written=len(own), objects_deleted=len(gone))
+        written = 0 if item.removed else len(item.upserts)
+        return SinkResult(vectors_written=written, objects_deleted=len(gone))
 
     def _stale(self, item: SinkItem) -> set[UUID]:
         """Return the ids of what is held of a ticket and may go, unless it is written again."""

@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
-
-import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryBatcher, InMemoryIndex, InMemoryTables, a_message, a_part_store, vector_of
 from schemas.codec import decode
 from schemas.errors import PermanentError, RefusedError, UnavailableError
-from schemas.ids import chunk_id, content_hash
+from schemas.ids import content_hash
 from schemas.messages.tickets import EmbeddedTicket, Passage
 from schemas.tables import IndexedTicket
 from schemas.testing import ORIGIN, an_enriched
 from schemas.topics import EMBEDDED
-from schemas.vectors import Vector, decode_vector
-from streams.embeddings.batcher import Embedded
+from schemas.vectors import decode_vector
+from streams.sinks.base import ObjectWrite, SinkItem
 from streams.testing import InMemoryProducer
 
 COLLECTION = "Tickets_test_4_c1_s2"
 
 
-def vector_of(text: str) -> Vector:
-    return np.frombuffer(content_hash(text).encode()[:4], dtype=np.uint8).astype(np.float32)
-
-
-class FakeBatcher:
-    def __init__(self) -> None:
-        self.texts: list[list[str]] = []
-        self.lanes: list[str] = []
-        self.error: Exception | None = None
-
-    async def embed(self, texts: Sequence[str], *, lane: str) -> Embedded:
-        if self.error:
-            raise self.error
-        self.texts.append(list(texts))
-        self.lanes.append(lane)
-        return Embedded(np.stack([vector_of(text) for text in texts]), 1)
-
-    def flush(self) -> None: ...
-
-
-class FakeStore:
-    def __init__(self) -> None:
-        self.objects: dict[UUID, tuple[str, Vector]] = {}
-        self.asked: list[list[UUID]] = []
-        self.collections: list[str] = []
-
-    async def stored_vectors(
-        self, collection: str, account: str, ids: Sequence[UUID]
-    ) -> dict[UUID, tuple[str, Vector]]:
-        self.asked.append(list(ids))
-        self.collections.append(collection)
-        return {one: self.objects[one] for one in ids if one in self.objects}
-
-
 class Desk:
     def __init__(self) -> None:
         self.tables = InMemoryTables()
-        self.batcher = FakeBatcher()
-        self.store = FakeStore()
+        self.batcher = InMemoryBatcher()
+        self.store = InMemoryIndex()
         self.producer = InMemoryProducer()
         self.fresh()
 
@@ -84,8 +47,18 @@ class Desk:
         hashes: dict[str, list[str]] = {"public": [], "internal": []}
         for chunk in ticket.chunks:
             hashes[chunk.visibility].append(chunk.content_hash)
-            one = chunk_id("acme", 1, chunk.visibility, chunk.chunk_index)
-            self.store.objects[one] = (chunk.content_hash, decode_vector(chunk.vector))
+        writes = [
+            ObjectWrite(
+                visibility=chunk.visibility,
+                chunk_index=chunk.chunk_index,
+                text=chunk.text,
+                content_hash=chunk.content_hash,
+                vector=decode_vector(chunk.vector),
+            )
+            for chunk in ticket.chunks
+        ]
+        item = SinkItem(account="acme", ticket_id=1, facts=ticket.facts, upserts=writes)
+        await self.store.write(collection, 4, item, "live")
         entry = IndexedTicket(
             version=5, digest="", origin=ORIGIN, collection=collection, indexed_at=0.0, **hashes
         )
@@ -184,7 +157,7 @@ async def test_vectors_of_the_same_model_move_to_a_collection_of_another_schema(
     desk.fresh()
     desk.batcher.texts.clear()
     again = await desk.stage.handle(a_message(an_enriched(passages=[*LONG, NOTE])))
-    assert desk.store.collections == ["Tickets_test_4_c1"]
+    assert [collection for collection, _ in desk.store.asked] == ["Tickets_test_4_c1"]
     assert desk.batcher.texts == []
     assert embedded(again).chunks == embedded(first).chunks
     assert embedded(again).collection == COLLECTION
@@ -195,14 +168,15 @@ async def test_what_weaviate_does_not_hold_as_expected_is_embedded(what: str) ->
     desk = Desk()
     first = await desk.stage.handle(a_message(an_enriched(passages=[NOTE])))
     await desk.indexed(first)
-    (one,) = desk.store.objects
-    hash_of, vector = desk.store.objects[one]
+    objects = desk.store.sinks[COLLECTION].objects
+    ((identity, held),) = objects.items()
     if what == "gone":
-        desk.store.objects.clear()
+        objects.clear()
     elif what == "another text":
-        desk.store.objects[one] = ("other", vector * 0)
+        other = replace(held.chunk, content_hash="other", vector=held.chunk.vector * 0)
+        objects[identity] = held._replace(chunk=other)
     else:
-        desk.store.objects[one] = (hash_of, vector[:2])
+        objects[identity] = held._replace(chunk=replace(held.chunk, vector=held.chunk.vector[:2]))
     desk.fresh()
     again = await desk.stage.handle(a_message(an_enriched(6, passages=[NOTE])))
     assert len(desk.batcher.texts) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.headers.replays import replay_headers
@@ -20,27 +20,12 @@ from schemas.testing import FACTS, an_embedded
 from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.kafka.messages import Incoming
-from streams.sinks.base import SinkItem, SinkResult
-
-
-class FakeWriter:
-    def __init__(self) -> None:
-        self.items: list[SinkItem] = []
-        self.calls: list[tuple[str, int, str]] = []
-        self.result: SinkResult | None = None
-
-    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: str) -> SinkResult:
-        self.items.append(item)
-        self.calls.append((collection, dimensions, lane))
-        return self.result or SinkResult(
-            vectors_written=len(item.upserts), objects_deleted=len(item.stale_ids or ())
-        )
 
 
 class Desk:
     def __init__(self, *empty_accounts: str) -> None:
         self.tables = InMemoryTables()
-        self.writer = FakeWriter()
+        self.writer = InMemoryIndex()
         self.stage = Index(
             self.tables,  # type: ignore[arg-type]
             self.writer,
@@ -206,7 +191,7 @@ async def test_chunks_in_any_order_are_the_same_ticket() -> None:
 
 async def test_a_ticket_the_sink_refuses_is_an_error_and_remembered_nowhere() -> None:
     desk = Desk()
-    desk.writer.result = SinkResult(error=RefusedError("no such property", 422))
+    desk.writer.error = RefusedError("no such property", 422)
     with pytest.raises(RefusedError, match="no such property"):
         await desk.settled(an_embedded(public=["a"]))
     assert desk.tables["indexed"].entries == {}

@@ -9,7 +9,7 @@ import pytest
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryBatcher, InMemoryIndex, InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.errors import PermanentError
 from schemas.headers.replays import REPLAY_HEADER, replay_of
@@ -17,9 +17,7 @@ from schemas.messages.tickets import Origin, Receipt
 from schemas.tables import IndexedTicket, SeenTicket
 from schemas.testing import ORIGIN, a_change, an_embedded, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
-from streams.sinks.base import SinkItem, SinkResult
 from streams.testing import InMemoryProducer
 
 ANOTHER = Origin(CHANGES, 0, 9)
@@ -157,44 +155,29 @@ async def test_a_replayed_change_is_fetched_again_but_not_over_a_newer_one(desk:
     assert (await desk.stage.handle(again._replace(offset=61))).reason == "stale"
 
 
-class Batcher:
-    async def embed(self, texts: Any, *, lane: str) -> Embedded:
-        raise AssertionError("there is nothing to embed")
-
-    def flush(self) -> None: ...
-
-
 async def test_embed_sends_the_header_on_and_counts_for_the_replay() -> None:
     tables = InMemoryTables()
     store = a_part_store(tables)
-    stage = Embed(tables, Batcher(), None, store=store, collection="Tickets_test_4_c1", dimensions=4)  # type: ignore[arg-type]
+    batcher = InMemoryBatcher()
+    stage = Embed(tables, batcher, None, store=store, collection="Tickets_test_4_c1", dimensions=4)  # type: ignore[arg-type]
     done = await stage.handle(passing(an_enriched(5, import_id="i1", removed=True))._replace(topic=ENRICHED))
     assert done.import_id == "r1"
     assert replay_of(done.records[0].headers) == "r1"
-
-
-class Writer:
-    def __init__(self) -> None:
-        self.written: list[tuple[SinkItem, str]] = []
-
-    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: str) -> SinkResult:
-        self.written.append((item, lane))
-        return SinkResult(vectors_written=len(item.upserts))
+    assert batcher.calls == 0
 
 
 async def test_index_writes_a_replayed_ticket_it_knows_and_looks_for_left_overs() -> None:
-    tables, writer = InMemoryTables(), Writer()
+    tables, writer = InMemoryTables(), InMemoryIndex()
     stage = Index(tables, writer, a_part_store(tables), frozenset({"acme"}))  # type: ignore[arg-type]
     plain = a_message(an_embedded(5, ["Hello"], import_id="i1"))
     first = await stage.handle(plain)
     await tables["indexed"].put(0, [(first.marks[0].key, first.marks[0].entry)])
     assert (await stage.handle(plain)).verdict == "repeated"
-    assert len(writer.written) == 1
+    assert len(writer.items) == 1
 
     done = await stage.handle(passing(an_embedded(5, ["Hello"], import_id="i1"))._replace(topic=EMBEDDED))
     assert (done.verdict, done.import_id, done.changed_at) == ("sent", "r1", None)
-    item, lane = writer.written[1]
-    assert (item.stale_ids, lane) == (None, "backfill")  # source is live
+    assert (writer.items[1].stale_ids, writer.calls[1][2]) == (None, "backfill")  # source is live
     producer = InMemoryProducer()
     await producer.send(done.records)
     (receipt,) = producer.messages(Receipt)
@@ -204,4 +187,4 @@ async def test_index_writes_a_replayed_ticket_it_knows_and_looks_for_left_overs(
     entry.version = 6
     await tables["indexed"].put(0, [(KEY, entry)])
     done = await stage.handle(passing(an_embedded(5, ["Hello"]))._replace(topic=EMBEDDED))
-    assert (done.verdict, done.reason, len(writer.written)) == ("skipped", "stale", 2)
+    assert (done.verdict, done.reason, len(writer.items)) == ("skipped", "stale", 2)
