@@ -14,19 +14,17 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-import numpy as np
 
 from agents.app.tables import StateTable, Tables
+from agents.engine.outcomes import Done
 from agents.knowledge.parts import PartStore
 from schemas.codec import encode, headers_of
 from schemas.errors import PermanentError, UnavailableError
-from schemas.ids import content_hash
 from schemas.lanes import Lane
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, TicketChange
 from schemas.tables import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
-from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming
 from streams.sinks.base import SinkItem, SinkResult
 from streams.testing import InMemoryParts, InMemoryProducer, InMemorySink
@@ -187,43 +185,6 @@ class InMemoryIndex:
         }
 
 
-class InMemoryBatcher:
-    """Gives each text a vector of ``dimensions`` numbers of its own, at once.
-
-    It stands for EmbeddingBatcher: every request is a call, and no quota is asked. While ``error`` is set the
-    call number ``fails_at`` (from 1 on; 0: each) raises it. ``texts`` are those of each call, ``lanes`` their
-    lanes.
-    """
-
-    def __init__(self, dimensions: int = 4) -> None:
-        self.texts: list[list[str]] = []
-        self.lanes: list[Lane] = []
-        self.error: Exception | None = None
-        self.calls = 0
-        self.fails_at = 0
-        self._dimensions = dimensions
-
-    async def embed(self, texts: Sequence[str], *, lane: Lane) -> Embedded:
-        """Return the vectors of the texts, in their order; raises ``error``."""
-        self.calls += 1
-        if self.error is not None and self.fails_at in (0, self.calls):
-            raise self.error
-        self.texts.append(list(texts))
-        self.lanes.append(lane)
-        return Embedded(np.stack([vector_of(text, self._dimensions) for text in texts]), 1)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-
-def vector_of(text: str, dimensions: int = 4) -> Vector:
-    """Return a float32 vector of length 1 that depends on nothing but the text."""
-    seed = int(content_hash(text)[:8], 16)
-    vector = np.random.default_rng(seed).normal(size=dimensions)
-    made: Vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-    return made
-
-
 def a_part_store(tables: Tables, producer: InMemoryProducer | None = None) -> PartStore:
     """Return a store of parts that finds again what it has sent through the producer."""
     producer = producer or InMemoryProducer()
@@ -245,3 +206,24 @@ def a_message(message: Any, offset: int = 7, *, topic: str | None = None, partit
             topic = _TOPICS[type(message)]
     key = f"{message.account}:{message.ticket_id}".encode()
     return Incoming(topic, partition, offset, key, encode(message), headers_of(message))
+
+
+async def settled(
+    message: Incoming, done: Done, tables: InMemoryTables, producer: InMemoryProducer | None = None
+) -> Done:
+    """Do with an outcome what an engine does with it: send its records, then write its entries.
+
+    Returns what became of it: another outcome, where the message has become stale. Unlike an engine it sends
+    nothing without ``producer``, and acknowledges nothing.
+    """
+    if done.still_wanted is not None and not done.still_wanted():
+        done = Done("skipped", reason="stale", records=done.otherwise)
+    if done.at_last is not None:
+        records, marks = done.at_last()
+        done.records += records
+        done.marks += marks
+    if producer is not None:
+        await producer.send(done.records)
+    for mark in done.marks:
+        await tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
+    return done

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
-from agents.testing import InMemoryBatcher, InMemoryIndex, InMemoryTables, a_message, a_part_store, vector_of
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
 from schemas.codec import decode
 from schemas.errors import PermanentError, RefusedError, UnavailableError
 from schemas.ids import content_hash
@@ -17,7 +17,7 @@ from schemas.testing import ORIGIN, an_enriched
 from schemas.topics import EMBEDDED
 from schemas.vectors import decode_vector
 from streams.sinks.base import ObjectWrite, SinkItem
-from streams.testing import InMemoryProducer
+from streams.testing import InMemoryBatcher, InMemoryProducer, vector_of
 
 COLLECTION = "Tickets_test_4_c1_s2"
 

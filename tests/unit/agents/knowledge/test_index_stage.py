@@ -9,7 +9,7 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store, settled
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.headers.replays import replay_headers
@@ -35,10 +35,7 @@ class Desk:
 
     async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Done:
         message = a_message(ticket, offset, **more)
-        done = await self.stage.handle(message)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, await self.stage.handle(message), self.tables)
 
 
 def receipt(done: Done) -> Receipt:

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-import numpy as np
 import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
-from schemas.ids import Visibility, chunk_id, content_hash
+from schemas.ids import chunk_id
 from schemas.messages.tickets import (
     EmbeddedPart,
     EmbeddedTicket,
     EnrichedPart,
     EnrichedTicket,
     Receipt,
-    TicketChange,
     TicketHint,
 )
 from schemas.tables import IndexedTicket, set_key, sets_prefix
 from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from schemas.vectors import Vector
-from schemas.zendesk import Comment, Ticket
-from streams.embeddings.batcher import Embedded
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
 from streams.kafka.part_reader import PartsMissingError
-from streams.sinks.base import SinkItem, SinkResult
-from streams.sources.zendesk.comments import Comments
-from streams.sources.zendesk.tickets import Row
-from streams.testing import InMemoryParts, InMemoryProducer
+from streams.sinks.base import ObjectWrite
+from streams.testing import (
+    InMemoryBatcher,
+    InMemoryParts,
+    InMemoryProducer,
+    InMemoryZendesk,
+    StoredObject,
+    vector_of,
+)
 from streams.transforms.chunking import Chunk, chunk_ticket
 from streams.transforms.names import Names
 from streams.transforms.whole_ticket import passages_of
@@ -48,6 +47,8 @@ from ticketstream.operations.imports.large_changes import in_parts, send_parts
 
 KEY = b"acme:1"
 COLLECTION = "Tickets_test_256_c1"
+WRITTEN = f"{COLLECTION}_s2"
+"""Where index writes: the collection of the present schema."""
 DIMENSIONS = 256
 PART_BYTES, EMBEDDED_PART_BYTES = 100 * 1024, 300 * 1024
 """A tenth of what they are, for tickets of a tenth of the size."""
@@ -74,97 +75,15 @@ def comments_of(count: int, characters: int = 9_000, *, first: int = 0) -> list[
     ]
 
 
-class Zendesk:
-    """Gives a ticket's comments ten a page; ``fails`` is raised in place of page number ``page``."""
-
-    def __init__(self) -> None:
-        self.comments: list[Comment] = []
-        self.page = 0
-        self.fails: BaseException | None = None
-
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        for number, start in enumerate(range(0, len(self.comments), 10)):
-            if self.fails is not None and number == self.page:
-                raise self.fails
-            yield Comments(self.comments[start : start + 10], [], 1)
-
-    def known_target(self, ticket: Ticket) -> int:
-        return 0
-
-    async def row(self, ticket_id: int, lane: str, sending: Callable[[], None]) -> Row:
-        sending()
-        return Row(msgspec.Raw(encode(a_ticket())), 1)
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return NAMES, 0
-
-
-class Batcher:
-    """Each text has a vector of its own; ``fails_at`` is the call that fails."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls = 0
-        self.fails_at = 0
-        self.error: Exception = UnavailableError("away")
-
-    async def embed(self, texts: Sequence[str], *, lane: str) -> Embedded:
-        self.calls += 1
-        if self.calls == self.fails_at:
-            raise self.error
-        self.texts += texts
-        return Embedded(np.stack([vector_of(text) for text in texts]), 1)
-
-    def flush(self) -> None: ...
-
-
-def vector_of(text: str) -> Vector:
-    vector = np.zeros(DIMENSIONS, dtype=np.float32)
-    vector[: len(content_hash(text))] = np.frombuffer(content_hash(text).encode(), dtype=np.uint8)
-    return vector
-
-
-class Weaviate:
-    """Holds chunks, and tells of a batch of one ticket how large it was."""
-
-    def __init__(self) -> None:
-        self.objects: dict[UUID, tuple[str, Vector]] = {}
-        self.writes: list[int] = []
-        self.asked = 0
-
-    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: str) -> SinkResult:
-        for one in item.upserts:
-            self.objects[self._id(item, one.visibility, one.chunk_index)] = (one.content_hash, one.vector)
-        gone = set(item.stale_ids or ())
-        if item.counts is not None and item.stale_ids is None:
-            kept = {self._id(item, each, n) for each, count in item.counts.items() for n in range(count)}
-            gone = self.objects.keys() - kept
-        gone &= self.objects.keys()
-        for identity in gone:
-            del self.objects[identity]
-        self.writes.append(len(item.upserts))
-        return SinkResult(vectors_written=len(item.upserts), objects_deleted=len(gone))
-
-    @staticmethod
-    def _id(item: SinkItem, visibility: Visibility, index: int) -> UUID:
-        return chunk_id(item.account, item.ticket_id, visibility, index)
-
-    async def stored_vectors(
-        self, collection: str, account: str, ids: Sequence[UUID]
-    ) -> dict[UUID, tuple[str, Vector]]:
-        self.asked += len(ids)
-        return {one: self.objects[one] for one in ids if one in self.objects}
-
-
 class World:
     """The stages of one partition; ``change`` takes a ticket through all of them."""
 
     def __init__(self) -> None:
         self.tables = InMemoryTables()
         self.producer = InMemoryProducer()
-        self.zendesk = Zendesk()
-        self.batcher = Batcher()
-        self.weaviate = Weaviate()
+        self.zendesk = InMemoryZendesk(a_ticket(), users=NAMES.users, page_size=10)
+        self.batcher = InMemoryBatcher(DIMENSIONS)
+        self.weaviate = InMemoryIndex()
         self.version = 0
         self.start()
 
@@ -185,18 +104,32 @@ class World:
         )
         self.index = Index(self.tables, self.weaviate, store)  # type: ignore[arg-type]
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts that were embedded."""
+        return [text for texts in self.batcher.texts for text in texts]
+
+    @property
+    def objects(self) -> dict[UUID, StoredObject]:
+        """What Weaviate holds."""
+        return self.weaviate.sink(WRITTEN, DIMENSIONS).objects
+
+    @property
+    def writes(self) -> list[int]:
+        """How many chunks each write brought."""
+        return [len(item.upserts) for item in self.weaviate.items]
+
+    def leave_over(self) -> None:
+        """Have Weaviate hold a chunk that nobody knows of."""
+        vector = vector_of("left over", DIMENSIONS)
+        left = ObjectWrite(
+            visibility="public", chunk_index=9_000, text="", content_hash="left over", vector=vector
+        )
+        self.objects[chunk_id("acme", 1, "public", 9_000)] = StoredObject("acme", 1, left)
+
     async def settle(self, message: Incoming, done: Done) -> Done:
         """Do what the engine does with an outcome."""
-        if done.still_wanted is not None and not done.still_wanted():
-            done = Done("skipped", reason="stale", records=done.otherwise)
-        if done.at_last is not None:
-            records, marks = done.at_last()
-            done.records += records
-            done.marks += marks
-        await self.producer.send(done.records)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, done, self.tables, self.producer)
 
     def next_change(self, **fields: Any) -> Incoming:
         self.version += 1
@@ -235,7 +168,7 @@ class World:
             chunk_id("acme", 1, each.visibility, each.chunk_index): each.content_hash
             for each in chunks_of(comments)
         }
-        return {identity: content for identity, (content, _) in self.weaviate.objects.items()} == wanted
+        return {identity: held.chunk.content_hash for identity, held in self.objects.items()} == wanted
 
 
 def chunks_of(comments: list[Comment]) -> list[Chunk]:
@@ -263,8 +196,8 @@ async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -
         assert max(map(len, values)) <= most
         assert all(one.key.startswith(KEY + b"#") for one in world.producer.on(topic) if is_part(one.headers))
     # Weaviate is given a few chunks at a time, and what is gone last.
-    assert max(world.weaviate.writes) <= 100
-    assert world.weaviate.writes[-1] == 0
+    assert max(world.writes) <= 100
+    assert world.writes[-1] == 0
     entry = world.tables["indexed"].get(0, KEY)
     assert (entry.public, entry.internal, entry.many.public + entry.many.internal) == ([], [], receipt.chunks)
 
@@ -272,18 +205,18 @@ async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -
 async def test_one_comment_more_embeds_no_text_again() -> None:
     world = World()
     await world.change(comments_of(45))
-    before = len(world.batcher.texts)
+    before = len(world.texts)
     world.start()
     receipt = await world.change(comments_of(46))
     assert world.holds(comments_of(46))
     assert receipt.chunks > before
-    assert len(world.batcher.texts) - before <= 10
+    assert len(world.texts) - before <= 10
     # So it is with what moves all that follows.
     world.start()
-    before = len(world.batcher.texts)
+    before = len(world.texts)
     await world.change(comments_of(45, first=1))
     assert world.holds(comments_of(45, first=1))
-    assert len(world.batcher.texts) - before <= 45
+    assert len(world.texts) - before <= 45
 
 
 async def test_what_is_no_longer_there_goes_from_weaviate_topics_and_tables() -> None:
@@ -322,13 +255,13 @@ async def test_parts_of_the_state_before_stay_until_the_new_one_is_closed() -> N
 async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes_again() -> None:
     world = World()
     world.zendesk.comments = comments_of(45)
-    world.zendesk.page, world.zendesk.fails = 3, KeyboardInterrupt()
+    world.zendesk.error_page, world.zendesk.error = 3, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         await world.enrich.handle(world.next_change())
     left = world.parts(ENRICHED)
     assert left
     world.start()
-    world.zendesk.fails = None
+    world.zendesk.error = None
     world.version -= 1
     await world.change(comments_of(45))
     assert world.holds(comments_of(45))
@@ -341,7 +274,7 @@ async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes
 async def test_a_ticket_refused_amid_its_comments_leaves_no_parts(status: int) -> None:
     world = World()
     world.zendesk.comments = comments_of(45)
-    world.zendesk.page, world.zendesk.fails = 3, RefusedError("no", status)
+    world.zendesk.error_page, world.zendesk.error = 3, RefusedError("no", status)
     message = world.next_change()
     if status == 404:
         done = await world.settle(message, await world.enrich.handle(message))
@@ -371,23 +304,23 @@ async def test_a_worker_that_takes_over_embeds_only_what_is_left() -> None:
     world.zendesk.comments = comments_of(45)
     message = world.next_change()
     await world.settle(message, await world.enrich.handle(message))
-    world.batcher.fails_at = 3
+    world.batcher.fails_at, world.batcher.error = 3, UnavailableError("away")
     message = world.last_on(ENRICHED)
     with pytest.raises(UnavailableError):
         await world.embed.handle(message)
-    done_before = set(world.batcher.texts)
+    done_before = set(world.texts)
     assert done_before
     for start in (lambda: None, world.start):
         start()
         done = await world.embed.handle(message)
-        assert len(world.batcher.texts) - len(set(world.batcher.texts)) <= 100
+        assert len(world.texts) - len(set(world.texts)) <= 100
         embedded = decode(EmbeddedTicket, done.records[0].value, done.records[0].headers)
-        assert embedded.texts_embedded <= len(world.batcher.texts)
+        assert embedded.texts_embedded <= len(world.texts)
     await world.settle(message, done)
     message = world.last_on(EMBEDDED)
     await world.settle(message, await world.index.handle(message))
     assert world.holds(comments_of(45))
-    assert len(world.batcher.texts) < 1.4 * len(chunks_of(comments_of(45)))
+    assert len(world.texts) < 1.4 * len(chunks_of(comments_of(45)))
 
 
 async def test_a_text_that_is_refused_makes_a_dead_letter_of_the_ticket_and_leaves_no_parts() -> None:
@@ -427,7 +360,7 @@ async def test_lost_parts_are_a_dead_letter_and_those_replaced_are_stale(topic: 
     if topic == EMBEDDED:  # some of it may be in Weaviate: what comes next looks for it
         await world.settle(message, done)
         world.lost.clear()
-        world.weaviate.objects[chunk_id("acme", 1, "public", 9_000)] = ("left over", vector_of("left over"))
+        world.leave_over()
         await world.change(comments_of(31))
         assert world.holds(comments_of(31))
 
@@ -437,19 +370,19 @@ async def test_an_older_state_never_takes_the_place_of_a_newer_one() -> None:
     await world.change(comments_of(30))
     older = world.last_on(EMBEDDED)
     await world.change(comments_of(3))
-    objects = dict(world.weaviate.objects)
+    objects = dict(world.objects)
     done = await world.index.handle(older._replace(headers=[*older.headers, ("replay", b"r1")]))
     assert done.reason == "stale"
-    assert world.weaviate.objects == objects
+    assert world.objects == objects
 
 
 async def test_a_replayed_large_ticket_is_written_again_and_what_is_beyond_goes() -> None:
     world = World()
     await world.change(comments_of(30))
-    some = list(world.weaviate.objects)[:50]
+    some = list(world.objects)[:50]
     for identity in some:
-        del world.weaviate.objects[identity]
-    world.weaviate.objects[chunk_id("acme", 1, "public", 9_000)] = ("left over", vector_of("left over"))
+        del world.objects[identity]
+    world.leave_over()
     message = world.last_on(EMBEDDED)
     message = message._replace(headers=[*message.headers, ("replay", b"r1")])
     await world.settle(message, await world.index.handle(message))
@@ -495,7 +428,7 @@ async def test_one_comment_larger_than_a_part_is_shared_out() -> None:
     said = [one for value in values for one in decode_value(EnrichedPart, value).passages]
     assert "".join(one.text for one in said if one.comment_id == 7) == str(comments[-1].plain_body).strip()
     chunks = [one for value in world.parts(EMBEDDED) for one in decode_value(EmbeddedPart, value).chunks]
-    assert len(chunks) == len(world.weaviate.objects)
+    assert len(chunks) == len(world.objects)
 
 
 async def test_comments_that_came_ahead_of_their_ticket_are_read_from_its_topic() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from agents.engine.outcomes import Done
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode
 from schemas.errors import PermanentError, RefusedError, UnavailableError, UnknownSchemaError
@@ -20,37 +19,10 @@ from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.kafka.messages import Incoming
-from streams.sources.zendesk.comments import Comments
-from streams.testing import InMemoryProducer, settle
-from streams.transforms.names import Names
+from streams.testing import InMemoryProducer, InMemoryZendesk, settle
 
 PUBLIC = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7, plain_body="It burns.")
 INTERNAL = Comment(id=2, public=False, created_at="2024-01-01T01:00:00Z", author_id=8, plain_body="Call 112.")
-
-
-class FakeZendesk:
-    def __init__(self) -> None:
-        self.found = Comments([PUBLIC, INTERNAL], [], 2)
-        self.error: Exception | None = None
-        self.asked: list[Any] = []
-        self.target = 0
-
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        self.asked.append(("comments", ticket_id, lane))
-        if self.error:
-            raise self.error
-        yield self.found
-
-    def known_target(self, ticket: Ticket) -> int:
-        return 0
-
-    async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
-        self.asked.append(("audits", ticket.id, lane))
-        return self.target, 1
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        self.asked.append(("names", [comment.id for comment in comments], lane))
-        return Names(users={7: "Ann", 8: "Bob"}), 1
 
 
 class FakeBacklog:
@@ -71,7 +43,7 @@ class Desk:
     def __init__(self, *, connected: bool = True) -> None:
         self.tables = InMemoryTables()
         self.producer = InMemoryProducer()
-        self.zendesk = FakeZendesk()
+        self.zendesk = InMemoryZendesk(comments=[PUBLIC, INTERNAL], users={7: "Ann", 8: "Bob"})
         self.backlog = FakeBacklog()
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
@@ -85,10 +57,7 @@ class Desk:
 
     async def settled(self, message: Incoming) -> Done:
         """Handle a message, and write its marks as the engine does."""
-        done = await self.handle(message)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, await self.handle(message), self.tables)
 
 
 def enriched(done: Done) -> EnrichedTicket:
@@ -105,7 +74,7 @@ async def test_a_change_becomes_a_whole_ticket() -> None:
         ("Ann", "public", "It burns."),
         ("Bob", "internal", "Call 112."),
     ]
-    assert (ticket.origin, ticket.zendesk_calls, done.calls) == (Origin(CHANGES, 3, 17), 3, 3)
+    assert (ticket.origin, ticket.zendesk_calls, done.calls) == (Origin(CHANGES, 3, 17), 1, 1)
     assert (done.records[0].partition, done.records[0].key) == (3, b"acme:1")
     (mark,) = done.marks
     assert (mark.table, mark.key, mark.entry.version, mark.entry.origin) == (
@@ -221,13 +190,13 @@ async def test_a_merged_ticket_keeps_its_words_and_is_marked_by_the_merge_itself
     ticket: Ticket, last: Comment | None, audits: int, merged_into: int, asked: bool
 ) -> None:
     desk = Desk()
-    desk.zendesk.found.comments += [last] if last else []
+    desk.zendesk.comments += [last] if last else []
     desk.zendesk.target = audits
     made = enriched(await desk.handle(a_message(a_change(ticket=ticket))))
     assert (made.removed, [one.text for one in made.passages]) == (False, ["It burns.", "Call 112."])
     assert made.facts.merged_into == merged_into
     assert ("audits" in [what[0] for what in desk.zendesk.asked]) is asked
-    assert made.zendesk_calls == 3 + asked
+    assert made.zendesk_calls == 1 + asked
 
 
 @pytest.mark.parametrize(("ticket", "verdict"), [(CLOSED, "sent"), (a_ticket(status="closed"), "skipped")])

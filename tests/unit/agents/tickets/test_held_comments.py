@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich import held_comments
 from agents.tickets.enrich.held_comments import Held, over_records
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.headers.replays import replay_headers
-from schemas.messages.tickets import CommentEvents, EnrichedTicket, TicketChange
+from schemas.messages.tickets import CommentEvents, EnrichedTicket
 from schemas.tables import HeldComments
 from schemas.testing import a_change
 from schemas.topics import BACKFILL
-from schemas.zendesk import Comment, Ticket
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
-from streams.sources.zendesk.comments import Comments
-from streams.testing import InMemoryProducer, settle
-from streams.transforms.names import Names
+from streams.testing import InMemoryProducer, InMemoryZendesk, settle
 
 KEY = b"acme:1"
 
@@ -40,26 +37,18 @@ class Desk:
 
     def __init__(self) -> None:
         self.tables = InMemoryTables()
-        self.asked: list[int] = []
+        self.zendesk = InMemoryZendesk(comments=[comment(0, "asked for")])
         backlog = Backlog(InMemoryProducer(), 10, 10)
-        self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
+        self.stage = Enrich(self.tables, self.zendesk, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
         self.offset = 0
 
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        self.asked.append(ticket_id)
-        yield Comments([comment(0, "asked for")], [], 1)
-
-    def known_target(self, _: Ticket) -> int:
-        return 0
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return Names(), 0
-
     async def handle(self, message: Incoming) -> Done:
-        done = await self.stage.handle(message)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, await self.stage.handle(message), self.tables)
+
+    @property
+    def asked(self) -> int:
+        """How often Zendesk was asked for comments."""
+        return self.zendesk.count("comments")
 
     async def events(self, *numbers: int, held_for: str = "i1", **fields: Any) -> Done:
         self.offset += 1
@@ -93,7 +82,7 @@ async def test_a_ticket_takes_its_comments_from_the_events() -> None:
     assert (await desk.events(2, 3)).import_id == "", "it is no ticket of the import's"
     await desk.events(4)
     assert await desk.ticket(3) == ["text 2", "text 3", "text 4"]
-    assert desk.asked == []
+    assert desk.asked == 0
     assert desk.held == []
 
 

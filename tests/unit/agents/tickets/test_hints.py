@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -11,21 +10,18 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
-from agents.testing import InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.pass_through import is_wanted
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import DecodeError, PermanentError, RefusedError, UnavailableError
-from schemas.messages.tickets import EnrichedTicket, Origin, TicketChange, TicketHint, WholeTicket
+from schemas.messages.tickets import EnrichedTicket, Origin, TicketHint, WholeTicket
 from schemas.tables import SeenTicket
 from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
-from schemas.zendesk import Comment, Ticket
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
-from streams.sources.zendesk.comments import Comments
-from streams.sources.zendesk.tickets import Row
-from streams.testing import InMemoryProducer, settle
-from streams.transforms.names import Names
+from streams.testing import InMemoryProducer, InMemoryZendesk, settle
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -34,51 +30,11 @@ SAID = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7
 HIDDEN = msgspec.structs.replace(SAID, public=False)
 
 
-class FakeZendesk:
-    """``gate`` holds back the answer for the comments."""
-
-    def __init__(self) -> None:
-        self.ticket: Ticket | None = a_ticket()
-        self.comments_are = [SAID]
-        self.error: Exception | None = None
-        self.target = 45
-        self.known = 0
-        self.rows = 0
-        self.comment_calls = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.raw: bytes | None = None
-
-    async def row(self, ticket_id: int, lane: str, sending: Callable[[], None]) -> Row:
-        self.rows += 1
-        sending()
-        if self.raw is not None:
-            return Row(msgspec.Raw(self.raw), 1)
-        return Row(None if self.ticket is None else msgspec.Raw(encode(self.ticket)), 1)
-
-    def known_target(self, ticket: Ticket) -> int:
-        return self.known
-
-    async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
-        self.known = self.target
-        return self.target, 1
-
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        self.comment_calls += 1
-        found = list(self.comments_are)
-        await self.gate.wait()
-        if self.error:
-            raise self.error
-        yield Comments(found, [], 1)
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return Names(users={7: "Ann"}), 0
-
-
 class Desk:
     def __init__(self, *, connected: bool = True) -> None:
         self.tables = InMemoryTables()
-        self.zendesk = FakeZendesk()
+        self.zendesk = InMemoryZendesk(a_ticket(), [SAID], users={7: "Ann"})
+        self.zendesk.target = 45
         self.arrived: dict[tuple[str, int], int] = {}
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
@@ -93,11 +49,7 @@ class Desk:
         return await self.settle(message, await self.stage.handle(message))
 
     async def settle(self, message: Incoming, done: Done) -> Done:
-        if done.still_wanted is not None and not done.still_wanted():
-            return Done("skipped", reason="stale", records=done.otherwise)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, done, self.tables)
 
     @property
     def seen(self) -> SeenTicket | None:
@@ -128,7 +80,7 @@ async def test_a_hint_of_a_ticket_never_seen_brings_it_whole() -> None:
     ticket = sent(done)
     assert (ticket.version, ticket.source, ticket.origin) == (AT[SECOND], "live", Origin(CHANGES, 0, 9))
     assert texts(done) == [("public", "It burns.")]
-    assert (ticket.zendesk_calls, done.calls, desk.zendesk.rows) == (2, 2, 1)
+    assert (ticket.zendesk_calls, done.calls, desk.zendesk.count("row")) == (2, 2, 1)
     assert desk.seen is not None
     assert (desk.seen.version, desk.seen.digest) == (AT[SECOND], "")
 
@@ -142,7 +94,7 @@ async def test_generated_timestamp_is_the_version_where_zendesk_tells_it() -> No
 async def test_a_hint_never_lowers_a_version_and_brings_comments_that_changed_alone() -> None:
     desk = Desk()
     await desk.settled(a_message(a_change(1_900_000_000, changed_at=float(AT[SECOND])), 3))
-    desk.zendesk.comments_are = [HIDDEN]
+    desk.zendesk.comments = [HIDDEN]
     done = await desk.settled(a_hint())
     assert sent(done).version == 1_900_000_000
     assert texts(done) == [("internal", "It burns.")]
@@ -161,7 +113,7 @@ async def test_a_second_hint_finds_nothing_new_and_says_nothing() -> None:
     await desk.settled(a_hint(9))
     done = await desk.settled(a_hint(10))
     assert (done.verdict, done.reason, done.records, done.calls) == ("skipped", "duplicate", [], 2)
-    desk.zendesk.comments_are = [HIDDEN]
+    desk.zendesk.comments = [HIDDEN]
     assert texts(await desk.settled(a_hint(11))) == [("internal", "It burns.")]
 
 
@@ -172,18 +124,18 @@ async def test_hints_that_had_come_before_the_look_are_answered_by_it() -> None:
     for offset in (9, 10, 12):
         done = await desk.settled(a_hint(offset))
         assert (done.verdict, done.reason) == ("skipped", "duplicate")
-    assert desk.zendesk.rows == 1
+    assert desk.zendesk.count("row") == 1
     await desk.settled(a_hint(13))
-    assert desk.zendesk.rows == 2
+    assert desk.zendesk.count("row") == 2
     # Another topic's offsets say nothing.
     await desk.settled(a_hint(9, topic=BACKFILL))
-    assert desk.zendesk.rows == 3
+    assert desk.zendesk.count("row") == 3
 
 
 async def test_the_export_s_row_of_the_same_version_is_read_all_the_same() -> None:
     desk = Desk()
     await desk.settled(a_hint())
-    desk.zendesk.comments_are = [SAID, msgspec.structs.replace(SAID, id=2, plain_body="More.")]
+    desk.zendesk.comments = [SAID, msgspec.structs.replace(SAID, id=2, plain_body="More.")]
     change = a_change(AT[SECOND], changed_at=float(AT[SECOND]))
     done = await desk.settled(a_message(change, 20))
     assert len(sent(done).passages) == 2
@@ -218,7 +170,7 @@ async def test_a_deleted_ticket_is_removed() -> None:
     desk = Desk()
     desk.zendesk.ticket = a_ticket(status="deleted")
     assert sent(await desk.settled(a_hint())).removed
-    assert desk.zendesk.comment_calls == 0
+    assert desk.zendesk.count("comments") == 0
 
 
 @pytest.mark.parametrize("tags", [["closed_by_merge"], []])
@@ -271,10 +223,10 @@ async def test_a_change_that_passes_during_a_look_has_it_look_again() -> None:
     looking = asyncio.create_task(desk.stage.handle(a_hint()))
     await settle()
     await desk.tables["seen"].put(0, [(KEY, SeenTicket(1_900_000_000, "x", Origin(BACKFILL, 0, 1)))])
-    desk.zendesk.comments_are = [HIDDEN]
+    desk.zendesk.comments = [HIDDEN]
     desk.zendesk.gate.set()
     done = await looking
-    assert desk.zendesk.rows == 2
+    assert desk.zendesk.count("row") == 2
     assert (sent(done).version, texts(done), done.calls) == (1_900_000_000, [("internal", "It burns.")], 4)
 
 
@@ -300,7 +252,7 @@ async def test_comments_read_before_a_look_do_not_overwrite_it() -> None:
     desk.zendesk.gate.clear()
     reading = asyncio.create_task(desk.stage.handle(message))
     await settle()
-    desk.zendesk.comments_are = [HIDDEN]
+    desk.zendesk.comments = [HIDDEN]
     desk.zendesk.gate.set()
     await desk.settled(a_hint())
     assert (await desk.settle(message, await reading)).reason == "stale"
@@ -313,7 +265,7 @@ async def test_when_the_change_was_made_is_what_freshness_counts_from() -> None:
     desk = Desk()
     at = float(AT[SECOND])
     assert sent(await desk.settled(a_hint(9, hinted_at=at - 5))).changed_at == at
-    desk.zendesk.comments_are = [HIDDEN]
+    desk.zendesk.comments = [HIDDEN]
     assert sent(await desk.settled(a_hint(10, hinted_at=at + 5))).changed_at == at + 5
 
 

@@ -9,7 +9,7 @@ import pytest
 from agents.engine.outcomes import Done
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryBatcher, InMemoryIndex, InMemoryTables, a_message, a_part_store
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.errors import PermanentError
 from schemas.headers.replays import REPLAY_HEADER, replay_of
@@ -18,7 +18,7 @@ from schemas.tables import IndexedTicket, SeenTicket
 from schemas.testing import ORIGIN, a_change, an_embedded, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.messages import Incoming
-from streams.testing import InMemoryProducer
+from streams.testing import InMemoryBatcher, InMemoryProducer
 
 ANOTHER = Origin(CHANGES, 0, 9)
 KEY = b"acme:1"
