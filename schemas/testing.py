@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from schemas.messages.imports import ImportRecord, ImportSpec
 from schemas.messages.tickets import (
     EmbeddedChunk,
     EmbeddedTicket,
@@ -110,6 +111,21 @@ def an_embedded(
             "dimensions": 4,
             "facts": FACTS,
             "chunks": chunks,
+            **fields,
+        }
+    )
+
+
+def an_import(**fields: Any) -> ImportRecord:
+    """Return the record of a running import of the account acme, begun and saved one second after 1970."""
+    return ImportRecord(
+        **{
+            "id": "i1",
+            "account": "acme",
+            "status": "running",
+            "spec": ImportSpec(),
+            "started_at": 1.0,
+            "updated_at": 1.0,
             **fields,
         }
     )

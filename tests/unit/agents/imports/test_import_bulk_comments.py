@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from agents.imports.bulk_comments import BulkComments
-from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
+from schemas.messages.imports import ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, Origin
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import SeenTicket
-from schemas.testing import a_ticket
+from schemas.testing import a_ticket, an_import
 from schemas.topics import BACKFILL
 from schemas.zendesk_pages import RawExportPage
 from streams.testing import InMemoryProducer
@@ -49,9 +49,7 @@ class Desk:
         self.saved = 0
         self.refuses = False
         self.producer = InMemoryProducer()
-        self.record = ImportRecord(
-            id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
-        )
+        self.record = an_import()
         self.bulk = BulkComments(
             client_of(self._answer),
             self.producer,  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
-from schemas.testing import a_ticket
+from schemas.testing import a_ticket, an_import
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.messages import Record
@@ -46,14 +46,7 @@ class Desk:
         self.indexed = asyncio.Event()
         self.indexed.set()
         self.saved: list[ImportRecord] = []
-        self.record = ImportRecord(
-            id="i1",
-            account="acme",
-            status="running",
-            spec=ImportSpec(since=1_600_000_000),
-            started_at=1.0,
-            updated_at=1.0,
-        )
+        self.record = an_import(spec=ImportSpec(since=1_600_000_000))
         desk = self
 
         class CommittedOffsets:

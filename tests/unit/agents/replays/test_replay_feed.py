@@ -19,7 +19,7 @@ from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
 from schemas.headers.replays import REPLAY_HEADER, replay_headers, replay_of
 from schemas.messages.imports import ImportRecord, ImportSpec
-from schemas.testing import a_change, a_ticket, an_embedded, an_enriched
+from schemas.testing import a_change, a_ticket, an_embedded, an_enriched, an_import
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.chosen_offsets import Chosen
 from streams.kafka.offset_ranges import Batch, OffsetRange
@@ -44,14 +44,7 @@ def raw(message: Any, offset: int = 0, *, topic: str = ENRICHED, at: float = 0, 
 
 
 def record(**spec: Any) -> ImportRecord:
-    return ImportRecord(
-        id="r1",
-        account="acme",
-        status="running",
-        spec=ImportSpec(**({"replay": "enriched"} | spec)),
-        started_at=1.0,
-        updated_at=1.0,
-    )
+    return an_import(id="r1", spec=ImportSpec(**({"replay": "enriched"} | spec)))
 
 
 def test_what_is_taken() -> None:

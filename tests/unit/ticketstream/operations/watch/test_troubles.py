@@ -12,6 +12,7 @@ from agents.measuring.worker_state import StateTeller
 from schemas.codec import decode, encode, headers_of
 from schemas.messages.imports import ImportRecord, ImportSpec
 from schemas.messages.workers import Trouble, WorkerState
+from schemas.testing import an_import
 from schemas.topics import WORKER_STATES
 from streams.testing import InMemoryProducer
 from tests.shared_fixtures import logs
@@ -68,8 +69,7 @@ def test_the_words_say_what_since_when_and_what_to_do() -> None:
 
 
 def record(**fields: Any) -> ImportRecord:
-    whole: dict[str, Any] = {"id": "i", "account": "acme", "status": "running", "spec": ImportSpec()} | fields
-    return ImportRecord(started_at=1.0, updated_at=1.0, total=100, **whole)
+    return an_import(total=100, **fields)
 
 
 def test_only_what_reads_the_export_waits_for_it() -> None:
