@@ -11,7 +11,8 @@ from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
-from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store, settled
+from agents.knowledge.parts import PartStore
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, settled
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
@@ -89,9 +90,9 @@ class World:
 
     def start(self) -> None:
         """Start the stages, as a worker does that knows nothing but the tables."""
-        store = a_part_store(self.tables, self.producer)
-        self.lost: set[str] = store._reader.lost  # type: ignore[attr-defined]
-        assert isinstance(store._reader, InMemoryParts)
+        parts = InMemoryParts(self.producer)
+        store = PartStore(self.tables, self.producer, parts)
+        self.lost = parts.lost
         backlog = Backlog(self.producer, 10, 10)
         self.enrich = Enrich(self.tables, self.zendesk, backlog, store)  # type: ignore[arg-type]
         self.embed = Embed(
