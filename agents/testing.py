@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from agents.app.faust_app import TicketApp, create_app
+from agents.app.part import Plan
 from agents.app.tables import StateTable, Tables
 from agents.engine.outcomes import Done
 from agents.knowledge.parts import PartStore
@@ -22,6 +25,8 @@ from schemas.codec import encode, headers_of
 from schemas.errors import PermanentError, UnavailableError
 from schemas.lanes import Lane
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, TicketChange
+from schemas.settings.kafka import KafkaSettings
+from schemas.settings.load import Settings
 from schemas.tables import TABLES
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.vectors import Vector
@@ -30,6 +35,12 @@ from streams.sinks.base import SinkItem, SinkResult
 from streams.testing import InMemoryParts, InMemoryProducer, InMemorySink
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def an_app(folder: Path, partitions: int = 8) -> TicketApp:
+    """Return the app of a worker that does nothing, with its data in a folder; it has not started."""
+    kafka = KafkaSettings(bootstrap_servers="nowhere:9092", partitions=partitions)
+    return create_app(Settings(kafka=kafka), folder, None, lambda _: Plan((), (), lambda: 0.0))
 
 
 class InMemoryEvent:

@@ -74,7 +74,7 @@ class _Worker:
     def __init__(self, environment: dict[str, str], log: Path, module: str) -> None:
         self._log = log
         self._output: IO[bytes] = log.open("wb")
-        self.pool = WorkerPool(1, environment=environment, output=self._output, module=module)
+        self.pool = WorkerPool(1, environment=environment, output=self._output, command=(module,))
         self.pool.start()
         self.before = 0
 
@@ -82,7 +82,7 @@ class _Worker:
         """Start the process again, which has ended."""
         self.before = len(self.assignments())
         self.pool = WorkerPool(
-            1, environment=self.pool.environment, output=self._output, module=self.pool.module
+            1, environment=self.pool.environment, output=self._output, command=self.pool.command
         )
         self.pool.start()
 

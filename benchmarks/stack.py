@@ -80,7 +80,7 @@ class BenchStack:
         self._log = self._log_path.open("wb")
         self._pool = WorkerPool(self.workers, environment=own | self.environment, output=self._log)
         if module is not None:
-            self._pool.module = module
+            self._pool.command = (module,)
         self._pool.start()
 
     def stop_workers(self) -> None:

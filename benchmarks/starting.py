@@ -9,12 +9,14 @@ import os
 import sys
 from typing import Final
 
-from agents.worker import plan as pipeline
+from agents.knowledge.embed import build as embedding
+from agents.tickets import gates
 from agents.worker.process import main
 
 VARIABLE: Final = "BENCHMARK_START"
 
 if __name__ == "__main__":
     start = int(os.environ[VARIABLE])
-    vars(pipeline).update(_WORKING=start, _EMBEDDING=start)
+    vars(gates)["BEGIN_IN_FLIGHT"] = start
+    vars(embedding)["BEGIN_CALLS"] = start
     sys.exit(main())

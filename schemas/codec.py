@@ -25,6 +25,7 @@ from schemas.messages.tickets import (
     TicketHint,
 )
 from schemas.messages.workers import WorkerState
+from schemas.outside import UNREADABLE
 
 T = TypeVar("T")
 
@@ -63,7 +64,10 @@ _NAMES: Final = {
     kind: frozenset(names[kind].encode() for names in (SCHEMAS, IN_PARTS) if kind in names)
     for kind in SCHEMAS
 }
-_PARTS: Final = frozenset(SCHEMAS[kind].encode() for kind in (CommentsPart, EnrichedPart, EmbeddedPart))
+KINDS: Final[dict[bytes, type[Any]]] = {name: kind for kind, names in _NAMES.items() for name in names}
+"""The type that each header names, in the versions this release reads."""
+PARTS: Final = frozenset((CommentsPart, EnrichedPart, EmbeddedPart))
+"""The types of which a large ticket's parts are."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
@@ -114,7 +118,7 @@ def is_named(kind: type[Any], headers: Iterable[tuple[str, bytes]] | None) -> bo
 
 def is_part(headers: Iterable[tuple[str, bytes]] | None) -> bool:
     """Say whether a message is a part of a large ticket, or stands in the place of one that is gone."""
-    return any(name == SCHEMA_HEADER and raw in _PARTS for name, raw in headers or ())
+    return any(name == SCHEMA_HEADER and KINDS.get(raw) in PARTS for name, raw in headers or ())
 
 
 def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, bytes]] | None) -> T:
@@ -123,12 +127,19 @@ def decode(kind: type[T], value: bytes | None, headers: Iterable[tuple[str, byte
     Raises UnknownSchemaError when the header is missing or names another type or version, and
     DecodeError when the value is no such message.
     """
-    expected = SCHEMAS[kind]
     found = next((raw for name, raw in headers or () if name == SCHEMA_HEADER), None)
-    if found is None:
-        raise UnknownSchemaError(f"the message has no header {SCHEMA_HEADER!r}; expected {expected!r}")
-    if found not in names_of(kind):
-        raise UnknownSchemaError(f"the message is {found[:100]!r}; this release reads {expected!r}")
+    return decode_named(kind, value, found)
+
+
+def decode_named(kind: type[T], value: bytes | None, schema: bytes | None) -> T:
+    """Return the message of a value whose header ``schema`` says this, None where there is no such header.
+
+    Raises what ``decode`` raises.
+    """
+    if schema is None:
+        raise UnknownSchemaError(f"the message has no header {SCHEMA_HEADER!r}; expected {SCHEMAS[kind]!r}")
+    if KINDS.get(schema) is not kind:
+        raise UnknownSchemaError(f"the message is {schema[:100]!r}; this release reads {SCHEMAS[kind]!r}")
     return decode_value(kind, value)
 
 
@@ -138,6 +149,17 @@ def decode_value(kind: type[T], value: bytes | None) -> T:
         raise DecodeError(f"the message is empty; expected {SCHEMAS[kind]!r}")
     try:
         message: T = _DECODERS[kind].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # the last for a deep nesting
+    except UNREADABLE as error:
         raise quoting(DecodeError(f"not a {SCHEMAS[kind]}: {error}"), str(error)) from error
     return message
+
+
+def peek(value: bytes | None, shape: type[T]) -> T | None:
+    """Return the few fields of a JSON value that ``shape``, a struct, has; None where they cannot be read.
+
+    For values that nobody has vouched for, or of which nothing else is wanted: it is not said what is wrong.
+    """
+    try:
+        return msgspec.json.decode(value or b"", type=shape)
+    except UNREADABLE:
+        return None

@@ -59,7 +59,11 @@ class IndexedTicket(msgspec.Struct, omit_defaults=True):
 
 
 class ResumePoint(msgspec.Struct):
-    """Table ``resume_points``, by topic: the last offset whose effect is in Weaviate."""
+    """Table ``resume_points``, by topic, in each of its partitions: how far Weaviate is.
+
+    ``offset`` is that of the last message whose effect is there, as are those of all before it; of one that
+    can never succeed the effect is a dead letter. ``indexed_at`` is when it was written down (Unix seconds).
+    """
 
     offset: int
     indexed_at: float

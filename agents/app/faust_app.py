@@ -1,18 +1,20 @@
-"""The Faust app: one thin agent a topic, each handing its events to the engine of its stage."""
+"""The Faust app: one thin agent an intake, which hands its events to where the plan says."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import faust
 from faust.tables import TableManager
 
 from agents.app import stores, transport
+from agents.app.lifecycle import Lifecycle
+from agents.app.part import Intake, Plan
 from agents.app.queues import BUFFERED_EVENTS, NeverFull
 from schemas.settings.load import Settings
-from schemas.topics import APP_ID, BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS, IMPORT_PROGRESS
+from schemas.topics import APP_ID
 from streams.kafka.lease import Lease
 
 _SESSION_SECONDS = 10.0
@@ -26,44 +28,10 @@ longer without one (`python -m benchmarks --only rebalance`); with 500,000 each,
 (`--only recovery`)."""
 
 
-class Takes(Protocol):
-    """Whatever takes in events."""
-
-    async def put(self, event: Any) -> None:
-        """Take in one event; waits while it is full."""
-
-
-class Stages(Protocol):
-    """What the app hands its events to; started before any event flows."""
-
-    @property
-    def enrich_live(self) -> Takes:
-        """Takes ``tickets.changes``."""
-
-    @property
-    def enrich_backfill(self) -> Takes:
-        """Takes ``tickets.backfill``."""
-
-    @property
-    def embed(self) -> Takes:
-        """Takes ``tickets.enriched``."""
-
-    @property
-    def index(self) -> Takes:
-        """Takes ``tickets.embedded``."""
-
-    @property
-    def imports(self) -> Takes:
-        """Takes ``imports.commands`` and ``imports.progress``."""
-
-    async def start(self) -> None:
-        """Open clients; called once before the agents start."""
-
-
 class TicketApp(faust.App):
-    """A Faust app that starts its stages first."""
+    """A Faust app that opens the parts of its plan first."""
 
-    stages: Stages
+    lifecycle: Lifecycle
     lease: Lease
     stays = False
     """All workers here stop at once, to come back soon: each keeps its partitions meanwhile."""
@@ -75,9 +43,9 @@ class TicketApp(faust.App):
         return NeverFull(maxsize=0, flow_control=self.flow_control, clear_on_resume=clear_on_resume)
 
     async def on_first_start(self) -> None:
-        """Open the stages' clients, then let Faust go on."""
+        """Open the parts, then let Faust go on."""
         await super().on_first_start()
-        await self.stages.start()
+        await self.lifecycle.open()
 
 
 class _AllTables(TableManager):
@@ -87,10 +55,13 @@ class _AllTables(TableManager):
         await self.recovery.start()
 
 
-def create_app(settings: Settings, folder: Path, instance_id: str | None) -> TicketApp:
+def create_app(
+    settings: Settings, folder: Path, instance_id: str | None, plan_of: Callable[[TicketApp], Plan]
+) -> TicketApp:
     """Return the app of one worker, with its data in ``folder``; topics must exist already.
 
     Kafka keeps the partitions of a worker with an ``instance_id`` for it while it is away for a moment.
+    ``plan_of`` says what the worker does; the tables of its parts belong to the app that it is given.
     """
     stores.install()
     app = TicketApp(
@@ -118,43 +89,24 @@ def create_app(settings: Settings, folder: Path, instance_id: str | None) -> Tic
     )
     app.lease = Lease(_SESSION_SECONDS)
     transport.install(app, app.lease)
-    _add_agents(app)
+    plan = plan_of(app)
+    for intake in plan.intakes:
+        _add_agent(app, intake)
+    app.lifecycle = Lifecycle(app, plan.parts, of_all=settings.kafka.partitions, patience=plan.patience)
     return app
 
 
-def _add_agents(app: TicketApp) -> None:
-    def topic(*names: str) -> Any:
-        # Undecoded: what cannot be read must become a dead letter with its bytes.
-        raw = {"key_serializer": "raw", "value_serializer": "raw"}
-        made = app.topic(*names, key_type=bytes, value_type=bytes, **raw)
-        made.maxsize = BUFFERED_EVENTS  # Faust's own ``app.topic`` (0.15.3) takes it and drops it
-        return made
+def _add_agent(app: TicketApp, intake: Intake) -> None:
+    # Undecoded: what cannot be read must become a dead letter with its bytes.
+    raw = {"key_serializer": "raw", "value_serializer": "raw"}
+    topic = app.topic(*intake.topics, key_type=bytes, value_type=bytes, **raw)
+    topic.maxsize = BUFFERED_EVENTS  # Faust's own ``app.topic`` (0.15.3) takes it and drops it
 
-    async def enrich_live(stream: Any) -> None:
+    async def hand_on(stream: Any) -> None:
         async for event in _events(app, stream):
-            await app.stages.enrich_live.put(event)
+            await intake.put(event)
 
-    async def enrich_backfill(stream: Any) -> None:
-        async for event in _events(app, stream):
-            await app.stages.enrich_backfill.put(event)
-
-    async def embed(stream: Any) -> None:
-        async for event in _events(app, stream):
-            await app.stages.embed.put(event)
-
-    async def index(stream: Any) -> None:
-        async for event in _events(app, stream):
-            await app.stages.index.put(event)
-
-    async def imports(stream: Any) -> None:
-        async for event in _events(app, stream):
-            await app.stages.imports.put(event)
-
-    app.agent(topic(CHANGES))(enrich_live)
-    app.agent(topic(BACKFILL))(enrich_backfill)
-    app.agent(topic(ENRICHED))(embed)
-    app.agent(topic(EMBEDDED))(index)
-    app.agent(topic(IMPORT_COMMANDS, IMPORT_PROGRESS))(imports)
+    app.agent(topic, name=f"{__name__}.{intake.name}")(hand_on)
 
 
 async def _events(app: TicketApp, stream: Any) -> AsyncIterator[Any]:

@@ -108,7 +108,7 @@ class StateTable(Generic[T]):
 
         Raises UnavailableError when Kafka did not acknowledge; the store is then as it was. So it is, without
         an error, when a rebalance has come in between: nothing may be acknowledged then. Engines and sources
-        have been cancelled by that time (see Pipeline._revoked); whoever is not has to look for itself.
+        have let go by that time (see agents.app.part); whoever has not must look for itself.
         """
         # Of several entries for one key only the last counts.
         newest = {key: None if entry is None else encode(entry) for key, entry in entries}

@@ -20,72 +20,48 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import structlog
 
+from agents.app.part import Part
 from agents.app.tables import Tables
+from agents.engine.attempts import Attempts
 from agents.engine.handling import MessageContext
-from agents.engine.outcomes import Done, Mark, failed
+from agents.engine.outcomes import Done, Handler
 from agents.engine.partition_queue import PartitionQueue, Queued
 from agents.engine.places import Place
-from agents.engine.refused_logins import RefusedLogins
 from agents.engine.retried_letters import as_retried
-from schemas.codec import is_part
-from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
-from schemas.headers.moves import is_moved
-from schemas.headers.replays import replay_of
-from streams.kafka.messages import Incoming, Record
+from agents.engine.settling import Ledger, Locks, Settling
+from streams.kafka.messages import Incoming, incoming
+from streams.kafka.positions import Positions
 from streams.kafka.producer import ENOUGH, Producer
-from streams.kafka.topics import MAX_MESSAGE_BYTES
 from streams.limits.gate import Gate
 from streams.metrics import StageMetrics
-from streams.retries import FOREVER, RetryPolicy, retrying
+from streams.retries import FOREVER, RetryPolicy
 
 if TYPE_CHECKING:
     from streams.telemetry.tracing import Tracing
 
-Handler = Callable[[Incoming], Awaitable[Done]]
 Entry = Callable[[int], AbstractAsyncContextManager[int]]
-Locks = defaultdict[int, asyncio.Lock]
-"""A lock for each partition; engines that write the same tables share theirs."""
 _RELEASE_AT_ONCE = 500
 _GATHER_SECONDS = 0.03
 _PATIENCE_SECONDS = 0.5
 """So long what has finished waits for a message before it; in order, it shares its calls to Kafka."""
-_ATTEMPTS_AT_THE_UNFORESEEN = 3
 HELD_BYTES = 64 * 1024 * 1024
 
 
-class Ledger(Protocol):
-    """Counts what a stage has released; its entries are written with the other marks."""
-
-    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Done]]) -> list[Mark]:
-        """Count messages, each offset once however often it is named; returns the entries to write."""
-
-
-class _Owner(msgspec.Struct):
-    account: str = ""
-    import_id: str = ""
-
-
-class TooLargeError(PermanentError):
-    """A value larger than a message may be."""
-
-
-class Engine:
+class Engine(Part):
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
     ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
     messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
     for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
-    taken in. ``locks`` is given to
-    engines that write the same tables. ``may_overtake`` says of a message that it need not wait for an
-    earlier one of its key (whose handler then has to see in ``still_wanted`` that it was overtaken).
+    taken in. ``locks`` is given to engines that write the same tables. ``positions`` hears how far the
+    engine is. ``may_overtake`` says of a message that it need not wait for an earlier one of its key (whose
+    handler then has to see in ``still_wanted`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
     ``retry`` says how to wait between attempts; it must not give up.
     """
@@ -100,6 +76,7 @@ class Engine:
         tables: Tables,
         ledger: Ledger,
         metrics: StageMetrics,
+        positions: Positions,
         working: int | Gate,
         held: int,
         ahead: int = 0,
@@ -113,10 +90,8 @@ class Engine:
         self.stage = stage
         self._handler = handler
         self._app = app
-        self._producer = producer
-        self._tables = tables
-        self._ledger = ledger
         self._metrics = metrics
+        self._positions = positions
         self._working = asyncio.Semaphore(working) if isinstance(working, int) else working
         self._held_limit = held
         metrics.held_limit.inc(held)
@@ -130,18 +105,19 @@ class Engine:
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._may_overtake = may_overtake
         self._entry = entry
-        self._retry = retry
         self._resting: set[Place] = set()
-        self._refused = RefusedLogins(retry.sleep)
+        self._attempts = Attempts(stage, metrics, retry)
+        self._settling = Settling(
+            stage,
+            producer=producer,
+            tables=tables,
+            ledger=ledger,
+            metrics=metrics,
+            locks=defaultdict(asyncio.Lock) if locks is None else locks,
+            attempts=self._attempts,
+        )
         self._tracing = tracing
         self._log = structlog.get_logger()  # one for all messages: making one costs more than the line
-        self._locks = defaultdict(asyncio.Lock) if locks is None else locks
-        self.released: dict[tuple[str, int], int] = {}
-        """For each topic and partition, the offset after the last released message."""
-        self.passed: dict[tuple[str, int], int] = {}
-        """For each topic and partition, how many messages behind that one have had their effects already."""
-        self.arrived: dict[tuple[str, int], int] = {}
-        """For each topic and partition, the offset of the last message taken in."""
 
     @property
     def held(self) -> int:
@@ -166,12 +142,6 @@ class Engine:
             if (slot := lane.oldest)
         }
 
-    def is_next(self, message: Incoming) -> bool:
-        """Say whether all messages before this one, of its topic and partition, have been released."""
-        lane = self._lanes.get((message.topic, message.partition))
-        oldest = lane.oldest if lane is not None else None
-        return oldest is None or oldest.message.offset >= message.offset
-
     async def put(self, event: Any) -> None:
         """Take in an event of the stage's topic; waits while too much is held."""
         raw = event.message
@@ -182,19 +152,17 @@ class Engine:
                 await self._changed.wait_for(lambda: not self._is_full)
         if raw.generation_id != self._app.consumer_generation_id:
             return
-        headers = (
-            list((raw.headers or {}).items()) if isinstance(raw.headers, dict) else list(raw.headers or ())
-        )
-        message = Incoming(raw.topic, raw.partition, raw.offset, raw.key, raw.value, headers)
+        message = incoming(event)
         self._metrics.received.inc()
         place = (raw.topic, raw.partition)
         lane = self._lanes.get(place)
         if lane is None:
             lane = self._lanes[place] = PartitionQueue()
-            self.released.setdefault(place, raw.offset)
+            self._positions.released.setdefault(place, raw.offset)
             self._releasers[place] = asyncio.create_task(self._release(lane, place))
         slot = Queued(event, message)
-        self.arrived[place] = raw.offset
+        self._positions.arrived[place] = raw.offset
+        self._positions.oldest.setdefault(place, raw.offset)
         self._held += 1
         self._held_bytes += slot.size
         self._metrics.held.inc()
@@ -208,7 +176,7 @@ class Engine:
             done = await self._handled(slot.message)
         if done.overtakes and (done.still_wanted is None or done.still_wanted()):
             # After a crash they are sent once more: the stages behind know a repeat.
-            await retrying(partial(self._producer.send, done.records), self._retry, on_retry=self._on_retry)
+            await self._settling.send(done.records)
             done.records = []
         lane.finish(slot, done)
 
@@ -218,52 +186,18 @@ class Engine:
             try:
                 done = as_retried(message, await self._outcome(handling.message))
             finally:
-                self._refused.over(handling.message)
+                self._attempts.over(handling.message)
             handling.ended(done)
             self._log.debug("handled", verdict=done.verdict, reason=done.reason)
         self._metrics.seconds.observe(time.perf_counter() - started)
         return done
 
     async def _outcome(self, message: Incoming) -> Done:
-        if is_moved(message.value, message.headers):
+        if message.value is None and message.envelope.is_moved:
             return Done("skipped", reason="moved")
-        if is_part(message.headers):
+        if message.envelope.is_part:
             return Done("skipped", reason="part")
-        unforeseen = 0
-        while True:
-            try:
-                done = await retrying(lambda: self._handler(message), self._retry, on_retry=self._on_retry)
-                too_large = next((r for r in done.records if len(r.value or b"") > MAX_MESSAGE_BYTES), None)
-                if too_large is not None:
-                    raise TooLargeError(
-                        f"the message for {too_large.topic} has {len(too_large.value or b'')} bytes; "
-                        f"at most {MAX_MESSAGE_BYTES} can be sent"
-                    )
-                return done
-            except PermanentError as error:
-                return failed(self.stage, message, error, *_whose(message))
-            except UserError as error:
-                # It is not the message that is wrong: nothing goes on until a person mends it, and nothing
-                # may be lost meanwhile.
-                if not isinstance(error, CredentialsError):
-                    structlog.get_logger().error("waiting to be mended", stage=self.stage, error=error)
-                elif self._refused.tries(message):  # for the others it would be the same line
-                    structlog.get_logger().error("credentials refused", stage=self.stage, error=error)
-                self._metrics.retried.inc()
-                await self._refused.wait(message)
-            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # a panic in a Rust library is no Exception
-                unforeseen += 1
-                structlog.get_logger().error(
-                    "unforeseen error",
-                    stage=self.stage,
-                    error=error,
-                    exc_info=not isinstance(error, TicketstreamError),
-                )
-                if unforeseen >= _ATTEMPTS_AT_THE_UNFORESEEN:
-                    return failed(self.stage, message, error, *_whose(message))
-                await self._retry.sleep(unforeseen)
+        return await self._attempts.outcome(self._handler, message)
 
     async def _release(self, lane: PartitionQueue, place: tuple[str, int]) -> None:
         while True:
@@ -283,68 +217,32 @@ class Engine:
                 slot.event.ack()
             lane.acknowledged(leading)
             if leading:
-                self.released[place] = leading[-1].message.offset + 1
+                self._note_released(lane, place, leading[-1].message.offset)
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
             self._metrics.batch_messages.observe(len(slots))
             self._ahead += len(slots) - len(leading)
-            self.passed[place] = self.passed.get(place, 0) + len(slots) - len(leading)
+            passed = self._positions.passed
+            passed[place] = passed.get(place, 0) + len(slots) - len(leading)
             if not leading:
                 for slot in slots:
                     slot.let_go()
             await self._let_go(len(slots), sum(slot.size for slot in slots))
 
+    def _note_released(self, lane: PartitionQueue, place: tuple[str, int], offset: int) -> None:
+        self._positions.released[place] = offset + 1
+        if lane.oldest is None:
+            self._positions.oldest.pop(place, None)
+        else:
+            self._positions.oldest[place] = lane.oldest.message.offset
+
     async def _settled(
         self, lane: PartitionQueue, slots: list[Queued], place: tuple[str, int]
     ) -> list[Queued]:
         """Have the effects of these messages; returns the oldest ones, which may be acknowledged now."""
-        partition = place[1]
         leading = lane.leading(slots)
-        async with self._locks[partition]:
-            _skip_unwanted(slots)
-            _complete(slots)
-            await retrying(
-                partial(self._settle, slots, leading, partition), self._retry, on_retry=self._on_retry
-            )
+        await self._settling.settle(slots, leading, place[1])
         lane.settle(slots)
         return leading
-
-    async def _settle(self, slots: list[Queued], leading: list[Queued], partition: int) -> None:
-        records: list[Record] = []
-        marks: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
-        for slot in slots:
-            done = slot.done
-            if done is None:
-                raise RuntimeError("a message without an outcome cannot be settled")
-            records += done.records
-            for mark in done.marks:
-                marks[mark.table].append((mark.key, mark.entry))
-        if records:
-            await self._producer.send(records)
-        # The counts know the last offset they hold: they are made in order, with the acknowledgement.
-        counted = [(slot.message, slot.done) for slot in leading if slot.done is not None]
-        for mark in self._ledger.count(self.stage, partition, counted):
-            marks[mark.table].append((mark.key, mark.entry))
-        await asyncio.gather(
-            *(self._tables[table].put(partition, entries) for table, entries in marks.items())
-        )
-        self._count(slots)
-
-    def _count(self, prefix: list[Queued]) -> None:
-        now = time.time()
-        sent = 0
-        for slot in prefix:
-            done = slot.done
-            if done is None:
-                continue
-            if done.verdict == "sent" and done.reason != "unchanged":
-                sent += 1
-                if done.changed_at is not None:
-                    self._metrics.freshness(max(0.0, now - done.changed_at))
-            elif done.verdict == "failed":
-                self._metrics.dead_lettered(done.reason)
-            else:
-                self._metrics.skipped(done.reason or "repeat")
-        self._metrics.sent.inc(sent)
 
     async def _let_go(self, count: int, size: int) -> None:
         self._held -= count
@@ -353,13 +251,7 @@ class Engine:
         async with self._changed:
             self._changed.notify_all()
 
-    def _on_retry(self, error: RetryableError, attempt: int, wait: float) -> None:
-        self._metrics.retried.inc()
-        structlog.get_logger().warning(
-            "trying again", stage=self.stage, error=error, attempt=attempt, wait_seconds=round(wait, 1)
-        )
-
-    async def abandon(self) -> None:
+    async def let_go(self) -> None:
         """Drop all that is unacknowledged: after a rebalance it comes again, here or elsewhere."""
         tasks = list(self._releasers.values())
         self._releasers.clear()
@@ -367,24 +259,20 @@ class Engine:
         for lane in self._lanes.values():
             held += lane.unsettled
             tasks += [slot.task for slot in lane.abandon() if slot.task is not None]
+        for place in self._lanes:
+            self._positions.forget_arrivals(place)
         self._lanes.clear()
         self._ahead = 0
-        self.released.clear()
-        self.passed.clear()
-        self.arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._let_go(held, self._held_bytes)
 
-    async def drain(self, seconds: float) -> bool:
-        """Wait until all that was taken in is acknowledged, at most so long; returns whether it is."""
-        try:
+    async def finish(self, seconds: float) -> None:
+        """Wait until all that was taken in is acknowledged, at most so long."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: self._held == 0)
-        except TimeoutError:
-            return False
-        return True
 
 
 def _sends(slot: Queued) -> bool:
@@ -399,36 +287,3 @@ def _up_to(prefix: list[Queued], sending: int) -> list[Queued]:
                 return prefix[:index]
             sending -= 1
     return prefix
-
-
-def _skip_unwanted(prefix: list[Queued]) -> None:
-    """Skip what a newer version has passed on the other lane while it was worked on."""
-    for slot in prefix:
-        done = slot.done
-        if done is not None and done.still_wanted is not None and not done.still_wanted():
-            slot.done = Done(
-                "skipped",
-                reason="stale",
-                records=done.otherwise,
-                account=done.account,
-                import_id=done.import_id,
-                calls=done.calls,
-            )
-
-
-def _complete(slots: list[Queued]) -> None:
-    """Add what can only be told now that they are about to be sent."""
-    for slot in slots:
-        done = slot.done
-        if done is not None and done.at_last is not None:
-            records, marks = done.at_last()
-            done.records, done.marks, done.at_last = done.records + records, done.marks + marks, None
-
-
-def _whose(message: Incoming) -> tuple[str, str]:
-    """Return account and import id of a message, as far as they can be read. A replay's id wins."""
-    try:
-        owner = msgspec.json.decode(message.value or b"", type=_Owner)
-    except Exception:
-        return "", ""
-    return owner.account, replay_of(message.headers) or owner.import_id

@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agents.engine.outcomes import Done
-from schemas.headers.replays import replay_of
-from schemas.headers.traces import unsampled, without_trace
+from schemas.headers.traces import without_trace
 from streams.kafka.messages import Incoming
 from streams.telemetry.at_hand import take_in_hand
 from streams.telemetry.message_spans import carrying, describe, ticket_name_of
@@ -36,7 +35,7 @@ class MessageContext:
         self._tracing = tracing
         self._span: Span | None = None
         self._token: Any = None
-        self._unsampled = [] if tracing is None else unsampled(message.headers)
+        self._unsampled = [] if tracing is None else message.envelope.unsampled
         self._open = True
 
     def __enter__(self) -> Self:
@@ -62,7 +61,7 @@ class MessageContext:
         span = tracing.begin(self.stage, message.headers)
         if span.is_recording():
             told = ticket_name_of(message.key, message.value)
-            told.import_id = replay_of(message.headers) or told.import_id
+            told.import_id = message.envelope.replay or told.import_id
             describe(span, message.topic, message.partition, told)
             span.set_attribute("messaging.kafka.offset", message.offset)
         self.message = message._replace(headers=without_trace(message.headers) + tracing.headers(span))
@@ -96,7 +95,7 @@ class MessageContext:
             "partition": message.partition,
             "offset": message.offset,
         }
-        if import_id := replay_of(message.headers) or told.import_id:
+        if import_id := message.envelope.replay or told.import_id:
             fields["import_id"] = import_id
         if self._tracing is not None and self._span is not None:
             fields["trace_id"] = self._tracing.trace_id(self._span)

@@ -7,8 +7,7 @@ worked off before the change lies there too: it is handed on unread.
 
 from __future__ import annotations
 
-from agents.engine.engine import Handler
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Done, Handler
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.partitions import partition_of
 

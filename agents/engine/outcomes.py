@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -45,6 +45,10 @@ class Done:
     """Asked once, right before it is sent: what else is to be sent and noted then."""
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""
+
+
+Handler = Callable[[Incoming], Awaitable[Done]]
+"""What a stage does with a message."""
 
 
 def failed(stage: str, message: Incoming, error: BaseException, account: str, import_id: str) -> Done:

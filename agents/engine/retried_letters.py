@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agents.engine.outcomes import Done
-from schemas.headers.retries import retry_headers, retry_of
 from streams.kafka.messages import Incoming
 
 
@@ -13,10 +12,10 @@ def as_retried(message: Incoming, done: Done) -> Done:
     The import that counted it as failed counts it no more: one ticket would become two. Nor does it
     tell how fresh the index is, as it may have waited for weeks.
     """
-    retry = retry_of(message.headers)
+    retry = message.envelope.retry
     if retry is None:
         return done
-    carried = retry_headers(message.headers)
+    carried = message.envelope.retry_headers
     done.records = [
         record._replace(headers=[*(each for each in record.headers if each not in carried), *carried])
         for record in done.records

@@ -14,10 +14,11 @@ from typing import Any
 
 import structlog
 
+from agents.app.meter import Meter
+from agents.app.part import Part
 from agents.app.tables import Tables
 from agents.engine.misplaced import handed_on
 from agents.imports.progress import is_older
-from schemas.codec import decode
 from schemas.errors import PermanentError
 from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress, apply_feed, let_go
 from schemas.topics import IMPORT_COMMANDS
@@ -29,35 +30,38 @@ from streams.retries import retrying
 Save = Callable[[], Awaitable[None]]
 """Writes an import's record to its table."""
 
+Running = Callable[[], list[ImportRecord]]
+"""Returns the records of the imports that run."""
+Run = Callable[[ImportRecord, Save, Running], Coroutine[Any, Any, None]]
+
 _FLUSH_SECONDS = 0.3
 TABLE = "imports"
 
 
-class Imports:
+class ImportOwner(Part):
     """The records of the partitions at hand, and the tasks that run them.
 
-    ``on_end`` is told how an import ended, ``on_dead_letter`` the name of an unreadable message's error.
-    ``on_cancel`` gives what is to be sent once an import has been cancelled and its task has ended.
+    ``run`` runs an import; it is given the record, what saves it, and what tells which imports run.
+    ``on_cancel`` is given one that was cancelled and those that run still, and returns what is to be sent
+    once its task has ended.
     """
 
     def __init__(
         self,
         tables: Tables,
         producer: Producer,
-        run: Callable[[ImportRecord, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
+        run: Run,
         *,
         partitions: int,
-        on_cancel: Callable[[ImportRecord], Sequence[Record]] = lambda _: (),
-        on_end: Callable[[str], None] = lambda _: None,
-        on_dead_letter: Callable[[str], None] = lambda _: None,
+        on_cancel: Callable[[ImportRecord, Sequence[ImportRecord]], Sequence[Record]],
+        meter: Meter,
     ) -> None:
         self._tables = tables
         self._producer = producer
         self._run = run
         self._on_cancel = on_cancel
         self._partitions = partitions
-        self._on_end = on_end
-        self._on_dead_letter = on_dead_letter
+        self._meter = meter
         self._records: dict[str, ImportRecord] = {}
         self._homes: dict[str, int] = {}
         self._changed: set[str] = set()
@@ -79,15 +83,15 @@ class Imports:
             if moved is not None:
                 await retrying(lambda: self._producer.send([moved]))
             elif message.topic == IMPORT_COMMANDS:
-                self._command(decode(ImportCommand, message.value, message.headers), message.partition)
+                self._command(message.decoded(ImportCommand), message.partition)
             else:
-                self._progress(decode(StageProgress, message.value, message.headers))
+                self._progress(message.decoded(StageProgress))
         except PermanentError as error:
             letter = dead_letter("imports", message, error)
             log_dead_letter(letter, error)
             record = dead_letter_record(letter, message.key, message.partition)
             await retrying(lambda: self._producer.send([record]))
-            self._on_dead_letter(letter.error_type)
+            self._meter.unreadable_command(letter.error_type)
         self._unacknowledged.append(event)
 
     def _command(self, command: ImportCommand, partition: int) -> None:
@@ -112,7 +116,7 @@ class Imports:
             if record.status == "running":
                 record.status = "cancelled"
                 let_go(record)
-                self._on_end(record.status)
+                self._meter.import_ended(record.status)
                 self._cancelled.append((self._stop(record.id), record))
         elif command.command == "resume":
             if record.status in ("cancelled", "failed"):
@@ -147,8 +151,8 @@ class Imports:
 
         async def run() -> None:
             try:
-                await self._run(record, save)
-                self._on_end(record.status)
+                await self._run(record, save, self.running)
+                self._meter.import_ended(record.status)
             finally:
                 # Cancelled and resumed at once, the import has a new task already.
                 if self._tasks.get(record.id) is asyncio.current_task():
@@ -182,7 +186,7 @@ class Imports:
         events, self._unacknowledged = self._unacknowledged, []
         cancelled, self._cancelled = self._cancelled, []
         for task, record in cancelled:
-            if records := self._on_cancel(record):
+            if records := self._on_cancel(record, self.running()):
                 if task is not None:
                     await asyncio.wait([task])
                 await retrying(partial(self._producer.send, records))
@@ -197,7 +201,11 @@ class Imports:
         for event in events:
             event.ack()
 
-    async def run_flushes(self) -> None:
+    async def tell(self) -> None:
+        """Save what has changed."""
+        await self.flush()
+
+    async def run(self) -> None:
         """Save every now and then, for ever."""
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
@@ -206,7 +214,7 @@ class Imports:
             except Exception as error:
                 structlog.get_logger().error("import records not saved", error=error)
 
-    async def revoked(self) -> None:
+    async def let_go(self) -> None:
         """Forget everything: the records belong to whoever owns the partitions next."""
         tasks = list(self._tasks.values())
         if self._under_way is not None:
@@ -221,7 +229,7 @@ class Imports:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def assigned(self, partitions: set[int]) -> None:
+    async def take(self, partitions: frozenset[int], gained: frozenset[int]) -> None:
         """Take up the records of these partitions, and go on with those that were running."""
         for partition in partitions:
             for key, record in self._tables[TABLE].items(partition):

@@ -8,11 +8,12 @@ every half second, to the worker that owns the import.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
+from agents.app.part import Part
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from schemas.codec import encode, headers_of
@@ -55,7 +56,7 @@ def is_older(counts: StageCounts, known: StageCounts) -> bool:
     return any(counts.through.get(topic, -1) < offset for topic, offset in known.through.items())
 
 
-class ProgressLedger:
+class ProgressLedger(Part):
     """Counts released messages by import, and publishes the counts."""
 
     def __init__(self, producer: Producer, tables: Tables, partitions: int) -> None:
@@ -85,7 +86,7 @@ class ProgressLedger:
             self._counts[partition, key] = counts
         return counts
 
-    def assigned(self, partitions: Iterable[int]) -> None:
+    async def take(self, partitions: frozenset[int], gained: frozenset[int]) -> None:
         """Forget what was cached, and publish anew what the tables of these partitions hold."""
         self._counts.clear()
         self._changed.clear()
@@ -119,6 +120,10 @@ class ProgressLedger:
             # What a rebalance took away meanwhile is somebody else's to publish.
             self._changed |= changed & self._counts.keys()
             structlog.get_logger().warning("progress not published", error=error)
+
+    async def tell(self) -> None:
+        """Send the last counts."""
+        await self.publish()
 
     async def run(self) -> None:
         """Publish for ever."""

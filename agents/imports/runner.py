@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.app.meter import Meter
 from agents.engine.refused_logins import until_accepted
 from agents.imports.bulk_comments import BulkComments
-from agents.imports.owner import Save
+from agents.imports.owner import Running, Save
 from agents.replays.feed import ReplayFeed, waits
 from agents.replays.rebuild import Rebuild
-from agents.sources.export_records import page_records
+from agents.sources.records import records_of
 from agents.tickets.enrich.held_comments import over_records
 from schemas.errors import CredentialsError, RefusedError, UserError
 from schemas.messages.imports import ImportRecord, let_go
@@ -28,6 +29,7 @@ from streams.kafka.producer import Producer
 from streams.retries import retrying
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
+from streams.sources.zendesk.export_source import NAME, page_of
 from streams.sources.zendesk.sideloads import WITH_NAMES, Sideloads
 from streams.telemetry.source_spans import sourced
 
@@ -43,10 +45,7 @@ _COUNTS_SECONDS = 10.0
 class ImportRunner:
     """Runs imports for one worker.
 
-    ``bulk`` reads comments for many tickets at once; without it each ticket's are asked for. ``running``
-    gives the imports that run.
-    ``on_page`` is told of each page of an export how many messages it became, and how many of its rows dead
-    letters.
+    ``bulk`` reads comments for many tickets at once; without it each ticket's are asked for.
     """
 
     def __init__(
@@ -59,9 +58,8 @@ class ImportRunner:
         replay: ReplayFeed | None = None,
         rebuild: Rebuild | None = None,
         bulk: BulkComments | None = None,
-        running: Callable[[], Iterable[ImportRecord]] = lambda: (),
         tracing: Tracing | None = None,
-        on_page: Callable[[int, int], None] = lambda *_: None,
+        meter: Meter,
     ) -> None:
         self._client = client
         self._producer = producer
@@ -70,12 +68,11 @@ class ImportRunner:
         self._replay = replay
         self._rebuild = rebuild
         self._bulk = bulk
-        self._running = running
         self._tracing = tracing
-        self._on_page = on_page
+        self._meter = meter
 
-    async def run(self, record: ImportRecord, save: Save) -> None:
-        """Bring an import to its end; ``save`` writes the record to its table.
+    async def run(self, record: ImportRecord, save: Save, running: Running) -> None:
+        """Bring an import to its end; ``save`` writes the record to its table, ``running`` tells which run.
 
         While Zendesk refuses the login the import waits. What else a person must mend ends it as ``failed``
         with its error; it can be resumed.
@@ -88,7 +85,7 @@ class ImportRunner:
                 await self._feed_replay(record, save)
             else:
                 await self._feed(record, save)
-                await retrying(partial(self._producer.send, self.over(record, complete=True)))
+                await retrying(partial(self._producer.send, self.over(record, running(), complete=True)))
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
@@ -108,18 +105,20 @@ class ImportRunner:
             record.status = "failed"
             record.errors.append(f"{type(error).__name__}: {error}")
         if record.status == "failed":
-            await retrying(partial(self._producer.send, self.over(record)))
+            await retrying(partial(self._producer.send, self.over(record, running())))
             let_go(record)
         await save()
 
-    def over(self, record: ImportRecord, *, complete: bool = False) -> list[Record]:
+    def over(
+        self, record: ImportRecord, running: Sequence[ImportRecord], *, complete: bool = False
+    ) -> list[Record]:
         """Return the word that comments are held only for imports that run; none where this one held none.
 
         ``complete``: it runs still, but has sent all its tickets.
         """
         if not record.events:
             return []
-        keep = {one.id for one in self._running() if one.account == record.account}
+        keep = {one.id for one in running if one.account == record.account}
         return over_records(record.account, keep - {record.id} if complete else keep, self._partitions)
 
     async def _feed(self, record: ImportRecord, save: Save) -> None:
@@ -132,22 +131,28 @@ class ImportRunner:
             page = await until_accepted(partial(self._page, self._client, record), partial(_waits, record))
             record.source_calls += 1
             await until_accepted(partial(self._comments_ahead, record, page, save), partial(_waits, record))
-            records, unreadable = page_records(
-                page.tickets,
+            told = page_of(
+                page,
                 account=record.account,
-                topic=BACKFILL,
                 source="import",
-                partitions=self._partitions,
                 import_id=record.id,
                 sideloads=Sideloads.of(page) if record.comments == "bulk" else None,
             )
+            records, unreadable = records_of(
+                told.items,
+                source=NAME,
+                account=record.account,
+                topic=BACKFILL,
+                partitions=self._partitions,
+                import_id=record.id,
+            )
             with sourced(self._tracing, "import", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
-            record.cursor = page.after_cursor or ""
+            record.cursor = told.cursor
             record.fetched += len(records) - unreadable
             record.unreadable += unreadable
-            record.source_ended = page.end_of_stream
-            self._on_page(len(records) - unreadable, unreadable)
+            record.source_ended = told.ended
+            self._meter.import_page(len(records) - unreadable, unreadable)
             await save()
 
     async def _page(self, client: ZendeskClient, record: ImportRecord) -> RawExportPage:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
+from agents.app.part import Part
 from schemas.topics import EMBEDDED, ENRICHED
+from streams.kafka.positions import Positions
 
 _LOOK_AGAIN_SECONDS = 0.02
 _FRESH_SECONDS = 0.01
@@ -23,11 +24,7 @@ _LIVE_SECONDS = 5.0
 """So long a live change keeps the way short for the next one."""
 
 
-class _Heads(Protocol):
-    heads: dict[tuple[str, int], int]
-
-
-class Backlog:
+class Backlog(Part):
     """Counts what this worker's partitions hold after enrich.
 
     ``limit`` tickets are many, ``limit_live`` while live changes come. ``closed`` says when no backfill may
@@ -35,17 +32,15 @@ class Backlog:
     """
 
     def __init__(
-        self, producer: _Heads, limit: int, limit_live: int, closed: Callable[[], bool] = lambda: False
+        self, positions: Positions, limit: int, limit_live: int, closed: Callable[[], bool] = lambda: False
     ) -> None:
-        self._producer = producer
+        self._positions = positions
         self._limit = limit
         self._limit_live = limit_live
         self._closed = closed
         self._open = False
         self._entering = self._sent = 0
         self._looked_at = self._live_until = 0.0
-        self._released: dict[str, Mapping[tuple[str, int], int]] = {}
-        self._passed: dict[str, Mapping[tuple[str, int], int]] = {}
 
     def live(self) -> None:
         """Note that a live change is on its way."""
@@ -55,28 +50,12 @@ class Backlog:
         """Say whether live changes come."""
         return time.monotonic() < self._live_until
 
-    def watch(
-        self,
-        topic: str,
-        released: Mapping[tuple[str, int], int],
-        passed: Mapping[tuple[str, int], int] | None = None,
-    ) -> None:
-        """Name the offsets a topic's stage has released, and how many behind them are done (both kept up to
-        date by the stage)."""
-        self._released[topic] = released
-        self._passed[topic] = {} if passed is None else passed
-
     def size(self) -> int:
         """Return how many messages are being sent, or on the later topics and not yet released there."""
         return self._entering + self._count_sent()
 
     def _count_sent(self) -> int:
-        total = 0
-        for topic in (ENRICHED, EMBEDDED):
-            for place, released in self._released.get(topic, {}).items():
-                done = released + self._passed[topic].get(place, 0)
-                total += max(0, self._producer.heads.get(place, 0) - done)
-        return total
+        return self._positions.on_the_way(ENRICHED) + self._positions.on_the_way(EMBEDDED)
 
     def _room(self) -> int:
         now = time.monotonic()
@@ -106,6 +85,6 @@ class Backlog:
             self._entering -= some
             self._looked_at = 0.0  # now they count as sent
 
-    def open(self) -> None:
+    async def finish(self, seconds: float) -> None:
         """Let everything pass from now on: the worker stops, and finishes what it has begun."""
         self._open = True

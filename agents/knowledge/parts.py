@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
+from agents.app.part import Part
 from agents.app.tables import StateTable, Tables
 from agents.engine.outcomes import Done, Mark
 from schemas.codec import encode, headers_of, schema_header
@@ -51,7 +52,7 @@ class ReadsParts(Protocol):
         """Yield the values of a ticket's parts from number ``start`` on; raises PartsMissingError."""
 
 
-class PartStore:
+class PartStore(Part):
     """The parts of all topics, for a worker's stages."""
 
     def __init__(self, tables: Tables, producer: Sends, reader: ReadsParts) -> None:
@@ -68,7 +69,7 @@ class PartStore:
         """Return what a stage that works on a large ticket of a topic holds meanwhile: few do so at once."""
         return self._turns[topic]
 
-    def revoked(self) -> None:
+    async def let_go(self) -> None:
         """Note that nobody works on any set any more."""
         for sets in self.sets.values():
             sets.revoked()

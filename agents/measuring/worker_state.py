@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from agents.app.part import Part
 from schemas.codec import encode, headers_of
 from schemas.errors import UnavailableError
 from schemas.messages.workers import Trouble, WorkerState
@@ -25,7 +26,7 @@ SAID_AGAIN_SECONDS: Final = 20.0
 """A worker that was killed says nothing any more, and what it said ages."""
 
 
-class StateTeller:
+class StateTeller(Part):
     """Sends the worker's state when it changes, and again every now and then while something is wrong."""
 
     def __init__(
@@ -69,7 +70,7 @@ class StateTeller:
             return
         self._told, self._told_at, self._failed = told, at, False
 
-    async def over(self) -> None:
+    async def tell(self) -> None:
         """Say that this worker stops: nothing is wrong with it any more."""
         if self._told:
             await self._send(WorkerState(worker=self._worker, at=time.time()))

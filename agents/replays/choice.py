@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import SCHEMA_HEADER, names_of
+from schemas.codec import SCHEMA_HEADER, names_of, peek
 from schemas.headers.replays import REPLAY_HEADER, REPLAYED_TOPIC, ReplayFrom, replay_headers, replay_of
 from schemas.headers.traces import as_former
 from schemas.ids import ticket_key
@@ -71,11 +71,8 @@ class Choice:
         if self._from == "changes":
             at = raw.timestamp / 1000
         else:
-            try:
-                times = msgspec.json.decode(raw.value, type=_Times)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                return False
-            at = times.embedded_at or times.enriched_at
+            times = peek(raw.value, _Times)
+            at = 0.0 if times is None else times.embedded_at or times.enriched_at
             if not at:
                 return False  # no whole ticket: a dead letter of the stage it came to
         return bool(at >= since and (not until or at < until))
@@ -103,10 +100,10 @@ class Newest:
         """Look at a message; a change that cannot be read is left out."""
         version = at = 0
         if self._by_version:
-            try:
-                version, at = msgspec.json.decode(raw.value, type=_Version).version, raw.timestamp
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            told = peek(raw.value, _Version)
+            if told is None:
                 return
+            version, at = told.version, raw.timestamp
         place = (version, at, raw.topic, raw.offset)
         self._found[raw.key] = max(place, self._found.get(raw.key, place))
 

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from agents.replays.feed import waits
+from schemas.codec import peek
 from schemas.errors import RefusedError
 from schemas.messages.imports import ImportRecord
 from schemas.topics import EMBEDDED
@@ -79,9 +80,8 @@ class Rebuild:
                         continue
                     if partition_of(raw.key, self._partitions) != raw.partition:
                         continue  # its ticket has moved since
-                    try:
-                        place = msgspec.json.decode(raw.value or b"", type=_Place)
-                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    place = peek(raw.value, _Place)
+                    if place is None:
                         continue  # a dead letter
                     if place.collection == self._collection:
                         elsewhere.discard(raw.key)

@@ -8,7 +8,6 @@ import gc
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 
 import faust
@@ -16,12 +15,11 @@ import structlog
 import uvloop
 
 from agents.app import stores
-from agents.app.faust_app import Stages, TicketApp, create_app
-from agents.worker.draining import Draining
-from agents.worker.plan import Pipeline
-from agents.worker.slot import WorkerSlot, take_slot
+from agents.app.faust_app import create_app
+from agents.worker.plan import PlanOf, draining, whole
+from agents.worker.slot import take_slot
 from schemas.errors import RetryableError, UserError
-from schemas.settings.load import Settings, load_settings
+from schemas.settings.load import load_settings
 from streams.kafka.topics import ensure_topics
 from streams.metrics.make import Maker
 from streams.telemetry.logs import configure_logs, log_uncaught
@@ -29,9 +27,6 @@ from streams.telemetry.logs import configure_logs, log_uncaught
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGE_BLOCK = 256 * 1024
-
-
-StagesOf = Callable[[TicketApp, Settings, WorkerSlot, Maker | None], Stages]
 
 
 class _Worker(faust.Worker):
@@ -44,12 +39,11 @@ class _Worker(faust.Worker):
         self._schedule_shutdown(signal.SIGINT)
 
 
-def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining: bool = False) -> int:
+def main(make: Maker | None = None, *, plan: PlanOf = whole) -> int:
     """Run a worker until SIGTERM, SIGINT or SIGHUP; returns the exit status.
 
     After SIGTERM other workers take its partitions at once; SIGINT and SIGHUP say that all stop.
-    ``make`` makes its metrics, ``stages`` what its app hands events to (benchmarks have their own). With
-    ``draining`` it takes in nothing new: see agents.worker.draining.
+    ``make`` makes its metrics, ``plan`` says what it does (benchmarks have their own).
     """
     try:
         settings = load_settings()
@@ -67,11 +61,8 @@ def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
         # Kafka waits for a static member that has stopped; one that only drains will not come back.
-        app = create_app(settings, slot.folder, None if draining else slot.instance_id)
-        if draining:
-            app.stages = Draining(Pipeline(app, settings, slot, make, sources=False))
-        else:
-            app.stages = (stages or Pipeline)(app, settings, slot, make)
+        member = None if plan is draining else slot.instance_id
+        app = create_app(settings, slot.folder, member, lambda app: plan(app, settings, slot, make))
     except (UserError, RetryableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -87,6 +78,8 @@ def main(make: Maker | None = None, *, stages: StagesOf | None = None, draining:
     except Exception as error:
         structlog.get_logger().error("the worker ends", error=error, exc_info=True)
         return 1
+    finally:
+        slot.release()
     return 0
 
 

@@ -15,7 +15,7 @@ Headers = Iterable[tuple[str, bytes]]
 RETRY_OF: Final = "retry-of"
 RETRY_NUMBER: Final = "retry-number"
 RETRY_IMPORT: Final = "retry-import"
-_ALL: Final = (RETRY_OF, RETRY_NUMBER, RETRY_IMPORT)
+RETRY_HEADERS: Final = frozenset((RETRY_OF, RETRY_NUMBER, RETRY_IMPORT))
 _MOST_DIGITS: Final = 9
 
 
@@ -46,7 +46,7 @@ def retry_of(headers: Headers) -> Retry | None:
 def retry_headers(headers: Headers) -> list[tuple[str, bytes]]:
     """Return those of the headers that tell of a retry."""
     # Kafka allows a header without a value, and aiokafka hands it on as None.
-    return [(name, value or b"") for name, value in headers if name in _ALL]
+    return [(name, value or b"") for name, value in headers if name in RETRY_HEADERS]
 
 
 def with_retry(headers: Headers, letter_id: str, import_id: str = "") -> list[tuple[str, bytes]]:
@@ -57,4 +57,4 @@ def with_retry(headers: Headers, letter_id: str, import_id: str = "") -> list[tu
     own = [(RETRY_OF, letter_id.encode()), (RETRY_NUMBER, str(number).encode())]
     if import_id:
         own.append((RETRY_IMPORT, import_id.encode()))
-    return [each for each in as_former(held) if each[0] not in _ALL] + own
+    return [each for each in as_former(held) if each[0] not in RETRY_HEADERS] + own

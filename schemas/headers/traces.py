@@ -22,16 +22,13 @@ _UNSAMPLED: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]
 """The last bit says whether the trace is kept (W3C Trace Context, trace-flags)."""
 
 
-def unsampled(headers: Headers) -> list[tuple[str, bytes]]:
-    """Return W3C's headers, ``traceparent`` first, if they name a trace that nobody keeps, else none.
+def unsampled_of(parent: bytes, state: bytes | None) -> list[tuple[str, bytes]]:
+    """Return the headers of a trace, ``traceparent`` first, if nobody keeps it, else none.
 
     No span is made for it; the headers are carried on as they are.
     """
-    told = dict(headers)
-    parent = told.get(TRACEPARENT)
-    if not parent or not _UNSAMPLED.fullmatch(parent):
+    if not _UNSAMPLED.fullmatch(parent):
         return []
-    state = told.get(TRACESTATE)
     return [(TRACEPARENT, parent)] + ([(TRACESTATE, state)] if state else [])
 
 

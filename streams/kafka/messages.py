@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from schemas.codec import decode_named
 from schemas.errors import PermanentError
 from schemas.ids import ticket_key
+from streams.kafka.envelope import Envelope
+
+T = TypeVar("T")
 
 
-class Incoming(NamedTuple):
-    """A message as it lies on its topic."""
-
+class _Lying(NamedTuple):
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+
+
+class _EnvelopeOnce:
+    """Reads a message's headers when somebody asks first, and keeps what they say in the message.
+
+    As functools.cached_property does, whose lock costs more than the reading.
+    """
+
+    def __get__(self, message: Incoming, _: type[Incoming]) -> Envelope:
+        envelope = message.__dict__["envelope"] = Envelope(message.topic, message.headers)
+        return envelope
+
+
+class Incoming(_Lying):
+    """A message as it lies on its topic."""
+
+    envelope = _EnvelopeOnce()
+    """What its headers say."""
+
+    def decoded(self, kind: type[T]) -> T:
+        """Return the message of its value; raises UnknownSchemaError and DecodeError (see schemas.codec)."""
+        return decode_named(kind, self.value, self.envelope.schema)
 
 
 def incoming(event: Any) -> Incoming:

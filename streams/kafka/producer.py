@@ -15,6 +15,7 @@ from schemas.errors import UnavailableError
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
 from streams.kafka.messages import Record
+from streams.kafka.positions import Positions
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
 
 ENOUGH: Final = 32
@@ -25,12 +26,17 @@ _STOP_SECONDS = 30.0
 class Producer:
     """Sends records and waits for the broker's word (acks from all replicas, idempotent).
 
-    ``heads`` holds, for each topic and partition sent to, the offset after the last record. Nothing
-    leaves while ``lease``, if one is given, is not held.
+    ``positions`` hears of what is sent. Nothing leaves while ``lease``, if one is given, is not held.
     """
 
-    def __init__(self, bootstrap_servers: str, client_id: str, lease: Lease | None = None) -> None:
-        self.heads: dict[tuple[str, int], int] = {}
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        client_id: str,
+        lease: Lease | None = None,
+        positions: Positions | None = None,
+    ) -> None:
+        self._positions = Positions() if positions is None else positions
         self._servers = bootstrap_servers
         self._client_id = client_id
         self._lease = lease
@@ -101,7 +107,7 @@ class Producer:
             raise UnavailableError(f"Kafka did not take a message: {error!r}") from error
         last = dict(zip(places, offsets, strict=True))
         for place, offset in last.items():
-            self.heads[place] = max(offset + 1, self.heads.get(place, 0))
+            self._positions.note_sent(place, offset)
         return last
 
     async def _replace(self, client: LeasedProducer) -> None:

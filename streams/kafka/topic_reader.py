@@ -25,7 +25,8 @@ class TopicReader:
     """Reads some topics, each partition in order; an async context manager.
 
     ``partitions`` narrows every topic to these; None means all. With ``since`` (Unix seconds), what was put
-    on the topics before is left out. A topic that does not exist yet is empty. Nothing is committed and no
+    on the topics before is left out; with ``last``, all but the last offsets, so many, of each partition. A
+    topic that does not exist yet is empty. Nothing is committed and no
     group is joined: reading changes nothing for the workers. Whichever methods are called, and in whatever
     order, every record comes once. Raises UnavailableError when Kafka is away.
     """
@@ -37,12 +38,14 @@ class TopicReader:
         *,
         partitions: Iterable[int] | None = None,
         since: float | None = None,
+        last: int | None = None,
         timeout: float = 15.0,
     ) -> None:
         self._servers = bootstrap_servers
         self._topics = list(topics)
         self._partitions = None if partitions is None else set(partitions)
         self._since = since
+        self._last = last
         self._timeout_ms = round(timeout * 1000)
         self._places: list[TopicPartition] = []
         self._consumer: Any = None
@@ -75,9 +78,15 @@ class TopicReader:
         return self
 
     async def _skip(self, consumer: Any) -> None:
-        if self._since is None:
+        if self._since is None and self._last is None:
             return
         ends = await consumer.end_offsets(self._places)
+        if self._last is not None:
+            begins = await consumer.beginning_offsets(self._places)
+            for place in self._places:
+                consumer.seek(place, max(begins[place], ends[place] - self._last))
+        if self._since is None:
+            return
         found = await consumer.offsets_for_times(dict.fromkeys(self._places, round(self._since * 1000)))
         for place in self._places:
             consumer.seek(place, found[place].offset if found.get(place) else ends[place])

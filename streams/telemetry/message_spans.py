@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from schemas.codec import peek
 from schemas.headers.traces import without_trace
 from streams.kafka.messages import Record
 
@@ -24,10 +25,7 @@ class TicketName(msgspec.Struct):
 
 def ticket_name_of(key: bytes | None, value: bytes | None) -> TicketName:
     """Return which ticket a message is about; what its value does not tell is read from its key."""
-    try:
-        told = msgspec.json.decode(value or b"", type=TicketName)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        told = TicketName()
+    told = peek(value, TicketName) or TicketName()
     account, _, number = (key or b"").decode("utf-8", "replace").rpartition(":")
     if not told.account:
         told.account = account[:100]

@@ -6,8 +6,9 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -52,27 +53,65 @@ async def _always() -> float:
     return math.inf
 
 
+class _Open(NamedTuple):
+    client: weaviate.WeaviateAsyncClient
+    channel: grpc.aio.Channel
+    stub: Any
+
+
 class WeaviateConnection:
-    """An open connection, for one event loop; made by connect. Survives restarts of the server.
+    """The connection to the Weaviate of the settings, for one event loop. Survives restarts of the server.
 
     ``permit`` is awaited before each write, which must have ended when it is over; ``observer`` is told of
-    each gRPC call.
+    each gRPC call. Nothing may be asked before ``open`` has returned.
     """
 
     def __init__(
-        self,
-        client: weaviate.WeaviateAsyncClient,
-        channel: grpc.aio.Channel,
-        api_key: str | None,
-        permit: Permit = _always,
-        observer: Observer | None = None,
+        self, settings: Settings, permit: Permit = _always, observer: Observer | None = None
     ) -> None:
         self.observer = observer or Unobserved()
+        self._settings = settings
         self._permit = permit
-        self.client = client
-        self._channel = channel
-        self._stub: Any = weaviate_pb2_grpc.WeaviateStub(channel)  # type: ignore[no-untyped-call]
-        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else None
+        secret = settings.weaviate.api_key
+        self._key = secret.get_secret_value() if secret else None
+        self._metadata = (("authorization", f"Bearer {self._key}"),) if self._key else None
+        self._opened: _Open | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises SettingsError when an address is missing or wrong, CredentialsError when the key is refused,
+        UnavailableError when nothing answers (naming the address and its variable), UserError when the
+        server is too old.
+        """
+        http = _address(self._settings.weaviate_http_url, "HTTP_URL", _HTTP_PORTS)
+        rpc = _address(self._settings.weaviate_grpc_url, "GRPC_URL", _RPC_PORTS)
+        if (http.hostname, _port(http, _HTTP_PORTS)) == (rpc.hostname, _port(rpc, _RPC_PORTS)):
+            raise SettingsError(
+                f"{PREFIX}WEAVIATE__HTTP_URL and {PREFIX}WEAVIATE__GRPC_URL are the same address: "
+                "Weaviate speaks gRPC on a port of its own"
+            )
+        async with AsyncExitStack() as undo:
+            client = _client(http, rpc, self._key)
+            undo.push_async_callback(client.close)
+            await _greet(client, self._settings)
+            channel = _channel(rpc)
+            undo.push_async_callback(channel.close)
+            await _reach(channel, self._settings)
+            undo.pop_all()
+        stub = weaviate_pb2_grpc.WeaviateStub(channel)  # type: ignore[no-untyped-call]
+        self._opened = _Open(client, channel, stub)
+
+    @property
+    def _ways(self) -> _Open:
+        if self._opened is None:
+            raise RuntimeError("the connection to Weaviate is not open")
+        return self._opened
+
+    @property
+    def client(self) -> weaviate.WeaviateAsyncClient:
+        """The official client."""
+        return self._ways.client
 
     async def call(self, method: str, request: Any, timeout: float = CALL_SECONDS) -> Any:
         """Return the answer of a gRPC method of Weaviate; raises grpc.aio.AioRpcError."""
@@ -83,7 +122,7 @@ class WeaviateConnection:
         started = time.perf_counter()
         ok = False
         try:
-            answer = await getattr(self._stub, method)(request, timeout=timeout, metadata=self._metadata)
+            answer = await getattr(self._ways.stub, method)(request, timeout=timeout, metadata=self._metadata)
             ok = True
             return answer
         finally:
@@ -96,9 +135,11 @@ class WeaviateConnection:
         await objects.data.delete_by_id(identity)
 
     async def close(self) -> None:
-        """Close both ways to the server."""
-        await self._channel.close()
-        await self.client.close()
+        """Close both ways to the server, if they were opened."""
+        ways, self._opened = self._opened, None
+        if ways is not None:
+            await ways.channel.close()
+            await ways.client.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,25 +153,8 @@ class WeaviateConnection:
         await self.close()
 
 
-async def connect(
-    settings: Settings, permit: Permit = _always, observer: Observer | None = None
-) -> WeaviateConnection:
-    """Return an open connection to the Weaviate of the settings; see WeaviateConnection for the rest.
-
-    Raises SettingsError when an address is missing or wrong, CredentialsError when the key is refused,
-    UnavailableError when nothing answers (naming the address and its variable), UserError when the
-    server is too old.
-    """
-    http = _address(settings.weaviate_http_url, "HTTP_URL", _HTTP_PORTS)
-    rpc = _address(settings.weaviate_grpc_url, "GRPC_URL", _RPC_PORTS)
-    secret = settings.weaviate.api_key
-    key = secret.get_secret_value() if secret else None
-    if (http.hostname, _port(http, _HTTP_PORTS)) == (rpc.hostname, _port(rpc, _RPC_PORTS)):
-        raise SettingsError(
-            f"{PREFIX}WEAVIATE__HTTP_URL and {PREFIX}WEAVIATE__GRPC_URL are the same address: "
-            "Weaviate speaks gRPC on a port of its own"
-        )
-    client = weaviate.use_async_with_custom(
+def _client(http: SplitResult, rpc: SplitResult, key: str | None) -> weaviate.WeaviateAsyncClient:
+    return weaviate.use_async_with_custom(
         http_host=http.hostname or "",
         http_port=_port(http, _HTTP_PORTS),
         http_secure=http.scheme == "https",
@@ -144,22 +168,18 @@ async def connect(
         ),
         skip_init_checks=True,  # they ask the package index for a newer client
     )
-    try:
-        await _open(client, settings)
-    except BaseException:
-        await client.close()
-        raise
-    channel = _channel(rpc)
-    try:
-        await _reach(channel, settings)
-    except BaseException:
-        await channel.close()
-        await client.close()
-        raise
-    return WeaviateConnection(client, channel, key, permit, observer)
 
 
-async def _open(client: weaviate.WeaviateAsyncClient, settings: Settings) -> None:
+async def connect(
+    settings: Settings, permit: Permit = _always, observer: Observer | None = None
+) -> WeaviateConnection:
+    """Return an open connection; raises what WeaviateConnection.open raises."""
+    connection = WeaviateConnection(settings, permit, observer)
+    await connection.open()
+    return connection
+
+
+async def _greet(client: weaviate.WeaviateAsyncClient, settings: Settings) -> None:
     where = f"{settings.weaviate_http_url} ({PREFIX}WEAVIATE__HTTP_URL)"
     try:
         with translated(f"connecting to {where}"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agents.app.meter import Meter
 from agents.imports import runner as import_runner
 from agents.imports.bulk_comments import BulkComments
 from agents.imports.runner import ImportRunner
@@ -78,13 +79,14 @@ class Pass:
             bootstrap_servers="",
             partitions=PARTITIONS,
             bulk=self.bulk,
+            meter=Meter(),
         )
         self._done = 0
 
     async def save(self) -> None: ...
 
     async def run(self) -> dict[int, EnrichedTicket]:
-        await self.runner.run(self.record, self.save)
+        await self.runner.run(self.record, self.save, lambda: [self.record])
         assert self.record.status == "completed", self.record.errors
         return await self.enriched()
 
@@ -220,7 +222,7 @@ async def test_a_thousand_tickets_take_a_dozen_calls() -> None:
     with SampleZendesk(options) as zendesk:
         async with connect(zendesk) as client:
             bulk = Pass(zendesk, client, "bulk")
-            await bulk.runner.run(bulk.record, bulk.save)
+            await bulk.runner.run(bulk.record, bulk.save, lambda: [bulk.record])
             messages = [
                 Incoming(one.topic, one.partition, offset, one.key, one.value, one.headers)
                 for offset, one in enumerate(bulk.producer.on(BACKFILL))
@@ -260,7 +262,7 @@ async def test_after_a_crash_it_goes_on_where_it_was(zendesk: SampleZendesk, cli
             raise Crash
 
     with pytest.raises(Crash):
-        await bulk.runner.run(bulk.record, save)
+        await bulk.runner.run(bulk.record, save, lambda: [bulk.record])
     assert (bulk.record.cursor, bulk.record.events_from > 0) == ("", True)
     zendesk.control.reset_stats()
     assert told(await bulk.run()) == expected
@@ -272,7 +274,7 @@ async def test_a_page_that_came_twice_or_not_at_all_changes_nothing(
 ) -> None:
     expected = told(await Pass(zendesk, client, "single").run())
     bulk = Pass(zendesk, client, "bulk")
-    await bulk.runner.run(bulk.record, bulk.save)
+    await bulk.runner.run(bulk.record, bulk.save, lambda: [bulk.record])
     sent = bulk.producer.sent
     events = [one for one in sent if is_named(CommentEvents, one.headers)]
     lost = next(one for one in events if len(decode(CommentEvents, one.value, one.headers).comments) == 1)
@@ -285,7 +287,7 @@ async def test_what_is_held_for_another_import_is_not_used(
     zendesk: SampleZendesk, client: ZendeskClient
 ) -> None:
     bulk = Pass(zendesk, client, "bulk")
-    await bulk.runner.run(bulk.record, bulk.save)
+    await bulk.runner.run(bulk.record, bulk.save, lambda: [bulk.record])
     events = [one for one in bulk.producer.sent if is_named(CommentEvents, one.headers)]
     for sent in events:
         message = Incoming(sent.topic, sent.partition, 0, sent.key, sent.value, sent.headers)

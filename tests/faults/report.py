@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agents.worker import plan as pipeline
+from agents.tickets.gates import BEGIN_IN_FLIGHT
 
 RESULTS = "FAULTS_RESULTS"
 
@@ -68,7 +68,7 @@ class Row(msgspec.Struct, kw_only=True):
             # Of both lanes, what was being read is read again. A change that the other lane overtakes has
             # been read, and a webhook may find nothing new.
             and self.calls_twice
-            <= self.bound + 2 * self.losses * pipeline._WORKING + self.changes + self.webhooks
+            <= self.bound + 2 * self.losses * BEGIN_IN_FLIGHT + self.changes + self.webhooks
         )
 
 

@@ -26,7 +26,6 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         "agents.app.faust_app",
-        "agents.worker.draining",
         "agents.worker.plan",
         "ticketstream.operations.checks.everything",
         *COMMAND_MODULES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import msgspec
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from command_process import Command
 from worker_process import Worker, events_in
@@ -210,6 +212,29 @@ class Desk:
                     if offset < end:
                         left[f"{topic}/{place.partition}"] = (offset, end)
         return left
+
+    async def indexed_through(self) -> dict[int, tuple[int, int]]:
+        """Return, by partition, the resume point and the offset before that from which a worker goes on.
+
+        The first is what `status --json` says, -1 where it names none.
+        """
+        found = await asyncio.to_thread(self.command, "status", "--json")
+        assert found.returncode == 0, found.stderr
+        said = {each["partition"]: each["offset"] for each in json.loads(found.stdout)["indexed_through"]}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        await admin.start()
+        try:
+            committed = await admin.list_consumer_group_offsets(APP_ID)
+        finally:
+            await admin.close()
+        places = [TopicPartition(EMBEDDED, number) for number in range(self.partitions)]
+        return {
+            place.partition: (
+                said.pop(place.partition, -1),
+                committed[place].offset - 1 if place in committed else -1,
+            )
+            for place in places
+        }
 
     async def members(self) -> int:
         """Return how many workers Kafka knows."""

@@ -13,8 +13,8 @@ from harness import Desk
 from weaviate_bench import Bench, bench
 from weaviate_fixture import weaviate_settings
 
-from agents.app.faust_app import create_app
 from agents.app.tables import StateTable
+from agents.testing import an_app
 from schemas.codec import encode
 from schemas.tables import SeenTicket
 from schemas.topics import changelog_topic
@@ -101,7 +101,7 @@ class TestTable(TableBehaviour):
     @pytest.fixture
     async def table(self, kafka: Desk, producer: Producer, tmp_path: Path) -> StateTable[SeenTicket]:
         self.producer, self.kafka = producer, kafka
-        app = create_app(kafka.settings, tmp_path, None)
+        app = an_app(tmp_path, PARTITIONS)
         self.made = StateTable(app, producer, TABLE, SeenTicket, PARTITIONS)
         return self.made
 

@@ -23,7 +23,7 @@ from stacks import Stacks
 from schemas.codec import schema_header
 from schemas.ids import ticket_key
 from schemas.messages.tickets import TicketChange
-from schemas.topics import BACKFILL
+from schemas.topics import BACKFILL, EMBEDDED
 from streams.kafka.messages import Record
 from streams.weaviate.client import connect
 from streams.weaviate.contents import Contents
@@ -186,6 +186,13 @@ async def test_the_overview_is_what_kafka_and_weaviate_hold(
 
     await until(worked_off, SECONDS, "everything worked off")
     assert last["workers"] == await desk.members() == 1
+    points = await desk.indexed_through()
+    through = (await overview(api))["indexed_through"]
+    assert {(each["topic"], each["partition"], each["offset"]) for each in through} == {
+        (EMBEDDED, number, said) for number, (said, _) in points.items() if said >= 0
+    }
+    assert through
+    assert all(time.time() - SECONDS < each["at"] < time.time() for each in through)
     assert (await api.get("/readyz")).status_code == 200
     found = (await api.get("/api/v1/search", params={"q": "password reset", "limit": 3})).json()["results"]
     command = desk.command("search", "password reset", "--limit", "3", "--json")

@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 from comparison import assert_equal
 from conftest import OpenDesk
-from harness import Desk
+from harness import Desk, until
 
-from agents.worker import plan as pipeline
+from agents.services.engines import MAX_HELD_MESSAGES
 from schemas.messages.tickets import Receipt
 
 TICKETS = 400
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
-IN_FLIGHT = pipeline.HELD
+IN_FLIGHT = MAX_HELD_MESSAGES
 """Calls that may be made again after a crash: those of tickets that enrich has taken in, and none else."""
 STRUCK_AT = 0.6
 """By then a worker has done more than it has in flight: one that began anew would be found out."""
@@ -47,6 +47,19 @@ async def assert_done_once(desk: Desk, repeats: int) -> None:
     assert sum(written.values()) - len(written) <= (IN_FLIGHT if repeats else 0)
     again = desk.comment_calls() - desk.fewest_comment_calls()
     assert 0 <= again <= repeats
+    await assert_all_is_indexed_through(desk)
+
+
+async def assert_all_is_indexed_through(desk: Desk) -> None:
+    """Hold what `status` says of how far Weaviate is against the offsets from which workers go on."""
+
+    async def quiet() -> bool:
+        return not await desk.unacknowledged()
+
+    await until(quiet, 30, "all is acknowledged")
+    points = await desk.indexed_through()
+    assert all(said == committed for said, committed in points.values()), points
+    assert sum(said + 1 for said, _ in points.values()) >= desk.zendesk.health()["tickets"]
 
 
 async def test_the_only_worker_is_killed_and_started_again(open_desk: OpenDesk) -> None:

@@ -263,3 +263,6 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
     assert compared.returncode == 0, compared.stderr
     assert desk.workers[-1].terminate() == 0
     assert await desk.unacknowledged() == {}
+    points = await desk.indexed_through()
+    assert sorted(points) == list(range(AFTER))
+    assert all(said == committed for said, committed in points.values()), points

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ from ticketstream.terminal.progress import step_report
 
 if TYPE_CHECKING:
     from ticketstream.local.stack.status import StackStatus
+    from ticketstream.operations.watch.indexed_through import IndexedThrough
 
 
 def register(app: typer.Typer) -> None:
@@ -129,20 +131,41 @@ def down(
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show what runs of the local stack; exit status 0 only when all that was asked for does."""
+    """Show what runs of the local stack, and how far Weaviate is in each partition of `tickets.embedded`.
+
+    Exit status 0 only when all that was asked for runs.
+    """
+    import msgspec
+
     from schemas.settings.load import load_settings
     from ticketstream.local.stack.api import LocalStack
 
     given = load_settings(local_stack=False)
     found = LocalStack(given.data_dir, given=given).status()
+    has_kafka = any(one.name == "kafka" and one.state in ("running", "used") for one in found.services)
+    through = _indexed_through() if has_kafka else None
     if as_json:
-        print_json(found)
+        print_json(msgspec.structs.asdict(found) | {"indexed_through": through})
     else:
         _show(found)
-    if any(one.name == "kafka" and one.state in ("running", "used") for one in found.services):
+        _show_indexed_through(through or [])
+    if has_kafka:
         _say_what_waits()
     if not found.running:
         raise typer.Exit(1)
+
+
+def _indexed_through() -> list[IndexedThrough] | None:
+    """Return how far Weaviate is in each partition; None where Kafka does not tell."""
+    from schemas.errors import TicketstreamError
+    from schemas.settings.load import load_settings
+    from ticketstream.cli.running import run_async
+    from ticketstream.operations.watch.indexed_through import indexed_through_now
+
+    try:
+        return run_async(indexed_through_now(load_settings()))
+    except TicketstreamError:
+        return None  # what is asked here is how the services stand
 
 
 def _say_what_waits() -> None:
@@ -174,6 +197,19 @@ def _show(found: StackStatus) -> None:
     ]
     nothing = f"Nothing is running in {found.data_dir}: start it with `ticketstream up`."
     table(("service", "state", "address", "pid", "since", "data"), rows, empty=nothing)
+
+
+def _show_indexed_through(through: list[IndexedThrough]) -> None:
+    """Say in one line for each topic which offset of which partition Weaviate has, and since when."""
+    for topic in sorted({entry.topic for entry in through}):
+        entries = [entry for entry in through if entry.topic == topic]
+        offsets = " ".join(f"{entry.partition}:{entry.offset}" for entry in entries)
+        newest = datetime.fromtimestamp(max(entry.at for entry in entries)).astimezone()
+        out().print(
+            f"\nWeaviate has all of {topic} through {offsets} (partition:offset), "
+            f"the last of it since {newest:%d %b %H:%M:%S}.",
+            soft_wrap=True,
+        )
 
 
 def _terminated(_number: int, _frame: object) -> NoReturn:

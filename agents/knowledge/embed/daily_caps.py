@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from agents.app.part import Part
 from schemas.errors import UnavailableError
 from schemas.lanes import Lane
 from schemas.tables import SPENDING_KEY, EmbeddingSpent
@@ -40,7 +41,7 @@ class _Table(Protocol):
     async def put(self, partition: int, entries: Iterable[tuple[bytes, Any]]) -> None: ...
 
 
-class DailyCaps:
+class DailyCaps(Part):
     """The daily caps of one worker; EmbeddingBatcher asks it before every call.
 
     ``clock`` gives Unix seconds; ``sleep`` waits that many seconds.
@@ -83,7 +84,7 @@ class DailyCaps:
         # A clock set back over midnight must not bring the cap of a day a second time.
         return today != self._day and today != self._day - 1
 
-    async def assigned(self, partitions: Iterable[int]) -> None:
+    async def take(self, partitions: frozenset[int], gained: frozenset[int]) -> None:
         """Take up what these partitions have spent today."""
         async with self._lock:
             self._owned = tuple(sorted(partitions))
@@ -106,8 +107,8 @@ class DailyCaps:
             except UnavailableError as error:
                 structlog.get_logger().warning("the end of a pause was not noted", error=error)
 
-    def revoked(self) -> None:
-        """Own nothing; call it when the callers of all waiting calls are gone."""
+    async def let_go(self) -> None:
+        """Own nothing; called when the callers of all waiting calls are gone."""
         self._generation += 1
         self._lock = asyncio.Lock()  # its holder may wait for a Kafka that is away
         self._owned = ()

@@ -17,9 +17,9 @@ from agents.engine.outcomes import Done
 from agents.knowledge.embed.known_vectors import Known, StoredVectors
 from agents.knowledge.embed.made import Made
 from agents.knowledge.parts import PartStore
-from schemas.codec import decode, decode_value, encode, headers_of
+from schemas.codec import decode_value, encode, headers_of, peek
 from schemas.errors import CredentialsError, RetryableError
-from schemas.headers.replays import replay_headers, replay_of
+from schemas.headers.replays import replay_headers
 from schemas.lanes import Lane
 from schemas.messages.tickets import EmbeddedTicket, EnrichedPart, EnrichedTicket
 from schemas.tables import IndexedTicket
@@ -88,24 +88,23 @@ class Embed:
 
     def may_overtake(self, message: Incoming) -> bool:
         """Say whether a message need not wait for an earlier one of its ticket: a live change."""
-        if replay_of(message.headers):
-            return False
-        try:
-            return msgspec.json.decode(message.value or b"", type=_Kind).source == "live"
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
+        if message.envelope.replay:
+            return False  # whatever its source is: it need not be read
+        told = peek(message.value, _Kind)
+        return told is not None and message.envelope.lane_of(told.source) == "live"
 
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket's chunks with their vectors; those of a large one are sent before, in parts."""
-        ticket = decode(EnrichedTicket, message.value, message.headers)
+        ticket = message.decoded(EnrichedTicket)
         key = own_key(message, ticket.account, ticket.ticket_id)
-        replay = replay_of(message.headers)
-        overtakes = ticket.source == "live" and not replay
+        replay = message.envelope.replay
+        lane = message.envelope.lane_of(ticket.source)
+        overtakes = lane == "live"
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         made = self._begin(message.partition, key, ticket)
         try:
             if not ticket.removed:
-                await self._make(message, key, ticket, before, made, "live" if overtakes else "backfill")
+                await self._make(message, key, ticket, before, made, lane)
             result = await made.into(self._result(ticket))
         except PartsMissingError:
             await made.undo()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import aclosing
 from typing import Final, Literal, Protocol
 from uuid import UUID
@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.knowledge.parts import PartStore
-from schemas.codec import decode, decode_value, encode, headers_of
+from schemas.codec import decode_value, encode, headers_of
 from schemas.errors import PermanentError
-from schemas.headers.replays import replay_of
 from schemas.ids import Visibility, chunk_id, digest, is_own_name, of_this_schema
 from schemas.lanes import Lane
 from schemas.messages.tickets import (
@@ -82,7 +81,7 @@ class Index:
         tables: Tables,
         writer: Writer,
         store: PartStore,
-        empty_accounts: frozenset[str] = frozenset(),
+        empty_accounts: Container[str] = frozenset(),
         former: Former | None = None,
         begun_span: int = 0,
     ) -> None:
@@ -110,7 +109,7 @@ class Index:
     async def handle(self, message: Incoming) -> Done:
         """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
         begun = self._may_be_begun(message)
-        ticket = decode(EmbeddedTicket, message.value, message.headers)
+        ticket = message.decoded(EmbeddedTicket)
         key = own_key(message, ticket.account, ticket.ticket_id)
         if not is_own_name(ticket.collection):
             raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
@@ -119,7 +118,7 @@ class Index:
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = _entry(ticket)
         where = standing(ticket.version, after.digest, before)
-        replay = replay_of(message.headers)
+        replay = message.envelope.replay
         if where is Standing.NEW and before is not None and _is_overtaken(ticket, before, bool(replay)):
             where = Standing.STALE
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
@@ -134,7 +133,7 @@ class Index:
             item = replace(item, stale_ids=None)
         if begun:
             item = replace(item, begun=True)
-        lane: Lane = "live" if ticket.source == "live" and not replay else "backfill"
+        lane = message.envelope.lane_of(ticket.source)
         # The state that is replayed lost nothing since it was written there.
         cleans = not (replay and (before is None or before.version == ticket.version))
         try:
@@ -201,8 +200,7 @@ class Index:
         result: SinkResult,
     ) -> Done:
         now = time.time()
-        replay = replay_of(message.headers)
-        import_id = replay or ticket.import_id
+        import_id = message.envelope.replay or ticket.import_id
         receipt = Receipt(
             account=ticket.account,
             ticket_id=ticket.ticket_id,
@@ -218,7 +216,7 @@ class Index:
         )
         key = message.key
         marks = [] if entry is None or key is None else [Mark("indexed", key, entry)]
-        fresh = ticket.source == "live" and not replay and outcome in _WRITTEN
+        fresh = message.envelope.lane_of(ticket.source) == "live" and outcome in _WRITTEN
         verdicts: dict[Outcome, Literal["sent", "skipped", "repeated"]] = {
             "duplicate": "skipped",
             "stale": "skipped",
@@ -319,7 +317,7 @@ def _digest(
     return digest(content if many is None else content + encode(many))
 
 
-def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: frozenset[str]) -> SinkItem:
+def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: Container[str]) -> SinkItem:
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
     counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
     stale: list[UUID] | None = None

@@ -20,12 +20,13 @@ from typing import Final
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.engine.places import place_given_up
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import encode, headers_of
 from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
 from schemas.tables import HeldComments, part_key
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 
 TABLE: Final = "comments"
 _TOGETHER: Final = 20
@@ -40,18 +41,15 @@ HeldPages = Callable[[], Iterator[list[Comment]]]
 
 
 class Held:
-    """The table ``comments`` of a worker's partitions.
+    """The table ``comments`` of a worker's partitions."""
 
-    ``is_next`` says whether a message's turn has come: all before it in its partition are done.
-    """
-
-    def __init__(self, tables: Tables, is_next: Callable[[Incoming], bool] = lambda _: True) -> None:
+    def __init__(self, tables: Tables, positions: Positions) -> None:
         self._table = tables[TABLE]
-        self.is_next = is_next
+        self._positions = positions
 
-    def take_in(self, message: Incoming) -> Done:
+    async def take_in(self, message: Incoming) -> Done:
         """Hold what events told; raises PermanentError for a message under another ticket's key."""
-        told = decode(CommentEvents, message.value, message.headers)
+        told = message.decoded(CommentEvents)
         key = own_key(message, told.account, told.ticket_id)
         head: HeldComments | None = self._table.get(message.partition, key)
         marks: list[Mark] = []
@@ -117,10 +115,10 @@ class Held:
 
         Tickets that were sent before the word still get theirs.
         """
-        word = decode(CommentsOver, message.value, message.headers)
+        word = message.decoded(CommentsOver)
         # What it waits for may need its place.
         async with place_given_up():
-            while not self.is_next(message):
+            while not self._positions.is_next((message.topic, message.partition), message.offset):
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
 

@@ -16,7 +16,7 @@ Why nothing is lost:
 - A change that passes on the other lane while a hint looks, read from Zendesk perhaps before the look
   began, makes it look again; if that happens after the look, the hint is put back on its topic.
 - A change of the other lane that was being read while a hint looked, and has no newer version, is
-  dropped: the look came later (see ``looked_meanwhile``).
+  dropped: the look came later (see ``looked_meanwhile`` in known_change).
 - An export's row of the same version is a new change all the same (its digest is not the look's):
   whatever a lost webhook would have told of the same second, the export repairs.
 
@@ -27,7 +27,7 @@ nothing to remove; should a change of it be on its way, its comments will be ref
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -36,15 +36,16 @@ from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.knowledge.parts import PartSets
 from agents.tickets.enrich.gathering import Gathered
-from schemas.codec import decode, encode, headers_of
+from schemas.codec import encode, headers_of
 from schemas.errors import DecodeError
 from schemas.ids import digest
 from schemas.lanes import Lane
 from schemas.messages.tickets import EnrichedTicket, Origin, Passage, TicketChange, TicketHint
 from schemas.tables import SeenTicket
-from schemas.topics import CHANGES, ENRICHED
+from schemas.topics import ENRICHED
 from schemas.zendesk import Ticket
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.tickets import Row
 
@@ -79,20 +80,23 @@ class Hints:
     ``zendesk`` is None where no account is connected: nobody can be asked then.
     """
 
-    def __init__(self, tables: Tables, zendesk: RowReader | None, whole: MakeWhole, sets: PartSets) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        zendesk: RowReader | None,
+        whole: MakeWhole,
+        sets: PartSets,
+        positions: Positions,
+    ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._whole = whole
         self._sets = sets
-        self._arrived: Mapping[tuple[str, int], int] = {}
-
-    def watch(self, arrived: Mapping[tuple[str, int], int]) -> None:
-        """Name, for each topic and partition, the offset of the last message the stage has taken in."""
-        self._arrived = arrived
+        self._positions = positions
 
     async def handle(self, message: Incoming) -> Done:
         """Return the ticket as it is now, or why it needs no look."""
-        hint = decode(TicketHint, message.value, message.headers)
+        hint = message.decoded(TicketHint)
         key = own_key(message, hint.account, hint.ticket_id)
         if self._zendesk is None:
             return Done("skipped", reason="no account", account=hint.account)
@@ -117,12 +121,12 @@ class Hints:
         return self._sets.settle(done, message.partition, key, look.gathered.writer)
 
     async def _look(self, message: Incoming, hint: TicketHint, zendesk: RowReader) -> _Look:
-        lane: Lane = "live" if message.topic == CHANGES else "backfill"
+        lane = message.envelope.lane_of("live")
         through = _origin(message)
 
         def sending() -> None:
             nonlocal through
-            last = self._arrived.get((message.topic, message.partition), 0)
+            last = self._positions.arrived.get((message.topic, message.partition), 0)
             through = Origin(message.topic, message.partition, max(last, message.offset))
 
         row = await zendesk.row(hint.ticket_id, lane, sending)
@@ -178,13 +182,6 @@ def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket |
 def _passages(ticket: EnrichedTicket) -> list[Passage] | list[str]:
     """Return what tells a ticket's passages from others."""
     return ticket.passages if ticket.parts is None else [ref.digest for ref in ticket.parts.refs]
-
-
-def looked_meanwhile(before: SeenTicket | None, now: SeenTicket | None) -> bool:
-    """Say whether a hint has found something new in Zendesk between two states of the table."""
-    if now is None or not now.read:
-        return False
-    return before is None or (before.version, before.read) != (now.version, now.read)
 
 
 def _answered(message: Incoming, seen: SeenTicket | None) -> bool:

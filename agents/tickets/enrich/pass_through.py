@@ -8,33 +8,22 @@ that compaction keeps. So it comes in by the backfill lane, with its key, its by
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.knowledge.backlog import Backlog
-from schemas.codec import SCHEMA_HEADER, names_of
 from schemas.errors import DecodeError, quoting
-from schemas.headers.replays import replay_of
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, WholeTicket
+from schemas.outside import UNREADABLE
 from schemas.tables import SeenTicket
-from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+from schemas.topics import EMBEDDED, ENRICHED
 from streams.kafka.messages import Incoming, Record, own_key
 
-_TARGETS: Final = {
-    **dict.fromkeys(names_of(EnrichedTicket), ENRICHED),
-    **dict.fromkeys(names_of(EmbeddedTicket), EMBEDDED),
-}
+_TARGETS: Final[dict[type[Any] | None, str]] = {EnrichedTicket: ENRICHED, EmbeddedTicket: EMBEDDED}
 _DECODER: Final = msgspec.json.Decoder(WholeTicket)
-
-
-def target_of(message: Incoming) -> str | None:
-    """Return the topic of a whole ticket on the backfill lane; None for every other message."""
-    if message.topic != BACKFILL:
-        return None
-    return next((_TARGETS.get(raw) for name, raw in message.headers if name == SCHEMA_HEADER), None)
 
 
 def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
@@ -48,31 +37,39 @@ def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
     return ticket.version == seen.version and ticket.origin == seen.origin
 
 
-async def pass_on(message: Incoming, target: str, tables: Tables, backlog: Backlog) -> Done:
-    """Return the message as it is for its topic, or why it goes nowhere; raises PermanentError."""
-    try:
-        ticket = _DECODER.decode(message.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise quoting(DecodeError(f"not a message of {target}: {error}"), str(error)) from error
-    key = own_key(message, ticket.account, ticket.ticket_id)
-    import_id = replay_of(message.headers)
+class PassThrough:
+    """The handler of whole tickets on the backfill lane."""
 
-    def seen() -> SeenTicket | None:
-        entry: SeenTicket | None = tables["seen"].get(message.partition, key)
-        return entry
+    def __init__(self, tables: Tables, backlog: Backlog) -> None:
+        self._table = tables["seen"]
+        self._backlog = backlog
 
-    if not is_wanted(ticket, seen()):
-        return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
-    await backlog.opened(embeds=target == ENRICHED)
-    marks = []
-    if seen() is None:
-        # What its change looked like is not known: should that come again, it is not taken for a duplicate.
-        marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
-    return Done(
-        "sent",
-        records=[Record(target, message.partition, key, message.value, message.headers)],
-        marks=marks,
-        account=ticket.account,
-        import_id=import_id,
-        still_wanted=lambda: is_wanted(ticket, seen()),
-    )
+    async def handle(self, message: Incoming) -> Done:
+        """Return the message as it is for its topic, or why it goes nowhere; raises PermanentError."""
+        envelope = message.envelope
+        target = _TARGETS[envelope.kind]
+        try:
+            ticket = _DECODER.decode(message.value or b"")
+        except UNREADABLE as error:
+            raise quoting(DecodeError(f"not a message of {target}: {error}"), str(error)) from error
+        key = own_key(message, ticket.account, ticket.ticket_id)
+
+        def seen() -> SeenTicket | None:
+            entry: SeenTicket | None = self._table.get(message.partition, key)
+            return entry
+
+        if not is_wanted(ticket, seen()):
+            return Done("skipped", reason="stale", account=ticket.account, import_id=envelope.replay)
+        await self._backlog.opened(embeds=target == ENRICHED)
+        marks = []
+        if seen() is None:
+            # What its change looked like is not known: should it come again, it is no duplicate.
+            marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
+        return Done(
+            "sent",
+            records=[Record(target, message.partition, key, message.value, message.headers)],
+            marks=marks,
+            account=ticket.account,
+            import_id=envelope.replay,
+            still_wanted=lambda: is_wanted(ticket, seen()),
+        )

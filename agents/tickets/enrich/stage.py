@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Protocol
@@ -12,28 +12,31 @@ from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.parts import PartStore
+from agents.tickets.enrich.dispatch import Dispatch
 from agents.tickets.enrich.gathering import Gathered
 from agents.tickets.enrich.held_comments import Held, HeldPages
-from agents.tickets.enrich.hints import Hints, RowReader, Whole, looked_meanwhile
-from agents.tickets.enrich.pass_through import pass_on, target_of
-from schemas.codec import decode, decode_value, encode, headers_of, is_named
+from agents.tickets.enrich.hints import Hints, RowReader, Whole
+from agents.tickets.enrich.known_change import KnownChange
+from agents.tickets.enrich.pass_through import PassThrough
+from schemas.codec import decode_value, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError, RetryableError
-from schemas.headers.replays import replay_headers, replay_of
-from schemas.ids import digest
+from schemas.headers.replays import replay_headers
 from schemas.lanes import Lane
 from schemas.messages.tickets import (
     CommentEvents,
     CommentsOver,
     CommentsPart,
+    EmbeddedTicket,
+    EnrichedTicket,
     Origin,
     TicketChange,
     TicketHint,
 )
 from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
-from schemas.versions import Standing, standing, standing_of_file
 from schemas.zendesk import Comment, Ticket
 from streams.kafka.messages import Incoming, Record, own_key
+from streams.kafka.positions import Positions
 from streams.sources.zendesk.comments import Comments
 from streams.transforms.names import Names
 from streams.transforms.whole_ticket import (
@@ -81,93 +84,76 @@ class Enrich:
     """
 
     def __init__(
-        self, tables: Tables, zendesk: ZendeskReader | None, backlog: Backlog, store: PartStore
+        self,
+        tables: Tables,
+        zendesk: ZendeskReader | None,
+        backlog: Backlog,
+        store: PartStore,
+        positions: Positions,
     ) -> None:
         self._tables = tables
         self._zendesk = zendesk
         self._backlog = backlog
         self._store = store
         self._sets = store.sets[ENRICHED]
-        self._hints = Hints(tables, zendesk, self._looked_at, self._sets)
-        self._held = Held(tables)
-
-    def watch(
-        self, arrived: Mapping[tuple[str, int], int], is_next: Callable[[Incoming], bool] = lambda _: True
-    ) -> None:
-        """Name the offsets of the last live messages taken in (kept up to date by their engine), and what
-        knows whether a backfill's message is the next in its partition."""
-        self._hints.watch(arrived)
-        self._held.is_next = is_next
+        self._hints = Hints(tables, zendesk, self._looked_at, self._sets, positions)
+        self._held = Held(tables, positions)
+        through = PassThrough(tables, backlog)
+        self._dispatch = Dispatch(
+            {
+                TicketChange: self._handle_change,
+                TicketHint: self._hints.handle,
+                CommentEvents: self._held.take_in,
+                CommentsOver: self._held.over,
+            },
+            backfill={EnrichedTicket: through.handle, EmbeddedTicket: through.handle},
+        )
 
     async def handle(self, message: Incoming) -> Done:
         """Return the enriched ticket, or the reason why none is needed."""
-        if message.topic == CHANGES and not replay_of(message.headers):
+        if message.topic == CHANGES and not message.envelope.replay:
             self._backlog.live()
-        if is_named(TicketHint, message.headers):
-            return await self._hints.handle(message)
-        if is_named(CommentEvents, message.headers):
-            return self._held.take_in(message)
-        if is_named(CommentsOver, message.headers):
-            return await self._held.over(message)
-        if (target := target_of(message)) is not None:
-            return await pass_on(message, target, self._tables, self._backlog)
-        change = decode(TicketChange, message.value, message.headers)
+        return await self._dispatch.handle(message)
+
+    async def _handle_change(self, message: Incoming) -> Done:
+        change = message.decoded(TicketChange)
         key = own_key(message, change.account, change.ticket_id)
-        origin = Origin(message.topic, message.partition, message.offset)
-        fingerprint = _fingerprint(change)
-        replay = replay_of(message.headers)
+        replay = message.envelope.replay
+        done = partial(Done, account=change.account, import_id=replay or change.import_id)
+        if change.source == "file" and change.ticket.status == "deleted":
+            # Only the account says what is gone.
+            return done("skipped", reason="removal")
         ahead = change.comment_count is not None and not replay
         held = self._held.of(message.partition, key, change) if ahead else None
         forget = self._held.forget(message.partition, key, change) if ahead else []
-        done = partial(Done, account=change.account, import_id=replay or change.import_id)
-        seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-        from_file = change.source == "file"
-        if from_file and change.ticket.status == "deleted":
-            # Only the account says what is gone.
-            return done("skipped", reason="removal")
-        alone = self._zendesk is None and change.comments is None and change.parts is None and held is None
-
-        def standing_now(known: SeenTicket | None) -> Standing:
-            if from_file:
-                return standing_of_file(change.version, fingerprint, known, partial=alone)
-            return standing(change.version, fingerprint, known)
-
-        where = standing_now(seen)
-        unwanted = {Standing.STALE, Standing.POORER}
-        if not replay:
-            unwanted.add(Standing.DUPLICATE)
-        # The message that made the entry comes back after a crash: its effect is on the topic.
-        if where is not Standing.NEW and seen is not None and seen.origin == origin:
-            return done("repeated", marks=forget)
-        if where in unwanted:
-            return done("skipped", reason=where.value, marks=forget)
-        lane: Lane = "live" if message.topic == CHANGES else "backfill"
+        known = KnownChange.of(
+            change, _origin(message), replayed=bool(replay), partial=self._is_partial(change, held)
+        )
+        seen = self._seen(message.partition, key)
+        if (before := known.done_before(seen)) is not None:
+            verdict, reason = before
+            return done(verdict, reason=reason, marks=forget)
+        lane = message.envelope.lane_of(change.source)
         if lane == "backfill":
             await self._backlog.opened()
         enriched, gathered = await self._enrich(change, message, lane, held)
-
-        def still_wanted() -> bool:
-            now: SeenTicket | None = self._tables["seen"].get(message.partition, key)
-            if standing_now(now) in unwanted:
-                return False
-            newer = now is None or change.version > now.version
-            return newer or not looked_meanwhile(seen, now)
-
         headers = headers_of(enriched) + replay_headers(replay)
-        entry = SeenTicket(
-            change.version, fingerprint, origin, change.changed_at, from_file=from_file, partial=alone
-        )
         outcome = done(
             "sent",
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
-            marks=[
-                Mark("seen", key, entry),
-                *forget,
-            ],
+            marks=[Mark("seen", key, known.entry()), *forget],
             calls=enriched.zendesk_calls,
-            still_wanted=still_wanted,
+            still_wanted=lambda: known.is_still_wanted(seen, self._seen(message.partition, key)),
         )
         return self._sets.settle(outcome, message.partition, key, gathered.writer)
+
+    def _seen(self, partition: int, key: bytes) -> SeenTicket | None:
+        entry: SeenTicket | None = self._tables["seen"].get(partition, key)
+        return entry
+
+    def _is_partial(self, change: TicketChange, held: HeldPages | None) -> bool:
+        """Say whether a change's description is all there will be of its ticket."""
+        return self._zendesk is None and change.comments is None and change.parts is None and held is None
 
     async def _looked_at(
         self, change: TicketChange, message: Incoming, lane: Lane, said_merged: bool
@@ -221,7 +207,7 @@ class Enrich:
                 change,
                 [],
                 names,
-                origin=Origin(message.topic, message.partition, message.offset),
+                origin=_origin(message),
                 now=time.time(),
                 removed=removed,
                 merged_into=merged_into,
@@ -273,16 +259,5 @@ class Enrich:
         return await self._zendesk.names(change, comments, lane)
 
 
-def _fingerprint(change: TicketChange) -> str:
-    """Return the digest of what makes two changes of one version the same.
-
-    Earlier releases took a ticket with the signs of a merge for removed: its digest is another one now, so
-    that an import brings it back.
-    """
-    content: tuple[object, ...] = (change.ticket, change.comments or _digests(change))
-    return digest(encode((*content, "stays") if may_be_merged(change.ticket) else content))
-
-
-def _digests(change: TicketChange) -> list[str] | None:
-    """Return what tells the comments of one large ticket from those of another; None for none in parts."""
-    return None if change.parts is None else [ref.digest for ref in change.parts.refs]
+def _origin(message: Incoming) -> Origin:
+    return Origin(message.topic, message.partition, message.offset)

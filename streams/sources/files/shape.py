@@ -106,6 +106,6 @@ def _text(fields: dict[str, msgspec.Raw], name: str) -> str:
     """Return a field's text; "" where it has none."""
     try:
         found = msgspec.json.decode(fields.get(name, b"null"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ""
     return found if isinstance(found, str) else ""

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from schemas.errors import CredentialsError, RateLimitedError, TicketstreamError, UnavailableError
+from schemas.outside import UNREADABLE
 from schemas.settings.load import PREFIX
 from streams.secrets import keep_secret
 from streams.sources.zendesk.responses import read_heading
@@ -125,7 +126,7 @@ def granted(response: httpx.Response, body: bytes, where: str) -> Granted:
     status = response.status_code
     try:
         answer = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         answer = _Answer()
     if not 200 <= status < 300:
         raise _refusal(status, answer.error, where, read_heading(response.headers.raw).retry_after)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, schema_header
+from schemas.codec import SCHEMAS, decode, decode_value, encode, headers_of, peek, schema_header
 from schemas.errors import DecodeError, PermanentError, UnknownSchemaError
 from schemas.logins import LoginBegun, LoginClaim, LoginDead, LoginPair
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
@@ -235,3 +235,18 @@ def test_fields_of_a_later_release_are_ignored() -> None:
     change = a_change()
     value = encode(change)[:-1] + b',"mood":"angry"}'
     assert decode_value(TicketChange, value) == change
+
+
+class Told(msgspec.Struct):
+    version: int
+    source: str = ""
+
+
+def test_a_look_at_some_fields_reads_the_rest_of_the_message_past_them() -> None:
+    told = peek(encode(a_change(version=9)), Told)
+    assert told == Told(9, "live")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b'{"version": "9"}', b"\xff", NESTED])
+def test_a_look_at_what_cannot_be_read_finds_nothing(value: bytes | None) -> None:
+    assert peek(value, Told) is None

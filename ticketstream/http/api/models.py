@@ -161,6 +161,15 @@ class Sink(_Answer):
     chunks: int | None
 
 
+class IndexedThrough(_Answer):
+    """All of a partition up to this offset is in Weaviate."""
+
+    topic: str = Field(examples=["tickets.embedded"])
+    partition: int
+    offset: int
+    at: Moment = Field(description="when it was written down, Unix seconds")
+
+
 class LetterCount(_Answer):
     """Dead letters that are neither retried nor discarded; null until they are counted."""
 
@@ -195,6 +204,9 @@ class Overview(_Answer):
     stages: list[Stage]
     source: Source
     sink: Sink
+    indexed_through: list[IndexedThrough] | None = Field(
+        description="by partition, without those that nothing was indexed of; null while it is not known"
+    )
     dead_letters: LetterCount
     imports: list[Import] = Field(description="those that run")
     embedding_paused: str | None

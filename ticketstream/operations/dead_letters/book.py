@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from schemas.codec import decode, schema_header
+from schemas.codec import decode, peek, schema_header
 from schemas.errors import NotFoundError, PermanentError
 from schemas.headers.retries import Retry, retry_of
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
@@ -206,11 +206,8 @@ class _Version(msgspec.Struct):
 
 
 def _version_of(letter: DeadLetter) -> int:
-    try:
-        told = msgspec.json.decode(original(letter.value) or b"", type=_Version)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return 0
-    return told.version or told.generated_timestamp or 0
+    told = peek(original(letter.value), _Version)
+    return 0 if told is None else told.version or told.generated_timestamp or 0
 
 
 def _ticket_of(letter: DeadLetter) -> int | None:
@@ -219,8 +216,7 @@ def _ticket_of(letter: DeadLetter) -> int | None:
         return None
     if match := _TICKET_KEY.fullmatch(original(letter.key) or b""):
         return int(match[1])
-    try:
-        numbers = msgspec.json.decode(original(letter.value) or b"", type=_Numbers)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    numbers = peek(original(letter.value), _Numbers)
+    if numbers is None:
         return None
     return numbers.ticket_id if numbers.ticket_id is not None else numbers.id

@@ -1,4 +1,4 @@
-"""What is more than moved: import records, and what embedding has spent today."""
+"""What is more than moved: import records, what embedding has spent today, and how far Weaviate is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from schemas.codec import decode_value, encode
 from schemas.errors import PermanentError
 from schemas.headers.moves import moved_headers
 from schemas.messages.imports import ImportRecord
-from schemas.tables import SPENDING_KEY, EmbeddingSpent
+from schemas.tables import SPENDING_KEY, EmbeddingSpent, ResumePoint
 from schemas.topics import EMBEDDED, ENRICHED
 from streams.kafka.messages import Record
 from streams.kafka.offset_ranges import OffsetRange
 from streams.kafka.partitions import account_partition
-from ticketstream.operations.scale.homes import IMPORTS, SPENDING, Change, account_of
+from ticketstream.operations.scale.homes import (
+    IMPORTS,
+    RESUME_POINTS,
+    SPENDING,
+    Change,
+    account_of,
+)
 
 REPLAYED: Final = (ENRICHED, EMBEDDED)
 """Topics of which a replay keeps offsets, and on which tickets have moved."""
@@ -115,3 +121,15 @@ def spending_records(total: EmbeddingSpent, partitions: int) -> list[Record]:
         day=total.day, requests=total.requests / partitions, tokens=total.tokens / partitions
     )
     return [Record(SPENDING, number, SPENDING_KEY, encode(part)) for number in range(partitions)]
+
+
+def resume_records(ends: Mapping[TopicPartition, int], now: float) -> list[Record]:
+    """Return the records that say that all before these offsets is in Weaviate, since ``now`` (Unix seconds).
+
+    Nothing was in flight, and what has moved since was there before: of a new partition too Weaviate has all.
+    """
+    return [
+        Record(RESUME_POINTS, place.partition, place.topic.encode(), encode(ResumePoint(end - 1, now)))
+        for place, end in ends.items()
+        if place.topic == EMBEDDED and end > 0
+    ]

@@ -110,10 +110,10 @@ class Broker:
         """Return the client id and host of each worker."""
         return await self._called(members_of(self._admin))  # type: ignore[no-any-return]
 
-    async def acknowledge(self, topics: Collection[str], partitions: int) -> None:
+    async def acknowledge(self, topics: Collection[str], partitions: int) -> dict[TopicPartition, int]:
         """Have the workers go on behind all there is on these topics; nobody may be at work.
 
-        Raises ConflictError when a worker is.
+        Returns the offsets from which they go on. Raises ConflictError when a worker is.
         """
         places = [TopicPartition(topic, number) for topic in topics for number in range(partitions)]
         consumer = AIOKafkaConsumer(
@@ -124,6 +124,7 @@ class Broker:
             consumer.assign(places)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(places)
             await consumer.commit(dict(ends))
+            return dict(ends)
         except CommitFailedError as error:
             raise ConflictError("a worker has started meanwhile: stop it, then run this again") from error
         except (KafkaError, OSError, TimeoutError) as error:

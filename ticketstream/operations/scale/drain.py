@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Final
@@ -83,7 +84,14 @@ async def drain(settings: Settings, partitions: int, told: Callable[[dict[str, i
     }
     if settings.log_level == "info":
         environment[f"{PREFIX}LOG_LEVEL"] = "warning"
-    pool = WorkerPool(1, environment=environment, note=notes, module="agents.worker.draining")
+    # As after any kill -9 nothing is lost; a worker that went on would stop whoever wants to begin again.
+    pool = WorkerPool(
+        1,
+        environment=environment,
+        note=notes,
+        command=("agents.worker", "draining"),
+        when_orphaned=signal.SIGKILL,
+    )
     pool.start()
     looked_at_the_cap = time.monotonic()
     try:

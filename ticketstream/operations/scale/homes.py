@@ -6,12 +6,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.codec import peek
 from schemas.tables import ticket_of
 from schemas.topics import EMBEDDED, ENRICHED, RECONCILE_REPORTS, changelog_topic
 from streams.kafka.partitions import partition_of
 
 IMPORTS: Final = changelog_topic("imports")
 SPENDING: Final = changelog_topic("spending")
+RESUME_POINTS: Final = changelog_topic("resume_points")
 MOVED: Final = (
     changelog_topic("seen"),
     changelog_topic("indexed"),
@@ -24,9 +26,10 @@ MOVED: Final = (
 """Topics that hold the newest state of each key in the key's partition."""
 COPIED: Final = (RECONCILE_REPORTS,)
 """Topics whose newest message of a key is looked for in the key's partition. No message of them goes away."""
-ADAPTED: Final = (IMPORTS, SPENDING)
-"""An import lies in its account's partition, and knows offsets; what was spent is shared out anew."""
-IN_PLACE: Final = (changelog_topic("progress"), changelog_topic("resume_points"))
+ADAPTED: Final = (IMPORTS, SPENDING, RESUME_POINTS)
+"""An import lies in its account's partition, and knows offsets; what was spent is shared out anew; resume
+points go with the offsets that the workers go on from."""
+IN_PLACE: Final = (changelog_topic("progress"),)
 """Tables that count the messages of a partition, which stay where they are."""
 
 
@@ -57,7 +60,5 @@ class _Owned(msgspec.Struct):
 
 def account_of(value: bytes) -> str | None:
     """Return the account of an import's record; None when it cannot be read."""
-    try:
-        return msgspec.json.decode(value, type=_Owned).account
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+    owned = peek(value, _Owned)
+    return None if owned is None else owned.account

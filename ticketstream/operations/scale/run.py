@@ -5,7 +5,8 @@
 3. every topic grows;
 4. the newest message of each key whose partition changes is copied there, and its old place emptied;
 5. imports and what was spent are adapted;
-6. the workers' offsets are set behind what has moved, so that nothing of it is worked on again;
+6. the workers' offsets are set behind what has moved, so that nothing of it is worked on again, and the
+   resume points with them;
 7. that topic is deleted.
 
 Killed before 3 it begins anew; from there on, doing it again leads to the same end: what has grown or moved
@@ -163,9 +164,10 @@ class _Scale:
             self._told("adapting imports and daily caps", "")
             await self._spread(send)
             await self._move_imports(send)
-        await self._check_alone()
-        self._told("setting the workers' offsets", "")
-        await self._broker.acknowledge(IN_FLIGHT, after)
+            await self._check_alone()
+            self._told("setting the workers' offsets", "")
+            ends = await self._broker.acknowledge(IN_FLIGHT, after)
+            await send(adapt.resume_records(ends, time.time()))
         await self._broker.end(self._change)
         return moved
 

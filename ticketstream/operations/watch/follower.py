@@ -1,7 +1,7 @@
 """Follows the pipeline through Kafka: one for a server, however many watch.
 
 Once a second it asks for the offsets of the pipeline's topics; the small topics (receipts, import
-records and commands, dead letters, what was spent, the live cursor) it reads as they grow.
+records and commands, dead letters, what was spent, the live cursor, resume points) it reads as they grow.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from ticketstream.operations.imports.spending import SpendingBook
 from ticketstream.operations.imports.waits import Waits
 from ticketstream.operations.watch.flow import Flow
 from ticketstream.operations.watch.imports import Imports
+from ticketstream.operations.watch.indexed_through import CHANGELOG as RESUME_POINTS
+from ticketstream.operations.watch.indexed_through import NEWEST, IndexedThroughBook
 from ticketstream.operations.watch.kafka_session import KafkaSession
 from ticketstream.operations.watch.lost import LostChanges
 from ticketstream.operations.watch.receipts import HISTORY_SECONDS, Point, Receipts
@@ -59,7 +61,16 @@ _SETTLED_SECONDS: Final = 2.0
 """A receipt may be read so much later than the broker took it."""
 _CURSORS: Final = changelog_topic("cursors")
 _MEASURED: Final = (CHANGES, BACKFILL, ENRICHED, EMBEDDED, INDEXED)
-_FOLLOWED: Final = (INDEXED, IMPORTS, IMPORT_COMMANDS, DEAD_LETTERS, SPENDING, _CURSORS, WORKER_STATES)
+_FOLLOWED: Final = (
+    INDEXED,
+    IMPORTS,
+    IMPORT_COMMANDS,
+    DEAD_LETTERS,
+    SPENDING,
+    _CURSORS,
+    WORKER_STATES,
+    RESUME_POINTS,
+)
 
 STAGE_TOPICS: Final[dict[Stage, tuple[str, ...]]] = {
     "enrich": (CHANGES, BACKFILL),
@@ -81,6 +92,7 @@ class Follower:
         self.open_letters: int | None = None
         self.receipts = Receipts()
         self.imports = Imports()
+        self.indexed_through = IndexedThroughBook()
         self.flows: dict[str, Flow] = {}
         self.looked_at: float | None = None
         self._settings = settings
@@ -184,6 +196,7 @@ class Follower:
             measured=_MEASURED,
             positions=self._positions,
             since={INDEXED: HISTORY_SECONDS, WORKER_STATES: 2 * AGED_SECONDS},
+            last={RESUME_POINTS: NEWEST},
         )
         async with session:
             works = (self._read(session), self._measure(session), self._look_back())
@@ -227,6 +240,8 @@ class Follower:
             self._troubles.add(raw)
         elif raw.topic == SPENDING:
             self._spending.add(raw)
+        elif raw.topic == RESUME_POINTS:
+            self.indexed_through.add(raw)
         elif raw.key == self._settings.account.encode():
             # With more partitions than before the account's cursor lies in another: older ones tell nothing.
             with suppress(msgspec.MsgspecError):

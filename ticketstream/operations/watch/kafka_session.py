@@ -43,8 +43,9 @@ class KafkaSession:
     """Reads ``followed`` topics and asks for the offsets of ``measured`` ones; an async context manager.
 
     ``positions`` says where to read on, and is kept up to date; a partition that is not in it is read
-    from its beginning, or from ``since`` seconds ago for the topics named there. Every call raises
-    UnavailableError when Kafka is away or does not answer within 5 s. It joins no group and commits nothing.
+    from its beginning, or from ``since`` seconds ago for the topics named there, or from so many offsets
+    before its end for the topics in ``last``. Every call raises UnavailableError when Kafka is away or does
+    not answer within 5 s. It joins no group and commits nothing.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class KafkaSession:
         measured: Iterable[str],
         positions: dict[TopicPartition, int],
         since: Mapping[str, float],
+        last: Mapping[str, int],
     ) -> None:
         self._servers = bootstrap_servers
         self._followed = list(followed)
         self._measured = list(measured)
         self._positions = positions
         self._since = since
+        self._last = last
         options = {"bootstrap_servers": bootstrap_servers, "request_timeout_ms": round(CALL_SECONDS * 1000)}
         self._admin = AIOKafkaAdminClient(**options)
         self._reader = AIOKafkaConsumer(
@@ -123,7 +126,12 @@ class KafkaSession:
             found = await self._asker.offsets_for_times(recent)
             for place in recent:
                 self._positions[place] = found[place].offset if found.get(place) else ends[place]
-        if beginning := [place for place in fresh if place not in recent]:
+        if newest := [place for place in fresh if place.topic in self._last]:
+            ends = await self._asker.end_offsets(newest)
+            begins = await self._asker.beginning_offsets(newest)
+            for place in newest:
+                self._positions[place] = max(begins[place], ends[place] - self._last[place.topic])
+        if beginning := [place for place in fresh if place not in self._positions]:
             await self._reader.seek_to_beginning(*beginning)
         for place in self._places:
             if place in self._positions:

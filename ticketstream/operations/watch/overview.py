@@ -88,6 +88,9 @@ def overview(
             else None
         },
         "sink": {"rate": _rounded(follower.flows[INDEXED].put_rate) if known else None, "chunks": chunks},
+        "indexed_through": [msgspec.structs.asdict(entry) for entry in follower.indexed_through.listed()]
+        if known and follower.caught_up
+        else None,
         "dead_letters": {
             "open": follower.open_letters,
             "live": None if follower.open_letters is None else follower.lost.count,

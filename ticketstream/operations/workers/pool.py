@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -41,7 +42,8 @@ class WorkerPool:
     """Runs ``count`` workers until ``stop``; ``environment`` replaces the process's own when given.
 
     ``note`` is told in words when a worker dies. ``output`` takes the workers' standard error. ``cwd``
-    is where they run, and look for ``.env``; None is here. ``module`` is what each process runs.
+    is where they run, and look for ``.env``; None is here. ``command`` is the module each process
+    runs, and its arguments; ``when_orphaned`` is the signal it gets when this process dies.
     """
 
     count: int
@@ -49,7 +51,8 @@ class WorkerPool:
     note: Callable[[str], None] = lambda _: None
     output: IO[bytes] | None = None
     cwd: Path | None = None
-    module: str = "agents.worker"
+    command: tuple[str, ...] = ("agents.worker",)
+    when_orphaned: signal.Signals = _ALL_STOP
     _children: list[_Child] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -64,7 +67,7 @@ class WorkerPool:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", self.module],
+            [sys.executable, "-m", *self.command],
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=self.output,
@@ -72,7 +75,7 @@ class WorkerPool:
             cwd=self.cwd,
             # A terminal's Ctrl-C goes to the parent, which stops the workers in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_die_with_parent, self.when_orphaned),
         )
 
     def watch(self) -> None:
@@ -119,9 +122,9 @@ class WorkerPool:
                 process.wait()
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(when_orphaned: signal.Signals) -> None:
     signal.signal(_ALL_STOP, signal.SIG_DFL)  # under nohup it would be ignored
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _ALL_STOP)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, when_orphaned)
 
 
 def _ending(status: int) -> str:

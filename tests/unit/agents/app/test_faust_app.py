@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents.app.faust_app import TicketApp, create_app
+from agents.app.part import Intake, Plan
 from agents.app.queues import NeverFull
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings
@@ -18,19 +19,27 @@ from streams.testing import settle, until
 SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="one:9092, two:9093", partitions=6))
 
 
+TOPICS = {
+    "enrich_live": ("tickets.changes",),
+    "embed": ("tickets.enriched",),
+    "imports": ("imports.commands", "imports.progress"),
+}
+
+
 class Recorder:
-    """Stages that note what each of them takes."""
+    """Notes what each intake takes."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, Any]] = []
 
-    def __getattr__(self, stage: str) -> Any:
-        class Stage:
-            @staticmethod
-            async def put(event: Any) -> None:
-                self.taken.append((stage, event))
+    def intake(self, name: str, topics: tuple[str, ...]) -> Intake:
+        async def put(event: Any) -> None:
+            self.taken.append((name, event))
 
-        return Stage
+        return Intake(name, topics, put)
+
+    def plan(self, _: TicketApp) -> Plan:
+        return Plan(tuple(self.intake(*one) for one in TOPICS.items()), (), lambda: 0.0)
 
 
 class FakeStream:
@@ -47,40 +56,36 @@ def an_event(offset: int, generation: int) -> Any:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> TicketApp:
-    made = create_app(SETTINGS, tmp_path, "ticketstream-here-0")
-    made.stages = Recorder()  # type: ignore[assignment]
-    return made
+def recorder() -> Recorder:
+    return Recorder()
 
 
-async def taken_by(app: TicketApp, agent: Any, *events: Any) -> list[tuple[str, Any]]:
-    """Return what the stages get of the events of an agent's stream."""
-    taken: list[tuple[str, Any]] = app.stages.taken  # type: ignore[attr-defined]
-    taken.clear()
+@pytest.fixture
+def app(tmp_path: Path, recorder: Recorder) -> TicketApp:
+    return create_app(SETTINGS, tmp_path, "ticketstream-here-0", recorder.plan)
+
+
+async def taken_by(recorder: Recorder, agent: Any, *events: Any) -> list[tuple[str, Any]]:
+    """Return what the intakes get of the events of an agent's stream."""
+    recorder.taken.clear()
     stream = FakeStream(*events)
     reading = asyncio.create_task(agent.fun(stream))
     await until(stream.channel.queue.empty)
     await settle()
     reading.cancel()
-    return list(taken)
+    return list(recorder.taken)
 
 
-async def test_each_topic_goes_to_its_stage_in_order(app: TicketApp) -> None:
+async def test_each_topic_goes_to_its_intake_in_order(app: TicketApp, recorder: Recorder) -> None:
     app.flow_control.resume()
     generation = app.consumer_generation_id
     first, second = an_event(1, generation), an_event(2, generation)
-    stages: dict[tuple[str, ...], str] = {}
+    intakes: dict[str, tuple[str, ...]] = {}
     for agent in app.agents.values():
-        taken = await taken_by(app, agent, first, second)
+        taken = await taken_by(recorder, agent, first, second)
         assert [event for _, event in taken] == [first, second]
-        stages[tuple(agent.channel.topics)] = taken[0][0]
-    assert stages == {
-        ("tickets.changes",): "enrich_live",
-        ("tickets.backfill",): "enrich_backfill",
-        ("tickets.enriched",): "embed",
-        ("tickets.embedded",): "index",
-        ("imports.commands", "imports.progress"): "imports",
-    }
+        intakes[taken[0][0]] = tuple(agent.channel.topics)
+    assert intakes == TOPICS
 
 
 async def test_a_stage_ends_with_its_stream(app: TicketApp) -> None:
@@ -93,15 +98,15 @@ async def test_a_stage_ends_with_its_stream(app: TicketApp) -> None:
         await asyncio.wait_for(reading, 5)
 
 
-async def test_what_a_rebalance_overtakes_reaches_no_stage(app: TicketApp) -> None:
+async def test_what_a_rebalance_overtakes_reaches_no_stage(app: TicketApp, recorder: Recorder) -> None:
     app.flow_control.resume()
     generation = app.consumer_generation_id
     former, current = an_event(1, generation - 1), an_event(1, generation)
     for agent in app.agents.values():
-        assert [event for _, event in await taken_by(app, agent, former, current)] == [current]
+        assert [event for _, event in await taken_by(recorder, agent, former, current)] == [current]
     app.flow_control.suspend()  # its partitions are being taken away
     for agent in app.agents.values():
-        assert await taken_by(app, agent, current) == []
+        assert await taken_by(recorder, agent, current) == []
 
 
 def test_messages_reach_the_stages_as_they_lie_on_the_topic(app: TicketApp) -> None:

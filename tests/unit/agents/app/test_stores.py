@@ -13,15 +13,14 @@ import pytest
 from faust.types import TP
 
 from agents.app import stores
-from agents.app.faust_app import create_app
-from schemas.settings.load import Settings
+from agents.testing import an_app
 
 PLACE = TP("changelog", 3)
 
 
 def store(folder: Path) -> Any:
     """Return the store of one table in a folder, as an app that has not started makes it."""
-    app = create_app(Settings.model_validate({"kafka": {"bootstrap_servers": "kafka:1"}}), folder, None)
+    app = an_app(folder)
     app.conf.tabledir = folder
     return app.Table("seen", key_type=bytes, value_type=bytes, partitions=8).data
 

@@ -11,16 +11,13 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from agents.app.faust_app import create_app
 from agents.app.tables import StateTable, Tables
+from agents.testing import an_app
 from schemas.errors import UnavailableError
-from schemas.settings.kafka import KafkaSettings
-from schemas.settings.load import Settings
 from schemas.tables import TABLES, LiveCursor, SeenTicket
 from streams.testing import InMemoryProducer, settle
 from tests.behaviour.table import TableBehaviour, entry
 
-SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="one:9092", partitions=8))
 CHANGELOG = "ticketstream-seen-changelog"
 
 
@@ -28,7 +25,7 @@ class TableBench:
     """A table of an app that has not started; what it sends stays in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self.app: Any = create_app(SETTINGS, folder, None)
+        self.app: Any = an_app(folder)
         self.producer = InMemoryProducer()
         self.table: StateTable[SeenTicket] = StateTable(
             self.app,
@@ -110,7 +107,7 @@ async def test_a_deletion_is_a_tombstone_and_replaced_entries_are_not_sent(bench
 
 
 async def test_all_tables_are_there_with_their_types(bench: TableBench, tmp_path: Path) -> None:
-    app: Any = create_app(SETTINGS, tmp_path / "another", None)
+    app: Any = an_app(tmp_path / "another")
     tables = Tables(app, bench.producer, 8)  # type: ignore[arg-type]
     assert {tables[name].name for name in TABLES} == set(TABLES)
     assert {app.tables[name].partitions for name in TABLES} == {8}

@@ -22,14 +22,11 @@ from mode.utils.queues import FlowControlEvent
 from agents.app import consumer as consumer_module
 from agents.app import fetching, membership
 from agents.app.consumer import TicketConsumer
-from agents.app.faust_app import create_app
 from agents.app.queues import BUFFERED_EVENTS, NeverFull
-from schemas.settings.kafka import KafkaSettings
-from schemas.settings.load import Settings
+from agents.testing import an_app
 from schemas.topics import CHANGES, changelog_topic
 from streams.kafka.lease import Lease
 
-SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="one:9092", partitions=6))
 SOURCE, OTHER = TP(CHANGES, 0), TP(CHANGES, 1)
 CHANGELOG, SECOND = TP(changelog_topic("seen"), 0), TP(changelog_topic("seen"), 1)
 
@@ -112,7 +109,7 @@ class ConsumerBench:
         self.waited = 0
         self.now = 1_000.0
         self.meanwhile: Callable[[], Any] = lambda: None
-        self.app = create_app(SETTINGS, folder, None)
+        self.app: Any = an_app(folder)
         self.app.Table("seen", key_type=bytes, value_type=bytes, partitions=6)
         self.app.flow_control.resume()
         self.app.consumer_generation_id = 1

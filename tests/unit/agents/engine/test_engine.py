@@ -30,6 +30,7 @@ from schemas.tables import SeenTicket
 from schemas.testing import a_change
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.kafka.messages import Incoming, Record
+from streams.kafka.positions import Positions
 from streams.kafka.topics import MAX_MESSAGE_BYTES
 from streams.limits.gate import Gate
 from streams.limits.in_flight import Adaptive
@@ -57,6 +58,7 @@ class Desk:
         self.doors: dict[int, asyncio.Future[Done | BaseException]] = {}
         self.started: list[int] = []
         self.locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.positions = Positions()
         self.handler = handler or self.behind_doors
         self.engine = self.make(working=working, held=held)
 
@@ -69,6 +71,7 @@ class Desk:
             tables=self.tables,  # type: ignore[arg-type]
             ledger=ProgressLedger(self.producer, self.tables, 4),  # type: ignore[arg-type]
             metrics=self.metrics.stage("enrich"),
+            positions=self.positions,
             working=working,
             held=held,
             locks=self.locks,
@@ -125,7 +128,7 @@ async def desks() -> AsyncIterator[Callable[..., Desk]]:
 
     yield make
     for desk in made:
-        await desk.engine.abandon()
+        await desk.engine.let_go()
 
 
 async def test_records_then_tables_then_acknowledgements(desks: Callable[..., Desk]) -> None:
@@ -162,7 +165,7 @@ async def test_a_later_message_waits_for_an_earlier_one(desks: Callable[..., Des
     assert desk.log == []  # neither acknowledged nor sent before its turn
     desk.open(0)
     await until(lambda: desk.acks() == [0, 1, 2])
-    assert desk.engine.released == {(CHANGES, 0): 3}
+    assert desk.positions.released == {(CHANGES, 0): 3}
     assert desk.engine.held == 1
 
 
@@ -197,7 +200,7 @@ async def test_partitions_do_not_wait_for_each_other(desks: Callable[..., Desk])
     await desk.engine.put(desk.event(100, partition=1))
     desk.open(100)
     await until(lambda: desk.acks() == [100])
-    assert desk.engine.released == {(CHANGES, 0): 0, (CHANGES, 1): 101}
+    assert desk.positions.released == {(CHANGES, 0): 0, (CHANGES, 1): 101}
 
 
 async def test_a_ticket_s_messages_are_worked_on_one_after_the_other(desks: Callable[..., Desk]) -> None:
@@ -239,7 +242,8 @@ def test_in_any_order_everything_is_acknowledged_once_and_in_order(
         for offset in order:
             desk.open(offset)
             await settle(data.draw(st.integers(0, 20)))
-        assert await desk.engine.drain(5)
+        await desk.engine.finish(5)
+        assert not desk.engine.held
         assert all(event.acked == 1 for event in events)
         for partition in (0, 1):
             own = [offset for offset, (place, _) in enumerate(messages) if place == partition]
@@ -249,7 +253,7 @@ def test_in_any_order_everything_is_acknowledged_once_and_in_order(
             own = [str(offset) for offset, one in enumerate(messages) if one == key]
             values = [r.value.decode() for r in desk.producer.sent if r.value and r.value.decode() in own]
             assert list(dict.fromkeys(values)) == own
-        await desk.engine.abandon()
+        await desk.engine.let_go()
 
     asyncio.run(play())
 
@@ -385,7 +389,7 @@ async def test_behind_a_message_that_is_tried_again_others_have_their_effect(
     desk.open(0)
     await until(lambda: desk.acks() == list(range(9)))
     assert [record.value for record in desk.producer.sent][-1] == b"0"
-    assert desk.engine.released == {(CHANGES, 0): 9}
+    assert desk.positions.released == {(CHANGES, 0): 9}
 
 
 async def test_what_waits_only_for_its_acknowledgement_is_bounded(desks: Callable[..., Desk]) -> None:
@@ -516,7 +520,7 @@ async def test_what_is_passed_may_send_something_else_instead(desks: Callable[..
 
 async def test_what_has_arrived_is_known_before_it_is_worked_on(desks: Callable[..., Desk]) -> None:
     desk = desks()
-    arrived = desk.engine.arrived
+    arrived = desk.positions.arrived
     for offset in (3, 4):
         await desk.engine.put(desk.event(offset, key=b"acme:1"))
     assert arrived == {(CHANGES, 0): 4}
@@ -524,7 +528,7 @@ async def test_what_has_arrived_is_known_before_it_is_worked_on(desks: Callable[
     desk.open(4)
     await until(lambda: desk.acks() == [3, 4])
     assert arrived == {(CHANGES, 0): 4}
-    await desk.engine.abandon()
+    await desk.engine.let_go()
     assert arrived == {}
 
 
@@ -556,7 +560,7 @@ async def test_both_lanes_of_a_partition_take_turns(desks: Callable[..., Desk]) 
     desk.producer.gate.set()
     await until(lambda: len(desk.acks()) == 2)
     assert [entry[0] for entry in desk.log] == ["sent", "table", "ack", "sent", "table", "ack"]
-    await backfill.abandon()
+    await backfill.let_go()
 
 
 async def test_a_value_too_large_to_send_is_a_dead_letter(desks: Callable[..., Desk]) -> None:
@@ -599,9 +603,9 @@ async def test_after_abandoning_nothing_is_acknowledged_or_sent(desks: Callable[
     desk.open(0)
     await until(lambda: desk.acks() == [0])
     await settle()
-    await desk.engine.abandon()
+    await desk.engine.let_go()
     before = desk.log.copy()
-    assert (desk.engine.held, desk.engine.released) == (0, {})
+    assert (desk.engine.held, desk.positions.released) == (0, {})
     assert desk.count("stage_held") == 0
     desk.doors = {}
     await settle()
@@ -624,7 +628,7 @@ async def test_abandoning_in_the_middle_of_settling_acknowledges_nothing(
     await desk.engine.put(desk.event(0))
     desk.open(0)
     await until(lambda: desk.producer.calls if held_up == "records" else desk.tables["seen"].puts)
-    await desk.engine.abandon()
+    await desk.engine.let_go()
     gate.set()
     await settle()
     assert desk.acks() == []
@@ -646,7 +650,7 @@ async def test_what_waited_for_room_through_a_rebalance_is_left_alone(desks: Cal
     waiting = asyncio.create_task(desk.engine.put(desk.event(1)))
     await settle()
     desk.app.consumer_generation_id = 2
-    await desk.engine.abandon()
+    await desk.engine.let_go()
     await waiting
     await settle()
     assert desk.started == [0]
@@ -708,13 +712,15 @@ async def test_only_so_many_are_worked_on_at_once(desks: Callable[..., Desk]) ->
 
 async def test_draining_waits_for_the_last_acknowledgement(desks: Callable[..., Desk]) -> None:
     desk = desks()
-    assert await desk.engine.drain(0.01)  # nothing to wait for
+    await desk.engine.finish(0.01)  # nothing to wait for
     await desk.engine.put(desk.event(0))
-    assert not await desk.engine.drain(0.01)
-    draining = asyncio.create_task(desk.engine.drain(5))
+    await desk.engine.finish(0.01)
+    assert desk.engine.held
+    draining = asyncio.create_task(desk.engine.finish(5))
     await settle()
     desk.open(0)
-    assert await draining
+    await draining
+    assert not desk.engine.held
     assert desk.acks() == [0]
 
 
@@ -726,7 +732,8 @@ async def test_every_message_is_counted_once(desks: Callable[..., Desk]) -> None
     desk.open(1, Done("skipped", reason="duplicate"))
     desk.open(2, Done("repeated"))
     desk.open(3, sent(3, changed_at=0.0))
-    assert await desk.engine.drain(5)
+    await desk.engine.finish(5)
+    assert not desk.engine.held
     assert desk.count("stage_received_total") == 4
     assert desk.count("stage_sent_total") == 2
     assert desk.count("stage_skipped_total", reason="duplicate") == 1
@@ -746,7 +753,8 @@ async def test_headers_reach_the_handler_however_they_come(desks: Callable[..., 
     headers = headers_of(a_change())
     for offset, given_headers in enumerate((headers, dict(headers), tuple(headers), None)):
         await desk.engine.put(desk.event(offset, headers=given_headers))
-    assert await desk.engine.drain(5)
+    await desk.engine.finish(5)
+    assert not desk.engine.held
     assert [list(message.headers) for message in got] == [headers, headers, headers, []]
 
 
@@ -875,5 +883,5 @@ async def test_messages_of_many_bytes_are_taken_in_a_few_at_a_time() -> None:
     assert not more.done()
     desk.open(0)
     await until(more.done)
-    await desk.engine.abandon()
+    await desk.engine.let_go()
     assert desk.engine._held_bytes == 0

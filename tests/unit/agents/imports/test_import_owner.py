@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from agents.app.meter import Meter
 from agents.imports import owner as imports
-from agents.imports.owner import Imports
+from agents.imports.owner import ImportOwner, Running
 from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import encode, headers_of
 from schemas.messages.dead_letters import DeadLetter
@@ -43,9 +44,22 @@ class Desk:
 
     def begin(self) -> None:
         """Begin as a worker that has just started."""
-        self.imports = Imports(self.tables, self.producer, self._run, partitions=5)  # type: ignore[arg-type]
+        self.imports = self.make()
 
-    async def _run(self, record: ImportRecord, save: Callable[[], Awaitable[None]]) -> None:
+    def make(self, *on_cancel: Record) -> ImportOwner:
+        return ImportOwner(
+            self.tables,  # type: ignore[arg-type]
+            self.producer,  # type: ignore[arg-type]
+            self._run,
+            partitions=5,
+            on_cancel=lambda *_: on_cancel,
+            meter=Meter(),
+        )
+
+    async def take(self, *partitions: int) -> None:
+        await self.imports.take(frozenset(partitions), frozenset())
+
+    async def _run(self, record: ImportRecord, save: Callable[[], Awaitable[None]], _: Running) -> None:
         self.running.append(record.id)
         self.ran.append(record.id)
         self.saves[record.id] = save
@@ -88,7 +102,7 @@ async def desk() -> AsyncIterator[Desk]:
     made = Desk()
     yield made
     made.slow_end.set()
-    await made.imports.revoked()
+    await made.imports.let_go()
 
 
 async def test_a_start_makes_a_record_and_runs_it(desk: Desk) -> None:
@@ -159,9 +173,7 @@ async def test_a_cancelled_import_stops_and_can_be_resumed(desk: Desk) -> None:
 
 async def test_what_is_held_for_a_cancelled_import_is_let_go_once_its_task_has_ended(desk: Desk) -> None:
     word = Record("tickets.backfill", 2, b"acme", b"{}")
-    desk.imports = Imports(  # type: ignore[arg-type]
-        desk.tables, desk.producer, desk._run, partitions=5, on_cancel=lambda _: [word]
-    )
+    desk.imports = desk.make(word)
     await desk.command("start")
     (record,) = desk.imports.running()
     record.comments, record.events_from, record.events = "bulk", 1_700_000_000, 3_000
@@ -324,14 +336,14 @@ async def test_a_new_owner_goes_on_with_what_was_running(desk: Desk) -> None:
     await desk.command("cancel", "i2")
     await desk.command("feed", "i1", cursor="42", fetched=42)
     await desk.record()
-    await desk.imports.revoked()
+    await desk.imports.let_go()
     assert desk.running == []
     desk.ran.clear()
     desk.begin()
-    desk.imports.assigned({1, 2})
+    await desk.take(1, 2)
     await settle()
     assert desk.ran == []
-    desk.imports.assigned({3})
+    await desk.take(3)
     await settle()
     assert desk.ran == ["i1"]
     record = await desk.record()
@@ -345,7 +357,7 @@ async def test_partitions_taken_away_are_left_alone(desk: Desk) -> None:
     await desk.imports.flush()
     event = await desk.command("feed", cursor="7")
     before = dict(desk.tables["imports"].entries)
-    await desk.imports.revoked()
+    await desk.imports.let_go()
     await desk.imports.flush()
     assert desk.tables["imports"].entries == before
     assert event.acked == 0  # it comes again, here or elsewhere
@@ -355,7 +367,7 @@ async def test_kept_partitions_keep_their_newest_state(desk: Desk) -> None:
     await desk.command("start")
     await desk.imports.flush()
     await desk.command("feed", cursor="9", fetched=9)  # not saved yet
-    desk.imports.assigned({3})
+    await desk.take(3)
     assert (await desk.record()).fetched == 9
     assert desk.ran == ["i1"]
 
@@ -373,7 +385,7 @@ async def test_a_broker_that_is_away_is_waited_for(desk: Desk, monkeypatch: pyte
 
 async def test_records_are_saved_every_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "_FLUSH_SECONDS", 0)
-    saving = asyncio.create_task(desk.imports.run_flushes())
+    saving = asyncio.create_task(desk.imports.run())
     event = await desk.command("start")
     await until(lambda: event.acked)
     saving.cancel()
@@ -397,8 +409,8 @@ async def test_what_is_saved_while_the_partitions_are_taken_away_comes_again(des
     event = await desk.command("start", spec=ImportSpec())
     flushing = asyncio.create_task(desk.imports.flush())
     await asyncio.sleep(0)
-    await desk.imports.revoked()
-    desk.imports.assigned({3})
+    await desk.imports.let_go()
+    await desk.take(3)
     table.gate.set()
     await flushing
     assert event.acked == 0
@@ -420,11 +432,11 @@ async def test_a_save_that_is_tried_again_does_not_undo_what_another_worker_wrot
     flushing = asyncio.create_task(desk.imports.flush())
     await until(lambda: not table.failures)
     await settle()
-    await desk.imports.revoked()
+    await desk.imports.let_go()
     record = table.get(3, b"i1")
     record.status = "completed"
     table.entries[3, b"i1"] = encode(record)  # the other worker's
-    desk.imports.assigned({3})
+    await desk.take(3)
     waits.set()
     await flushing
     await desk.imports.flush()

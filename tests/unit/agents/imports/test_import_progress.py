@@ -129,7 +129,7 @@ async def test_new_partitions_bring_their_counts_and_old_ones_are_forgotten() ->
     await desk.tables["progress"].put(4, [(KEY, StageCounts(sent=40, through={BACKFILL: 50}))])
     # Another worker counted on meanwhile.
     await desk.tables["progress"].put(3, [(KEY, StageCounts(sent=9, through={BACKFILL: 9}))])
-    desk.ledger.assigned({3, 4})
+    await desk.ledger.take(frozenset({3, 4}), frozenset())
     await desk.ledger.publish()
     sent = {(m.partition, m.counts.sent) for m in desk.producer.messages(StageProgress)}
     assert sent == {(3, 9), (4, 40)}
@@ -145,7 +145,7 @@ async def test_a_rebalance_while_kafka_is_away_stops_nothing() -> None:
     desk.producer.gate.clear()
     publishing = asyncio.create_task(desk.ledger.publish())
     await settle()
-    desk.ledger.assigned({4})
+    await desk.ledger.take(frozenset({4}), frozenset())
     desk.producer.gate.set()
     await publishing
     await desk.ledger.publish()

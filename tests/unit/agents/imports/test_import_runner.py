@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.app.meter import Meter
 from agents.engine import refused_logins
 from agents.imports import runner as import_runner
 from agents.imports.runner import ImportRunner
@@ -85,8 +86,16 @@ class Desk:
         self.saved.append(msgspec.json.decode(encode(self.record), type=ImportRecord))
 
     async def run(self, client: Any = "client", **more: Any) -> ImportRecord:
-        runner = ImportRunner(client, self.producer, bootstrap_servers="kafka:1", partitions=8, **more)  # type: ignore[arg-type]
-        await runner.run(self.record, self.save)
+        others = more.pop("others", ())
+        runner = ImportRunner(
+            client,
+            self.producer,  # type: ignore[arg-type]
+            bootstrap_servers="kafka:1",
+            partitions=8,
+            meter=Meter(),
+            **more,
+        )
+        await runner.run(self.record, self.save, lambda: [self.record, *others])
         return self.saved[-1]
 
 
@@ -271,7 +280,7 @@ class Bulk:
 async def test_events_go_before_the_tickets_they_belong_to(desk: Desk) -> None:
     desk.pages = [page(1, 2, "c1"), page(3, 1, "c2", end=True)]
     other = msgspec.structs.replace(desk.record, id="i2")
-    record = await desk.run(bulk=Bulk(desk), running=lambda: [desk.record, other])
+    record = await desk.run(bulk=Bulk(desk), others=[other])
     kinds = [dict(sent.headers)["schema"].decode() for sent in desk.producer.sent]
     ticket, events, over = "ticket-change/1", "comment-events/1", "comments-over/1"
     assert kinds == [events, ticket, ticket, events, ticket, *[over] * 8]
@@ -301,6 +310,6 @@ async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read
 
 async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(desk: Desk) -> None:
     desk.pages = [page(1, 2, "c1"), RefusedError("no such cursor", 422)]
-    record = await desk.run(bulk=Bulk(desk), running=list)
+    record = await desk.run(bulk=Bulk(desk))
     assert (record.status, record.comments, record.events_from) == ("failed", "", 0)
     assert len(desk.producer.messages(CommentsOver)) == 8

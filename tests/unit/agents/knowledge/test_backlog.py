@@ -9,18 +9,14 @@ import pytest
 from agents.knowledge import backlog as backlog_module
 from agents.knowledge.backlog import Backlog
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
-from streams.testing import InMemoryProducer, settle
+from streams.kafka.positions import Positions
+from streams.testing import settle
 
 
-def make(limit: int = 10) -> tuple[Backlog, dict[tuple[str, int], int], dict[tuple[str, int], int]]:
-    producer = InMemoryProducer()
-    backlog = Backlog(producer, limit, limit // 2)
-    enriched: dict[tuple[str, int], int] = {}
-    embedded: dict[tuple[str, int], int] = {}
-    backlog.watch(ENRICHED, enriched)
-    backlog.watch(EMBEDDED, embedded)
-    producer.heads = {(ENRICHED, 0): 100, (ENRICHED, 1): 50, (EMBEDDED, 0): 95, (CHANGES, 0): 10_000}
-    return backlog, enriched, embedded
+def make(limit: int = 10) -> tuple[Backlog, Positions]:
+    positions = Positions()
+    positions.sent.update({(ENRICHED, 0): 100, (ENRICHED, 1): 50, (EMBEDDED, 0): 95, (CHANGES, 0): 10_000})
+    return Backlog(positions, limit, limit // 2), positions
 
 
 async def enter(backlog: Backlog, wanted: int = 1) -> int:
@@ -29,49 +25,49 @@ async def enter(backlog: Backlog, wanted: int = 1) -> int:
 
 
 def test_it_counts_what_lies_between_enrich_and_weaviate() -> None:
-    backlog, enriched, embedded = make()
+    backlog, positions = make()
     assert backlog.size() == 0  # partitions of other workers do not count
-    enriched[ENRICHED, 0] = 95
+    positions.released[ENRICHED, 0] = 95
     assert backlog.size() == 5
-    enriched[ENRICHED, 1] = 10
-    embedded[EMBEDDED, 0] = 90
+    positions.released[ENRICHED, 1] = 10
+    positions.released[EMBEDDED, 0] = 90
     assert backlog.size() == 5 + 40 + 5
-    enriched.clear()  # kept up to date by the stage, also after a rebalance
+    for partition in (0, 1):
+        positions.forget_arrivals((ENRICHED, partition))  # as the stage does when its partitions go
     assert backlog.size() == 5
 
 
 def test_what_is_done_behind_a_slow_one_is_not_on_its_way() -> None:
-    backlog, enriched, _ = make()
-    passed = {(ENRICHED, 0): 30}
-    backlog.watch(ENRICHED, enriched, passed)
-    enriched[ENRICHED, 0] = 60
+    backlog, positions = make()
+    positions.passed[ENRICHED, 0] = 30
+    positions.released[ENRICHED, 0] = 60
     assert backlog.size() == 10
 
 
 def test_what_others_sent_never_counts_below_nothing() -> None:
-    backlog, enriched, _ = make()
-    enriched[ENRICHED, 0] = 500
-    enriched[ENRICHED, 1] = 45
+    backlog, positions = make()
+    positions.released[ENRICHED, 0] = 500
+    positions.released[ENRICHED, 1] = 45
     assert backlog.size() == 5
 
 
 async def test_there_is_room_up_to_the_limit() -> None:
-    backlog, enriched, _ = make(limit=10)
-    enriched[ENRICHED, 0] = 94
+    backlog, positions = make(limit=10)
+    positions.released[ENRICHED, 0] = 94
     assert await asyncio.wait_for(enter(backlog, 3), 1) == 3
     assert await asyncio.wait_for(enter(backlog, 30), 1) == 4
-    enriched[ENRICHED, 0] = 90
+    positions.released[ENRICHED, 0] = 90
     await asyncio.sleep(backlog_module._FRESH_SECONDS)  # so long what was seen holds good
     assert backlog.is_long()
     waiting = asyncio.create_task(enter(backlog))
     await settle()
     assert not waiting.done()
-    enriched[ENRICHED, 0] = 95
+    positions.released[ENRICHED, 0] = 95
     assert await asyncio.wait_for(waiting, 1) == 1
 
 
 async def test_what_is_being_sent_counts_too() -> None:
-    backlog, *_ = make(limit=10)
+    backlog, _ = make(limit=10)
     sent = asyncio.Event()
     taken: list[int] = []
 
@@ -91,7 +87,7 @@ async def test_what_is_being_sent_counts_too() -> None:
 
 
 async def test_one_that_is_taken_away_while_it_sends_is_not_counted_for_ever() -> None:
-    backlog, *_ = make(limit=10)
+    backlog, _ = make(limit=10)
 
     async def send() -> None:
         async with backlog.entry(6):
@@ -106,19 +102,19 @@ async def test_one_that_is_taken_away_while_it_sends_is_not_counted_for_ever() -
 
 
 async def test_a_worker_that_stops_lets_everything_pass() -> None:
-    backlog, enriched, _ = make(limit=10)
-    enriched[ENRICHED, 0] = 0
+    backlog, positions = make(limit=10)
+    positions.released[ENRICHED, 0] = 0
     waiting = asyncio.create_task(enter(backlog, 200))
     await settle()
     assert not waiting.done()
-    backlog.open()
+    await backlog.finish(0)
     assert await asyncio.wait_for(waiting, 1) == 200
     assert await asyncio.wait_for(enter(backlog, 7), 1) == 7
 
 
 async def test_while_it_is_closed_nothing_is_worked_on_however_short_the_way_is() -> None:
     closed = True
-    backlog = Backlog(InMemoryProducer(), 10, 10, lambda: closed)
+    backlog = Backlog(Positions(), 10, 10, lambda: closed)
     beginning = asyncio.create_task(backlog.opened())
     await asyncio.sleep(0.06)
     assert not beginning.done()
@@ -126,13 +122,13 @@ async def test_while_it_is_closed_nothing_is_worked_on_however_short_the_way_is(
     closed = False
     await asyncio.wait_for(beginning, 5)
     closed = True
-    backlog.open()  # a worker that stops finishes what it has begun
+    await backlog.finish(0)  # a worker that stops finishes what it has begun
     await asyncio.wait_for(backlog.opened(), 5)
 
 
 async def test_while_live_changes_come_the_way_is_kept_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
-    backlog, enriched, _ = make(limit=10)
-    enriched[ENRICHED, 0] = 94
+    backlog, positions = make(limit=10)
+    positions.released[ENRICHED, 0] = 94
     assert await asyncio.wait_for(enter(backlog), 1) == 1
     backlog.live()
     assert backlog.is_live()

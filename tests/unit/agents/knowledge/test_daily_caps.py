@@ -46,7 +46,7 @@ class Desk:
             clock=self.clock.clock,
             sleep=self.clock.sleep,
         )
-        await made.assigned(range(self.partitions if owned is None else owned))
+        await made.take(frozenset(range(self.partitions if owned is None else owned)), frozenset())
         self.spending = made
         return made
 
@@ -74,7 +74,7 @@ async def test_without_partitions_a_worker_shows_no_share_and_nothing_spent() ->
     assert [await desk.call() for _ in range(6)][-1] is False
     assert (desk.gauge("spent_today", unit="requests"), desk.gauge("cap_today", unit="requests")) == (4, 5)
     assert desk.gauge("cap_today", unit="tokens") == float("inf")
-    spending.revoked()
+    await spending.let_go()
     assert (desk.gauge("spent_today", unit="requests"), desk.gauge("cap_today", unit="requests")) == (0, 0)
     assert desk.gauge("paused", lane="backfill") == 0
     # Nor does one that has just started and waits for its partitions.
@@ -171,8 +171,8 @@ async def test_what_partitions_have_spent_goes_along_with_them() -> None:
     second = DailyCaps(
         desk.caps, desk.table, 4, Metrics().services, clock=desk.clock.clock, sleep=desk.clock.sleep
     )
-    await first.assigned([0, 1])
-    await second.assigned([2, 3])
+    await first.take(frozenset([0, 1]), frozenset())
+    await second.take(frozenset([2, 3]), frozenset())
     made = 20
     for worker in (first, second):
         desk.spending = worker
@@ -187,7 +187,7 @@ async def test_who_owns_nothing_waits_and_is_let_go_when_the_partitions_change()
     waiting = asyncio.ensure_future(spending.acquire(1, 1, lane="live", divisible=False))
     await settle()
     assert not waiting.done()
-    spending.revoked()
+    await spending.let_go()
     with pytest.raises(PartitionsLostError):
         await waiting
 
@@ -198,8 +198,8 @@ async def test_a_call_whose_partitions_go_while_it_is_noted_is_not_made() -> Non
     desk.table.gate.clear()
     waiting = asyncio.ensure_future(spending.acquire(1, 1, lane="live", divisible=False))
     await settle()
-    spending.revoked()
-    await asyncio.wait_for(spending.assigned(range(4)), 5)  # waits for nobody
+    await spending.let_go()
+    await asyncio.wait_for(spending.take(frozenset(range(4)), frozenset()), 5)  # waits for nobody
     desk.table.gate.set()
     with pytest.raises(PartitionsLostError):
         await waiting

@@ -31,6 +31,7 @@ from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
 from streams.kafka.part_reader import PartsMissingError
+from streams.kafka.positions import Positions
 from streams.sinks.base import ObjectWrite
 from streams.testing import (
     InMemoryBatcher,
@@ -93,8 +94,8 @@ class World:
         parts = InMemoryParts(self.producer)
         store = PartStore(self.tables, self.producer, parts)
         self.lost = parts.lost
-        backlog = Backlog(self.producer, 10, 10)
-        self.enrich = Enrich(self.tables, self.zendesk, backlog, store)  # type: ignore[arg-type]
+        backlog = Backlog(Positions(), 10, 10)
+        self.enrich = Enrich(self.tables, self.zendesk, backlog, store, Positions())  # type: ignore[arg-type]
         self.embed = Embed(
             self.tables,  # type: ignore[arg-type]
             self.batcher,

@@ -19,6 +19,7 @@ from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket, User
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.testing import InMemoryProducer, InMemoryZendesk, settle
 
 PUBLIC = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7, plain_body="It burns.")
@@ -50,6 +51,7 @@ class Desk:
             self.zendesk if connected else None,  # type: ignore[arg-type]
             self.backlog,  # type: ignore[arg-type]
             a_part_store(self.tables, self.producer),
+            Positions(),
         )
 
     async def handle(self, message: Incoming) -> Done:

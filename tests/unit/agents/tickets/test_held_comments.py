@@ -22,7 +22,8 @@ from schemas.testing import a_change
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
-from streams.testing import InMemoryProducer, InMemoryZendesk, settle
+from streams.kafka.positions import Positions
+from streams.testing import InMemoryZendesk, settle
 
 KEY = b"acme:1"
 
@@ -38,8 +39,8 @@ class Desk:
     def __init__(self) -> None:
         self.tables = InMemoryTables()
         self.zendesk = InMemoryZendesk(comments=[comment(0, "asked for")])
-        backlog = Backlog(InMemoryProducer(), 10, 10)
-        self.stage = Enrich(self.tables, self.zendesk, backlog, a_part_store(self.tables))  # type: ignore[arg-type]
+        backlog, parts = Backlog(Positions(), 10, 10), a_part_store(self.tables)
+        self.stage = Enrich(self.tables, self.zendesk, backlog, parts, Positions())
         self.offset = 0
 
     async def handle(self, message: Incoming) -> Done:
@@ -206,8 +207,9 @@ async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyP
     entries += [(b"other:5", HeldComments("i1"))]
     entries += [(b"acme:%d" % number, HeldComments("i1")) for number in range(10, 20)]
     await tables["comments"].put(3, entries)
-    turn = asyncio.Event()
-    held = Held(tables, lambda message: turn.is_set())  # type: ignore[arg-type]
+    positions = Positions()
+    positions.oldest[BACKFILL, 3] = 5
+    held = Held(tables, positions)  # type: ignore[arg-type]
     monkeypatch.setattr(held_comments, "_LOOK_AGAIN_SECONDS", 0)
     records = over_records("acme", ["i2"], 4)
     assert [(one.topic, one.partition) for one in records] == [(BACKFILL, place) for place in range(4)]
@@ -217,6 +219,6 @@ async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyP
     )
     await settle()
     assert len(tables["comments"].entries) == 13, "tickets that were sent before it still need theirs"
-    turn.set()
+    del positions.oldest[BACKFILL, 3]
     await waiting
     assert {key for _, key in tables["comments"].entries} == kept

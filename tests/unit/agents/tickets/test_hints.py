@@ -21,7 +21,8 @@ from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
-from streams.testing import InMemoryProducer, InMemoryZendesk, settle
+from streams.kafka.positions import Positions
+from streams.testing import InMemoryZendesk, settle
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -35,14 +36,14 @@ class Desk:
         self.tables = InMemoryTables()
         self.zendesk = InMemoryZendesk(a_ticket(), [SAID], users={7: "Ann"})
         self.zendesk.target = 45
-        self.arrived: dict[tuple[str, int], int] = {}
+        self.positions = Positions()
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
             self.zendesk if connected else None,
-            Backlog(InMemoryProducer(), 10, 10),
+            Backlog(self.positions, 10, 10),
             a_part_store(self.tables),
+            self.positions,
         )
-        self.stage.watch(self.arrived)
 
     async def settled(self, message: Incoming) -> Done:
         """Handle a message, and settle it as the engine does."""
@@ -119,7 +120,7 @@ async def test_a_second_hint_finds_nothing_new_and_says_nothing() -> None:
 
 async def test_hints_that_had_come_before_the_look_are_answered_by_it() -> None:
     desk = Desk()
-    desk.arrived[CHANGES, 0] = 12
+    desk.positions.arrived[CHANGES, 0] = 12
     await desk.settled(a_hint(9))
     for offset in (9, 10, 12):
         done = await desk.settled(a_hint(offset))

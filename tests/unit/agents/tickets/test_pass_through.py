@@ -18,6 +18,7 @@ from schemas.tables import IndexedTicket, SeenTicket
 from schemas.testing import ORIGIN, a_change, an_embedded, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.messages import Incoming
+from streams.kafka.positions import Positions
 from streams.testing import InMemoryBatcher, InMemoryProducer
 
 ANOTHER = Origin(CHANGES, 0, 9)
@@ -41,7 +42,7 @@ class Desk:
     def __init__(self) -> None:
         self.tables = InMemoryTables()
         self.backlog = Backlog()
-        self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables))  # type: ignore[arg-type]
+        self.stage = Enrich(self.tables, None, self.backlog, a_part_store(self.tables), Positions())  # type: ignore[arg-type]
 
     async def seen(self, version: int, origin: Origin) -> None:
         await self.tables["seen"].put(0, [(KEY, SeenTicket(version, "d", origin))])

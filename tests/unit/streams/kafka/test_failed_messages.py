@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.engine.outcomes import failed
-from agents.sources.export_records import page_records
+from agents.sources.records import records_of
 from schemas.codec import decode
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
-from schemas.messages.tickets import TicketChange
+from schemas.messages.tickets import Source, TicketChange
 from schemas.testing import a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from schemas.zendesk import Ticket
+from schemas.zendesk_pages import RawExportPage
 from streams.kafka.dead_letters import dead_letter, line_dead_letter
-from streams.kafka.messages import Incoming
+from streams.kafka.messages import Incoming, Record
 from streams.kafka.partitions import partition_of
+from streams.sources.zendesk.export_source import NAME, page_of
 from tests.shared_fixtures import QUICK
 
 HEADERS = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=4)
@@ -76,15 +78,21 @@ def test_a_line_of_a_file_keeps_its_number() -> None:
     assert decode(DeadLetter, other.value, other.headers).id != letter.id
 
 
+def page_records(
+    rows: list[msgspec.Raw], *, topic: str, source: Source, import_id: str = ""
+) -> tuple[list[Record], int]:
+    """Return what a page of Zendesk's export becomes."""
+    page = page_of(RawExportPage(rows, "c1", False), account="acme", source=source, import_id=import_id)
+    return records_of(page.items, source=NAME, account="acme", topic=topic, partitions=8, import_id=import_id)
+
+
 def row(ticket: Ticket) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(ticket))
 
 
 def test_a_page_becomes_a_record_a_row_in_its_ticket_s_partition() -> None:
     rows = [row(a_ticket(number, generated_timestamp=1_700_000_000 + number)) for number in range(1, 30)]
-    records, unreadable = page_records(
-        rows, account="acme", topic=BACKFILL, source="import", partitions=8, import_id="i1"
-    )
+    records, unreadable = page_records(rows, topic=BACKFILL, source="import", import_id="i1")
     assert (len(records), unreadable) == (29, 0)
     for number, record in enumerate(records, 1):
         change = decode(TicketChange, record.value, record.headers)
@@ -99,14 +107,14 @@ def test_a_page_becomes_a_record_a_row_in_its_ticket_s_partition() -> None:
 def test_a_row_that_is_no_ticket_is_a_dead_letter_and_spoils_no_other(raw: bytes) -> None:
     rows = [row(a_ticket(1)), msgspec.Raw(raw), row(a_ticket(2))]
     for _ in range(2):
-        records, unreadable = page_records(rows, account="acme", topic=CHANGES, source="live", partitions=8)
+        records, unreadable = page_records(rows, topic=CHANGES, source="live")
         assert unreadable == 1
         assert [record.topic for record in records] == [CHANGES, DEAD_LETTERS, CHANGES]
         letter = decode(DeadLetter, records[1].value, records[1].headers)
         assert base64.b64decode(letter.value or "") == raw
         assert (letter.stage, letter.error_type) == ("source", "DecodeError")
     # Read again after a crash, the same row is the same letter; another row is another.
-    again, _ = page_records([msgspec.Raw(raw)], account="acme", topic=CHANGES, source="live", partitions=8)
-    other, _ = page_records([msgspec.Raw(b"7")], account="acme", topic=CHANGES, source="live", partitions=8)
+    again, _ = page_records([msgspec.Raw(raw)], topic=CHANGES, source="live")
+    other, _ = page_records([msgspec.Raw(b"7")], topic=CHANGES, source="live")
     assert decode(DeadLetter, again[0].value, again[0].headers).id == letter.id
     assert decode(DeadLetter, other[0].value, other[0].headers).id != letter.id

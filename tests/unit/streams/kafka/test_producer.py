@@ -25,6 +25,7 @@ from streams.kafka import producer as module
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
 from streams.kafka.messages import Record
+from streams.kafka.positions import Positions
 from streams.kafka.producer import Producer
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
 from streams.testing import settle
@@ -112,8 +113,8 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[StubClient]:
     return Stub.made
 
 
-async def started() -> Producer:
-    producer = Producer("kafka:1", "worker-0")
+async def started(positions: Positions | None = None) -> Producer:
+    producer = Producer("kafka:1", "worker-0", positions=positions)
     await producer.start()
     return producer
 
@@ -127,7 +128,8 @@ async def test_it_asks_for_every_replica_and_no_duplicates(clients: list[StubCli
 
 
 async def test_it_returns_when_the_broker_has_every_record(clients: list[StubClient]) -> None:
-    producer = await started()
+    positions = Positions()
+    producer = await started(positions)
     records = [
         Record("t", 0, b"a", b"1", [("schema", b"x")]),
         Record("t", 1, None, None),
@@ -143,14 +145,15 @@ async def test_it_returns_when_the_broker_has_every_record(clients: list[StubCli
     first.set_result(SimpleNamespace(topic="t", partition=0, offset=10))
     await settle()
     assert not sending.done()
-    assert producer.heads == {}
+    assert positions.sent == {}
     second.set_result(SimpleNamespace(topic="t", partition=1, offset=5))
     assert await sending == {("t", 0): 11, ("t", 1): 5}
-    assert producer.heads == {("t", 0): 12, ("t", 1): 6}
+    assert positions.sent == {("t", 0): 12, ("t", 1): 6}
 
 
 async def test_what_fills_a_batch_goes_on_in_the_next_once_it_is_there(clients: list[StubClient]) -> None:
-    producer = await started()
+    positions = Positions()
+    producer = await started(positions)
     sending = asyncio.create_task(producer.send([Record("t", 0, b"k", b"%d" % n) for n in range(5)]))
     await settle()
     assert [[value for _, value, _ in call[2]] for call in clients[0].calls] == [[b"0", b"1", b"2"]]
@@ -159,17 +162,18 @@ async def test_what_fills_a_batch_goes_on_in_the_next_once_it_is_there(clients: 
     assert [[value for _, value, _ in call[2]] for call in clients[0].calls] == [[b"3", b"4"]]
     clients[0].answer(20)  # somebody else's came between
     assert await sending == {("t", 0): 21}
-    assert producer.heads == {("t", 0): 22}
+    assert positions.sent == {("t", 0): 22}
 
 
 async def test_heads_never_go_back(clients: list[StubClient]) -> None:
-    producer = await started()
+    positions = Positions()
+    producer = await started(positions)
     for offset in (7, 3):
         sending = asyncio.create_task(producer.send([Record("t", 0, b"a", b"1")]))
         await settle()
         clients[0].answer(offset)
         await sending
-    assert producer.heads == {("t", 0): 8}
+    assert positions.sent == {("t", 0): 8}
 
 
 async def test_nothing_to_send_is_nothing_to_wait_for(clients: list[StubClient]) -> None:
@@ -180,7 +184,8 @@ async def test_nothing_to_send_is_nothing_to_wait_for(clients: list[StubClient])
 async def test_a_record_the_broker_did_not_take_can_be_tried_again(
     clients: list[StubClient], error: Exception
 ) -> None:
-    producer = await started()
+    positions = Positions()
+    producer = await started(positions)
     two = [Record("t", 0, b"a", b"1"), Record("t", 0, b"b", b"2")]
     sending = asyncio.create_task(producer.send([*two, Record("t", 1, b"c", b"3")]))
     await settle()
@@ -188,7 +193,7 @@ async def test_a_record_the_broker_did_not_take_can_be_tried_again(
     clients[0].futures[1].set_exception(error)
     with pytest.raises(UnavailableError, match="did not take a message"):
         await sending
-    assert producer.heads == {}
+    assert positions.sent == {}
 
 
 @pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), MessageSizeTooLargeError()])

@@ -28,12 +28,14 @@ from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.headers.retries import with_retry
-from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, unsampled, without_trace
+from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, without_trace
 from schemas.messages.dead_letters import DeadLetter
 from schemas.testing import FACTS, a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.embeddings.observe import EmbeddingCall
+from streams.kafka.envelope import Envelope
 from streams.kafka.messages import Incoming, Record
+from streams.kafka.positions import Positions
 from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
 from streams.telemetry.call_spans import TracedCalls
@@ -151,7 +153,7 @@ def test_what_nobody_looks_at_makes_no_calls() -> None:
 def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing = KeptTracing(ratio=0)
     told = [*tracing.headers(tracing.begin("source")), (TRACESTATE, b"vendor=1")]
-    assert unsampled(told) == told
+    assert Envelope(CHANGES, told).unsampled == told
     monkeypatch.setattr(tracing, "begin", None)  # would be called for a span
     message = Incoming(CHANGES, 3, 7, b"acme:1", b"{}", [("schema", b"x"), *told])
     with MessageContext("enrich", message, tracing) as handling:
@@ -164,7 +166,7 @@ def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest
 
 @pytest.mark.parametrize("value", [b"", b"rubbish-00", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"])
 def test_only_a_whole_header_says_that_nobody_keeps_the_trace(value: bytes) -> None:
-    assert unsampled([(TRACEPARENT, value)]) == []
+    assert Envelope(CHANGES, [(TRACEPARENT, value)]).unsampled == []
 
 
 # Sources.
@@ -226,6 +228,7 @@ class Stage:
             tables=tables,  # type: ignore[arg-type]
             ledger=ProgressLedger(self.producer, tables, 4),  # type: ignore[arg-type]
             metrics=Metrics().stage("enrich"),
+            positions=Positions(),
             working=5,
             held=5,
             locks=defaultdict(asyncio.Lock),
@@ -239,7 +242,7 @@ class Stage:
         event = InMemoryEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
         await self.engine.put(event)
         await until(lambda: self.log)
-        await self.engine.abandon()
+        await self.engine.let_go()
         return self.producer.sent[-1]
 
 
@@ -310,7 +313,7 @@ async def test_what_a_rebalance_takes_away_has_a_span_that_ends() -> None:
     stage = Stage(tracing, waits)
     await stage.engine.put(InMemoryEvent(11, log=stage.log))
     await started.wait()
-    await stage.engine.abandon()
+    await stage.engine.let_go()
     assert dict(tracing.one("enrich").attributes or {})["ticketstream.verdict"] == "abandoned"
 
 

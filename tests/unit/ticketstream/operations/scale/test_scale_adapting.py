@@ -13,7 +13,7 @@ from agents.replays.cursor import ReplayCursor
 from schemas.codec import encode
 from schemas.headers.moves import moved_headers
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
-from schemas.tables import EmbeddingSpent
+from schemas.tables import EmbeddingSpent, ResumePoint
 from schemas.testing import an_import
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.offset_ranges import OffsetRange
@@ -21,11 +21,12 @@ from streams.kafka.partitions import account_partition
 from ticketstream.operations.scale.adapt import (
     Newest,
     import_records,
+    resume_records,
     spending_records,
     total_spent,
     with_ends,
 )
-from ticketstream.operations.scale.homes import IMPORTS, SPENDING, Change
+from ticketstream.operations.scale.homes import IMPORTS, RESUME_POINTS, SPENDING, Change
 
 CHANGE = Change(4, 6)
 MOVES, STAYS = "acme-2", "acme-3"
@@ -127,3 +128,14 @@ def test_what_was_spent_today_is_shared_out_anew_and_its_sum_stays() -> None:
     assert again is not None
     assert (again.day, again.requests, again.tokens) == (7, pytest.approx(12.5), pytest.approx(1_000))
     assert total_spent([]) is None
+
+
+def test_weaviate_has_all_before_the_offsets_that_workers_go_on_from() -> None:
+    ends = ENDS | {TopicPartition(EMBEDDED, 5): 0}
+    found = {each.partition: each for each in resume_records(ends, 12.5)}
+    assert sorted(found) == [0, 1, 2, 3, 4]  # nothing was ever put on the last
+    assert {(each.topic, each.key) for each in found.values()} == {(RESUME_POINTS, EMBEDDED.encode())}
+    points = {
+        number: msgspec.json.decode(each.value or b"", type=ResumePoint) for number, each in found.items()
+    }
+    assert points == {number: ResumePoint(99 + number, 12.5) for number in range(5)}

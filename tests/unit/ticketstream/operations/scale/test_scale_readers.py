@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.worker.draining import Draining
 from schemas.codec import encode, headers_of
 from schemas.errors import ConflictError
 from schemas.headers.moves import moved_headers
@@ -135,38 +133,3 @@ def test_the_doctor_names_a_change_that_has_not_ended() -> None:
     finding = _topics({scale_marker(4, 6): [{}]}, {}, 4)
     assert finding.verdict == "fail"
     assert "`ticketstream scale --partitions 6` again" in finding.todo
-
-
-async def test_a_draining_worker_takes_in_what_lies_behind_enrich_and_nothing_else() -> None:
-    class Stage:
-        def __init__(self) -> None:
-            self.taken: list[str] = []
-
-        async def put(self, event: str) -> None:
-            self.taken.append(event)
-
-    class Whole:
-        def __init__(self) -> None:
-            self.enrich_live, self.enrich_backfill, self.imports = Stage(), Stage(), Stage()
-            self.embed, self.index = Stage(), Stage()
-            self.started = 0
-
-        async def start(self) -> None:
-            self.started += 1
-
-    whole = Whole()
-    stages = Draining(whole)
-    await stages.start()
-    await stages.embed.put("a")
-    await stages.index.put("b")
-    held = [
-        asyncio.create_task(each.put("c"))
-        for each in (stages.enrich_live, stages.enrich_backfill, stages.imports)
-    ]
-    await asyncio.sleep(0)
-    assert (whole.started, whole.embed.taken, whole.index.taken) == (1, ["a"], ["b"])
-    assert not any(task.done() for task in held)
-    assert whole.enrich_live.taken == whole.enrich_backfill.taken == whole.imports.taken == []
-    for task in held:
-        task.cancel()
-    await asyncio.gather(*held, return_exceptions=True)

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from agents.worker.slot import take_slot
 from schemas.codec import encode
@@ -24,7 +26,7 @@ from streams.kafka.topics import topic_configs
 from tests.scale_fixtures import Topics
 from ticketstream.operations.scale import run as module
 from ticketstream.operations.scale.adapt import total_spent
-from ticketstream.operations.scale.homes import IMPORTS, SPENDING, Change
+from ticketstream.operations.scale.homes import IMPORTS, RESUME_POINTS, SPENDING, Change
 from ticketstream.operations.scale.plan import Outcome
 from ticketstream.operations.scale.run import scale
 
@@ -128,9 +130,12 @@ class Desk:
                 self.called(f"grow {name}")
                 self.counts_[name] = partitions
 
-    async def acknowledge(self, topics: Any, partitions: int) -> None:
+    async def acknowledge(self, topics: Any, partitions: int) -> dict[TopicPartition, int]:
         assert self.in_flight == 0, "what is in flight would be lost"
         self.called("acknowledge")
+        return {
+            place: span.end for place, span in (await self.topics.spans(topics, range(partitions))).items()
+        }
 
     async def send(self, records: Any) -> None:
         for record in records:
@@ -149,6 +154,11 @@ class Desk:
             assert set(live) == {(key, partition_of(key, 6)) for key in KEYS}, topic
             assert all(raw.value == b"state of " + key for (key, _), raw in live.items())
         assert set(self.topics.live(IMPORTS)) == {(b"i1", account_partition(ACCOUNT, 6))}
+        ends = {
+            place.partition: len(held) for place, held in self.topics.held.items() if place.topic == EMBEDDED
+        }
+        points = {number: raw.value for (_, number), raw in self.topics.live(RESUME_POINTS).items()}
+        assert {number: msgspec.json.decode(raw)["offset"] + 1 for number, raw in points.items()} == ends
         spent = self.topics.live(SPENDING)
         assert len(spent) == 6
         total = total_spent(raw.value for raw in spent.values())
@@ -169,6 +179,7 @@ async def test_in_this_order(desk: Desk) -> None:
     kinds = [each.split()[0] for each in desk.log]
     order = [kind for number, kind in enumerate(kinds) if kind not in kinds[:number]]
     assert order == ["drain", "begin", "grow", "send", "acknowledge", "end"]
+    assert desk.log[desk.log.index("acknowledge") + 1] == f"send {RESUME_POINTS}"
     again = await desk.scale()
     assert again.status == "unchanged"
 

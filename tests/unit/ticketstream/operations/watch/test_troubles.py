@@ -140,7 +140,7 @@ async def test_a_worker_tells_what_is_news_and_repeats_what_is_wrong(monkeypatch
     sent = producer.sent[-1]
     assert (sent.topic, sent.key) == (WORKER_STATES, b"acme:w1")
     assert decode(WorkerState, sent.value, sent.headers).at == 31.0
-    await teller.over()
+    await teller.tell()
     assert len(producer.sent) == 4
 
 

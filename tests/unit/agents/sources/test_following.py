@@ -9,22 +9,23 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import ANY
 
-import msgspec
 import pytest
 
-from agents.sources import zendesk_live as live
-from agents.sources.zendesk_live import LiveSource, polling_pause
+from agents.app.meter import Meter
+from agents.sources import following
+from agents.sources.following import Following
 from agents.testing import InMemoryTables
-from schemas.errors import CredentialsError, RefusedError
+from schemas.errors import CredentialsError, DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import LiveCursor
-from schemas.testing import a_ticket
+from schemas.testing import a_change, a_ticket
 from schemas.topics import CHANGES
-from schemas.zendesk_pages import RawExportPage
 from streams.kafka.partitions import account_partition
 from streams.retries import RetryPolicy, retrying
+from streams.sources.base import Page, Unreadable
+from streams.sources.zendesk.export_source import polling_pause
 from streams.testing import InMemoryProducer, settle, until
 from tests.shared_fixtures import logs
 
@@ -33,23 +34,23 @@ HOME = account_partition("acme", 8)
 
 
 class Desk:
-    """A live source whose export answers what the test says, and then waits."""
+    """Follows a source that answers what the test says, and then waits."""
+
+    name = "test:pages"
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[Any] = []
         self.producer = InMemoryProducer(self.log)
         self.tables = InMemoryTables(self.log)
-        self.answers: asyncio.Queue[RawExportPage | Exception] = asyncio.Queue()
-        self.asked: list[tuple[int | None, str | None]] = []
+        self.answers: asyncio.Queue[Page | Exception] = asyncio.Queue()
+        self.asked: list[tuple[int | None, str]] = []
         self.pauses: list[float] = []
         self.task: asyncio.Task[None] | None = None
-        monkeypatch.setattr(live, "export_page", self._export_page)
-        monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=self._sleep))
-        monkeypatch.setattr(live, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
+        monkeypatch.setattr(following, "asyncio", SimpleNamespace(sleep=self._sleep))
+        monkeypatch.setattr(following, "retrying", lambda call: retrying(call, RetryPolicy(factor=0)))
 
-    async def _export_page(self, client: Any, *, start_time: Any, cursor: Any, lane: str) -> RawExportPage:
-        assert (client, lane) == ("client", "live")
-        self.asked.append((start_time, cursor))
+    async def page(self, cursor: str, since: int) -> Page:
+        self.asked.append((None if cursor else since, cursor))
         answer = await self.answers.get()
         if isinstance(answer, Exception):
             raise answer
@@ -59,20 +60,21 @@ class Desk:
         self.pauses.append(seconds)
         await asyncio.sleep(0)
 
-    def page(self, cursor: str | None, *ids: int, end: bool = False, broken: bool = False) -> None:
-        rows = [msgspec.Raw(msgspec.json.encode(a_ticket(one))) for one in ids]
+    def answer(self, cursor: str, *ids: int, end: bool = False, broken: bool = False) -> None:
+        items: list[TicketChange | Unreadable] = [a_change(ticket=a_ticket(one)) for one in ids]
         if broken:
-            rows.append(msgspec.Raw(b'{"id": 0}'))
-        self.answers.put_nowait(RawExportPage(rows, cursor, end))
+            items.append(Unreadable(b'{"id": 0}', DecodeError("no ticket")))
+        self.answers.put_nowait(Page(items, cursor, end))
 
     def start(self) -> None:
-        source = LiveSource(
+        source = Following(
             "acme",
-            "client",  # type: ignore[arg-type]
+            self,
             self.producer,  # type: ignore[arg-type]
             self.tables,  # type: ignore[arg-type]
             partitions=8,
             poll_seconds=60,
+            meter=Meter(),
         )
         self.task = asyncio.create_task(source.run())
 
@@ -96,11 +98,11 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
 
 async def test_it_starts_a_little_back_and_follows_the_cursor(desk: Desk) -> None:
     desk.start()
-    desk.page("c1", 1, 2)
-    desk.page("c2", 3, end=True)
+    desk.answer("c1", 1, 2)
+    desk.answer("c2", 3, end=True)
     await until(lambda: len(desk.asked) == 3)
     (start, none), *rest = desk.asked
-    assert none is None
+    assert none == ""
     assert start is not None
     assert 60 < time.time() - start < 180
     assert rest == [(None, "c1"), (None, "c2")]
@@ -124,7 +126,7 @@ async def test_it_goes_on_where_the_last_worker_was(desk: Desk) -> None:
 
 async def test_the_cursor_moves_only_after_the_broker_has_the_page(desk: Desk) -> None:
     desk.start()
-    desk.page("c1", 1, end=True)
+    desk.answer("c1", 1, end=True)
     desk.producer.gate.clear()
     await until(lambda: desk.producer.calls)
     await settle()
@@ -137,11 +139,11 @@ async def test_the_cursor_moves_only_after_the_broker_has_the_page(desk: Desk) -
 
 async def test_a_source_that_dies_in_between_reads_the_page_again(desk: Desk) -> None:
     desk.start()
-    desk.page("c1", 1)
-    desk.page("c2", 2)
+    desk.answer("c1", 1)
+    desk.answer("c2", 2)
     await until(lambda: desk.cursor == "c2")
     desk.producer.gate.clear()
-    desk.page("c3", 3)
+    desk.answer("c3", 3)
     await until(lambda: desk.producer.calls == 3)
     await desk.stop()
     desk.producer.gate.set()
@@ -155,7 +157,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_the_page_not_asked_again(
     desk.producer.failures = 3
     desk.tables["cursors"].failures = 3
     desk.start()
-    desk.page("c1", 1)
+    desk.answer("c1", 1)
     await until(lambda: desk.cursor == "c1")
     assert [change.ticket_id for change in desk.producer.messages(TicketChange)] == [1]
     await until(lambda: len(desk.asked) == 2)
@@ -163,32 +165,32 @@ async def test_a_broker_that_is_away_is_waited_for_and_the_page_not_asked_again(
 
 async def test_an_empty_page_moves_on_too(desk: Desk) -> None:
     desk.start()
-    desk.page("c1", end=True)
+    desk.answer("c1", end=True)
     await until(lambda: desk.cursor == "c1")
     assert desk.producer.sent == []
 
 
 async def test_an_account_that_names_no_cursor_is_read_from_its_start_until_it_does(desk: Desk) -> None:
     desk.start()
-    desk.page(None, end=True)
-    desk.page(None, end=True)
+    desk.answer("", end=True)
+    desk.answer("", end=True)
     await until(lambda: len(desk.asked) == 3)
     (start, _), *rest = desk.asked
-    assert rest == [(start, None), (start, None)]
+    assert rest == [(start, ""), (start, "")]
     await desk.stop()
     desk.asked.clear()
     # Whoever goes on misses nothing that came meanwhile.
     await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("", 1.0, 1_700_000_000))])
     desk.start()
-    desk.page("c1", 1, end=True)
+    desk.answer("c1", 1, end=True)
     await until(lambda: len(desk.asked) == 2)
-    assert desk.asked == [(1_700_000_000, None), (None, "c1")]
+    assert desk.asked == [(1_700_000_000, ""), (None, "c1")]
     assert desk.tables["cursors"].get(HOME, b"acme") == LiveCursor("c1", ANY, 0)
 
 
 async def test_a_row_that_is_no_ticket_stops_nothing(desk: Desk) -> None:
     desk.start()
-    desk.page("c1", 1, 2, broken=True)
+    desk.answer("c1", 1, 2, broken=True)
     await until(lambda: desk.cursor == "c1")
     assert len(desk.producer.messages(TicketChange)) == 2
     assert len(desk.producer.messages(DeadLetter)) == 1
@@ -201,9 +203,9 @@ async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
     desk: Desk, error: Exception, pause: int, logs: list[Any]
 ) -> None:
     desk.start()
-    desk.page("c1", 1)
+    desk.answer("c1", 1)
     desk.answers.put_nowait(error)
-    desk.page("c2", 2)
+    desk.answer("c2", 2)
     await until(lambda: desk.cursor == "c2")
     assert desk.asked[1:3] == [(None, "c1"), (None, "c1")]
     assert desk.pauses == [pause]

@@ -1,0 +1,43 @@
+"""Sends texts that wait for company in an embedding call, once no more can come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from agents.app.part import Part
+from agents.knowledge.backlog import Backlog
+
+_LOOK_SECONDS: Final = 0.2
+
+
+class _Works(Protocol):
+    @property
+    def at_work(self) -> int: ...
+
+
+class _Batcher(Protocol):
+    @property
+    def running(self) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+class IdleFlush(Part):
+    """``before`` is the stage that the texts come from; None where nothing comes in any more."""
+
+    def __init__(self, batcher: _Batcher, backlog: Backlog, before: _Works | None) -> None:
+        self._batcher = batcher
+        self._backlog = backlog
+        self._before = before
+
+    async def run(self) -> None:
+        """Send what waits for company once nothing more is on its way: a ticket passes in one worker.
+
+        Nor does more come while the way is long with what waits here: no call under way will shorten it.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            comes = self._before is not None and self._before.at_work
+            if not comes or (self._backlog.is_long() and not self._batcher.running):
+                self._batcher.flush()

@@ -1,0 +1,1 @@
+"""What a worker shares among its parts: connections to services, quotas, and the ground all stand on."""
