@@ -40,6 +40,7 @@ class Bench:
             self.tables,  # type: ignore[arg-type]
             clock=lambda: self.now,
         )
+        self.positions = Positions()
         self.engine = Engine(
             "index",
             self.handle,
@@ -48,7 +49,7 @@ class Bench:
             tables=self.tables,  # type: ignore[arg-type]
             ledger=self.ledger,
             metrics=Metrics().stage("index"),
-            positions=Positions(),
+            positions=self.positions,
             working=50,
             held=50,
             ahead=50,
@@ -94,7 +95,7 @@ async def test_what_is_done_behind_a_message_that_is_not_does_not_count() -> Non
     await bench.put(0, 1, 2)
     bench.open |= {0, 2}
     await until(lambda: ("ack", 0) in bench.log)
-    await until(lambda: bench.engine.passed.get((EMBEDDED, 0)))  # 2 has had its effect, ahead of 1
+    await until(lambda: bench.positions.passed.get((EMBEDDED, 0)))  # 2 has had its effect, ahead of 1
     assert bench.point() == ResumePoint(0, 1_000.0)
     bench.open.add(1)
     await until(lambda: ("ack", 2) in bench.log)
