@@ -38,7 +38,7 @@ class Backlog:
     def live(self) -> None: ...
 
 
-class Desk:
+class PassThroughBench:
     def __init__(self) -> None:
         self.tables = InMemoryTables()
         self.backlog = Backlog()
@@ -60,16 +60,16 @@ def passing(ticket: Any, replay: str = "r1") -> Incoming:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def bench() -> PassThroughBench:
+    return PassThroughBench()
 
 
 @pytest.mark.parametrize(
     ("ticket", "topic"), [(an_enriched(5), ENRICHED), (an_embedded(5, ["Hello"]), EMBEDDED)]
 )
-async def test_the_newest_passes_on_byte_for_byte(desk: Desk, ticket: Any, topic: str) -> None:
-    await desk.seen(5, ORIGIN)
-    done = await desk.handle(ticket)
+async def test_the_newest_passes_on_byte_for_byte(bench: PassThroughBench, ticket: Any, topic: str) -> None:
+    await bench.seen(5, ORIGIN)
+    done = await bench.handle(ticket)
     assert (done.verdict, done.account, done.import_id, done.marks) == ("sent", "acme", "r1", [])
     (record,) = done.records
     sent = passing(ticket)
@@ -78,9 +78,9 @@ async def test_the_newest_passes_on_byte_for_byte(desk: Desk, ticket: Any, topic
     assert done.still_wanted()
 
 
-async def test_without_a_replay_it_passes_too_and_belongs_to_no_import(desk: Desk) -> None:
-    await desk.seen(5, ORIGIN)
-    done = await desk.handle(an_enriched(5, import_id="i9"), replay="")
+async def test_without_a_replay_it_passes_too_and_belongs_to_no_import(bench: PassThroughBench) -> None:
+    await bench.seen(5, ORIGIN)
+    done = await bench.handle(an_enriched(5, import_id="i9"), replay="")
     assert (done.verdict, done.import_id) == ("sent", "")
 
 
@@ -88,72 +88,72 @@ async def test_without_a_replay_it_passes_too_and_belongs_to_no_import(desk: Des
     ("version", "origin"),
     [(6, ANOTHER), (6, ORIGIN), (5, ANOTHER)],
 )
-async def test_an_older_state_goes_nowhere(desk: Desk, version: int, origin: Origin) -> None:
-    await desk.seen(version, origin)
-    done = await desk.handle(an_embedded(5, ["Hello"]))
+async def test_an_older_state_goes_nowhere(bench: PassThroughBench, version: int, origin: Origin) -> None:
+    await bench.seen(version, origin)
+    done = await bench.handle(an_embedded(5, ["Hello"]))
     assert (done.verdict, done.reason, done.import_id, done.records) == ("skipped", "stale", "r1", [])
 
 
-async def test_a_version_that_enrich_has_never_sent_goes_nowhere(desk: Desk) -> None:
+async def test_a_version_that_enrich_has_never_sent_goes_nowhere(bench: PassThroughBench) -> None:
     # Poison that says it is from far ahead: noted as seen, it would make every real change stale.
     for origin in (ORIGIN, ANOTHER):
-        await desk.seen(4, origin)
-        done = await desk.handle(an_embedded(1_000_005, ["Hello"]), replay="")
+        await bench.seen(4, origin)
+        done = await bench.handle(an_embedded(1_000_005, ["Hello"]), replay="")
         assert (done.verdict, done.records, done.marks) == ("skipped", [], [])
 
 
-async def test_a_newer_one_that_passes_meanwhile_wins(desk: Desk) -> None:
-    await desk.seen(5, ORIGIN)
-    done = await desk.handle(an_enriched(5))
-    await desk.seen(6, ANOTHER)
+async def test_a_newer_one_that_passes_meanwhile_wins(bench: PassThroughBench) -> None:
+    await bench.seen(5, ORIGIN)
+    done = await bench.handle(an_enriched(5))
+    await bench.seen(6, ANOTHER)
     assert done.still_wanted is not None
     assert not done.still_wanted()
 
 
-async def test_a_ticket_the_table_does_not_know_is_remembered(desk: Desk) -> None:
-    done = await desk.handle(an_enriched(5))
+async def test_a_ticket_the_table_does_not_know_is_remembered(bench: PassThroughBench) -> None:
+    done = await bench.handle(an_enriched(5))
     (mark,) = done.marks
     assert (mark.table, mark.key, mark.entry) == ("seen", KEY, SeenTicket(5, "", ORIGIN))
 
 
-async def test_an_entry_made_while_it_waits_for_room_stays(desk: Desk) -> None:
-    desk.backlog.meanwhile = [desk.seen(6, ANOTHER)]
-    done = await desk.handle(an_enriched(5))
+async def test_an_entry_made_while_it_waits_for_room_stays(bench: PassThroughBench) -> None:
+    bench.backlog.meanwhile = [bench.seen(6, ANOTHER)]
+    done = await bench.handle(an_enriched(5))
     assert done.marks == []
     assert done.still_wanted is not None
     assert not done.still_wanted()
 
 
-async def test_what_is_no_ticket_or_lies_under_another_key_is_refused(desk: Desk) -> None:
+async def test_what_is_no_ticket_or_lies_under_another_key_is_refused(bench: PassThroughBench) -> None:
     with pytest.raises(PermanentError, match="not a message of"):
-        await desk.handle(an_enriched(5), value=b"{")
+        await bench.handle(an_enriched(5), value=b"{")
     with pytest.raises(PermanentError, match="its ticket is"):
-        await desk.handle(an_enriched(5), key=b"acme:2")
+        await bench.handle(an_enriched(5), key=b"acme:2")
 
 
-async def test_a_whole_ticket_on_the_live_topic_is_refused(desk: Desk) -> None:
+async def test_a_whole_ticket_on_the_live_topic_is_refused(bench: PassThroughBench) -> None:
     with pytest.raises(PermanentError):
-        await desk.handle(an_enriched(5), topic=CHANGES)
+        await bench.handle(an_enriched(5), topic=CHANGES)
 
 
-async def test_a_replayed_change_is_fetched_again_but_not_over_a_newer_one(desk: Desk) -> None:
+async def test_a_replayed_change_is_fetched_again_but_not_over_a_newer_one(bench: PassThroughBench) -> None:
     first = a_message(a_change(5), 7)
-    done = await desk.stage.handle(first)
-    await desk.tables["seen"].put(0, [(done.marks[0].key, done.marks[0].entry)])
-    assert (await desk.stage.handle(first._replace(offset=8))).reason == "duplicate"
+    done = await bench.stage.handle(first)
+    await bench.tables["seen"].put(0, [(done.marks[0].key, done.marks[0].entry)])
+    assert (await bench.stage.handle(first._replace(offset=8))).reason == "duplicate"
 
     again = first._replace(topic=BACKFILL, offset=60, headers=[*first.headers, (REPLAY_HEADER, b"r1")])
-    done = await desk.stage.handle(again)
+    done = await bench.stage.handle(again)
     assert (done.verdict, done.import_id) == ("sent", "r1")
     assert replay_of(done.records[0].headers) == "r1"
     assert done.still_wanted is not None
     assert done.still_wanted()
-    await desk.tables["seen"].put(0, [(done.marks[0].key, done.marks[0].entry)])
-    assert (await desk.stage.handle(again)).verdict == "repeated"  # after a crash
+    await bench.tables["seen"].put(0, [(done.marks[0].key, done.marks[0].entry)])
+    assert (await bench.stage.handle(again)).verdict == "repeated"  # after a crash
 
-    await desk.seen(6, ANOTHER)
+    await bench.seen(6, ANOTHER)
     assert not done.still_wanted()
-    assert (await desk.stage.handle(again._replace(offset=61))).reason == "stale"
+    assert (await bench.stage.handle(again._replace(offset=61))).reason == "stale"
 
 
 async def test_embed_sends_the_header_on_and_counts_for_the_replay() -> None:
