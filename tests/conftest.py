@@ -19,6 +19,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
+# Their asserts shall say what was compared, as those of test files do.
+pytest.register_assert_rewrite("tests.behaviour")
+
 _HERE = Path(__file__).parent
 _FOLDERS = ("faults", "integration", "contract", "unit")
 """The longest first: `make test` runs several files at once, and small ones fill the gaps at the end."""
@@ -30,6 +33,7 @@ _SHARED = (
     "test_weaviate_search.py",
     "test_weaviate_sink.py",
     "test_weaviate_switch.py",
+    "test_behaviour.py",
     "test_prometheus.py",
     "test_http_fuzz.py",
     "test_page.py",

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import orjson
-from fake_clock import FakeClock
 
 from schemas.errors import UnavailableError
 from schemas.logins import LoginRecord, login_key
@@ -21,27 +20,28 @@ from streams.logins.stored import StoredLogin
 from streams.logins.view import Clock, LoginView, Seed
 from streams.sources.zendesk.renewal.exchange import TokenEndpoint
 from streams.sources.zendesk.renewal.sealing import Seal, chain_of
+from streams.testing import VirtualClock
 from ticketstream.local.sample.zendesk.oauth import Authority, OAuthError
 
 ACCOUNT, CLIENT_ID, SECRET = "acme", "sample-client", "a long random secret of a client"
 BASE = "https://acme.zendesk.com"
 
 
-class _Clock(FakeClock):
+class _Clock(VirtualClock):
     async def settle(self) -> None:
         """A renewal takes many turns of the loop, and no time."""
         for _ in range(10):
             await super().settle()
 
 
-def new_clock() -> FakeClock:
+def new_clock() -> VirtualClock:
     return _Clock()
 
 
 class FakeTopic:
     """``zendesk.logins``: one order for all, the broker's times, and readers who hear of each record."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.records: list[tuple[LoginRecord, float]] = []
         self.readers: list[OnRecord] = []

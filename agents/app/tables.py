@@ -83,10 +83,12 @@ class StateTable(Generic[T]):
 
         def read() -> list[tuple[bytes, T]]:
             found: list[tuple[bytes, T]] = []
-            for key, raw in self._table.data._db_for_partition(partition).items(from_key=prefix):
+            store = self._table.data
+            for key, raw in store._db_for_partition(partition).items(from_key=prefix):
                 if not key.startswith(prefix):
                     break
-                found.append((bytes(key), self._decoder.decode(raw)))
+                if key != store.offset_key:  # Faust keeps how far the changelog was read among the entries
+                    found.append((bytes(key), self._decoder.decode(raw)))
             return found
 
         return self._guarded(read)

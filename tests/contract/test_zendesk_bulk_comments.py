@@ -18,6 +18,7 @@ from agents.imports import runner as import_runner
 from agents.imports.bulk_comments import BulkComments
 from agents.imports.runner import ImportRunner
 from agents.knowledge.backlog import Backlog
+from agents.testing import InMemoryTables, a_part_store
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, is_named
 from schemas.ids import ticket_key
@@ -34,7 +35,8 @@ from streams.sources.zendesk.login import StaticLogin
 from streams.sources.zendesk.people import People
 from streams.sources.zendesk.reader import TicketReader
 from streams.sources.zendesk.ticket_events import events_page
-from tests.agents_fixtures import FakeProducer, FakeTables, a_part_store, logs
+from streams.testing import InMemoryProducer
+from tests.shared_fixtures import logs
 from ticketstream.local.sample.zendesk import DEFAULT_OAUTH_TOKEN
 from ticketstream.local.sample.zendesk.faults import Fault
 from ticketstream.local.sample.zendesk.running import SampleZendesk
@@ -45,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 TICKETS = 200
 PARTITIONS = 4
-BACKLOG = Backlog(FakeProducer(), 10, 10)
+BACKLOG = Backlog(InMemoryProducer(), 10, 10)
 SECRET = "4111 1111 1111 1111"
 
 
@@ -55,8 +57,8 @@ class Pass:
     def __init__(self, zendesk: SampleZendesk, client: ZendeskClient, way: str, **settings: Any) -> None:
         self.zendesk = zendesk
         self.client = client
-        self.producer = FakeProducer()
-        self.tables = FakeTables()
+        self.producer = InMemoryProducer()
+        self.tables = InMemoryTables()
         self.enrich = Enrich(
             self.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(self.tables)
         )

@@ -8,6 +8,7 @@ import uuid
 
 import numpy as np
 import pytest
+from grpc import aio
 from weaviate_bench import FACTS, SIZE, chunk, vector_of
 from weaviate_fixture import WeaviateServer, locked_weaviate, settings_for
 
@@ -16,7 +17,7 @@ from schemas.ids import ALIAS
 from streams.search.hybrid import Search
 from streams.sinks.base import SinkItem, SinkResult
 from streams.sinks.weaviate.sink import WeaviateSink
-from streams.weaviate.client import connect
+from streams.weaviate.client import WeaviateConnection, connect
 from streams.weaviate.contents import Contents
 from streams.weaviate.stored_vectors import StoredVectors
 from ticketstream.local.stack.ports import free_ports
@@ -59,16 +60,18 @@ async def test_wrong_key_is_a_matter_of_the_login(locked_weaviate: WeaviateServe
 
 
 async def test_key_taken_away_later(locked_weaviate: WeaviateServer) -> None:
-    async with await connect(locked_weaviate.settings) as connection:
-        sink = WeaviateSink(connection, "Tickets_k_16_c1", SIZE)
-        await sink.setup()
+    target = locked_weaviate.grpc_url.removeprefix("grpc://")
+    async with (
+        await connect(locked_weaviate.settings) as connection,
+        aio.insecure_channel(target) as channel,
+    ):
         item = SinkItem(account="acme", ticket_id=1, facts=FACTS, upserts=[chunk(0, "a")])
-        await sink.write([item])
-        connection._metadata = (("authorization", "Bearer wrong-key"),)
+        await WeaviateSink(connection, "Tickets_k_16_c1", SIZE).write([item])
+        refused = WeaviateConnection(connection.client, channel, "wrong-key")
         with pytest.raises(CredentialsError, match="TICKETSTREAM_WEAVIATE__API_KEY"):
-            await sink.write([item])
+            await WeaviateSink(refused, "Tickets_k_16_c1", SIZE).write([item])
         with pytest.raises(CredentialsError, match="TICKETSTREAM_WEAVIATE__API_KEY"):
-            await Search(connection).search("acme", "a", vector_of("a"), limit=1)
+            await Search(refused).search("acme", "a", vector_of("a"), limit=1)
 
 
 async def test_weaviate_away_and_back(locked_weaviate: WeaviateServer) -> None:

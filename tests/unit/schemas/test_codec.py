@@ -30,8 +30,9 @@ from schemas.messages.tickets import (
 )
 from schemas.messages.workers import Trouble, WorkerState
 from schemas.parts import ManyChunks, PartRef, Parts
+from schemas.testing import a_change, a_ticket, an_embedded, an_enriched
 from schemas.zendesk import Attachment, Comment, User
-from tests.agents_fixtures import QUICK, a_change, a_ticket, an_embedded, an_enriched
+from tests.shared_fixtures import QUICK
 
 TEXT = st.text(max_size=30)  # hypothesis leaves surrogates out, as UTF-8 does
 IDS = st.integers(1, 2**63 - 1)

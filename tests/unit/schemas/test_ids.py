@@ -21,7 +21,7 @@ from schemas.ids import (
     same_vectors,
     ticket_key,
 )
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 
 def test_a_ticket_key_is_account_and_id() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
-from tests.agents_fixtures import QUICK
+from schemas.messages.imports import StageCounts
+from schemas.testing import an_import
+from tests.shared_fixtures import QUICK
 
 COUNTS = st.builds(
     StageCounts,
@@ -19,22 +20,8 @@ COUNTS = st.builds(
 )
 
 
-def record(**fields: object) -> ImportRecord:
-    return ImportRecord(
-        **{
-            "id": "i",
-            "account": "acme",
-            "status": "running",
-            "spec": ImportSpec(),
-            "started_at": 1.0,
-            "updated_at": 1.0,
-            **fields,
-        }  # type: ignore[arg-type]
-    )
-
-
 def test_a_new_record_counts_nothing() -> None:
-    new = record()
+    new = an_import()
     assert (new.enriched, new.embedded, new.indexed, new.skipped, new.failed) == (0, 0, 0, 0, 0)
     assert (new.done, new.repeated, new.vectors_uploaded, new.zendesk_calls, new.embedding_calls) == (0,) * 5
 
@@ -48,7 +35,7 @@ def test_each_figure_comes_from_its_stage() -> None:
         "index/10": StageCounts(sent=8, vectors=50),
         "indexer/0": StageCounts(sent=10_000, vectors=10_000),
     }
-    sums = record(stages=stages, unreadable=7, source_calls=3)
+    sums = an_import(stages=stages, unreadable=7, source_calls=3)
     assert (sums.enriched, sums.embedded, sums.indexed) == (110, 90, 88)
     assert sums.skipped == 1 + 10 + 20
     assert sums.failed == 7 + 2 + 4 + 30
@@ -60,13 +47,13 @@ def test_each_figure_comes_from_its_stage() -> None:
 @QUICK
 @given(st.dictionaries(st.tuples(st.sampled_from(["enrich", "embed", "index"]), st.integers(0, 20)), COUNTS))
 def test_partitions_add_up(counts: dict[tuple[str, int], StageCounts]) -> None:
-    sums = record(stages={f"{stage}/{partition}": one for (stage, partition), one in counts.items()})
+    sums = an_import(stages={f"{stage}/{partition}": one for (stage, partition), one in counts.items()})
     assert sums.done == sums.indexed + sum(one.skipped + one.failed for one in counts.values())
     assert sums.enriched + sums.embedded + sums.indexed == sum(one.sent for one in counts.values())
 
 
 def test_records_share_no_lists() -> None:
-    one, other = record(), record()
+    one, other = an_import(), an_import()
     one.errors.append("no")
     one.stages["enrich/0"] = StageCounts(sent=1)
     assert (other.errors, other.stages) == ([], {})

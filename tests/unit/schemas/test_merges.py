@@ -10,10 +10,10 @@ import pytest
 from schemas.codec import encode
 from schemas.merges import target_of_via
 from schemas.messages.tickets import TicketFacts
+from schemas.testing import FACTS, a_ticket
 from schemas.zendesk import Comment
 from schemas.zendesk_rows import comment_of
 from streams.transforms.whole_ticket import merged_by_comment
-from tests.agents_fixtures import FACTS, a_ticket
 
 
 def via(origin: Any, rel: Any = "merge", channel: Any = "web") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.headers.retries import Retry, retry_headers, retry_of, with_retry
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 HEADERS = st.lists(
     st.tuples(st.sampled_from(["schema", "retry-of", "retry-number", "retry-import"]), st.binary(max_size=12))

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from schemas.errors import DecodeError
 from schemas.vectors import decode_vector, encode_vector, normalized
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

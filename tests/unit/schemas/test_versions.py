@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemas.messages.tickets import Origin
 from schemas.tables import SeenTicket
 from schemas.versions import Standing, standing
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 VERSIONS = st.integers(0, 5)
 DIGESTS = st.sampled_from("ab")

@@ -14,7 +14,7 @@ from agents.app.part import Intake, Plan
 from agents.app.queues import NeverFull
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings
-from tests.agents_fixtures import settle, until
+from streams.testing import settle, until
 
 SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="one:9092, two:9093", partitions=6))
 

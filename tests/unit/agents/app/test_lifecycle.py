@@ -12,7 +12,8 @@ from faust.types import TP
 
 from agents.app.lifecycle import Lifecycle
 from agents.app.part import Part
-from tests.agents_fixtures import logs, settle
+from streams.testing import settle
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")

@@ -13,26 +13,16 @@ import pytest
 from faust.types import TP
 
 from agents.app import stores
-from agents.app.stores import LocalStore
+from agents.testing import an_app
 
 PLACE = TP("changelog", 3)
 
 
 def store(folder: Path) -> Any:
-    """Return a store of one table in a folder, without an app."""
-    stores.install()
-    made = LocalStore.__new__(LocalStore)
-    made.__dict__.update(
-        app=SimpleNamespace(conf=SimpleNamespace(tabledir=folder)),
-        url=SimpleNamespace(path="seen"),
-        rocksdb_options=stores.rocksdb.RocksDBOptions(use_rocksdict=True),
-        use_rocksdict=True,
-        offset_key=LocalStore.offset_key,
-        read_only=False,
-        _dbs={},
-        _key_index={},
-    )
-    return made
+    """Return the store of one table in a folder, as an app that has not started makes it."""
+    app = an_app(folder)
+    app.conf.tabledir = folder
+    return app.Table("seen", key_type=bytes, value_type=bytes, partitions=8).data
 
 
 def filled(folder: Path) -> Path:

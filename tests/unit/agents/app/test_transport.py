@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,16 +16,19 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import GroupLoadInProgressError
 from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, LeaveGroupRequest_v1
 from faust.transport.drivers import aiokafka as driver
-from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
 from agents.app import consumer as consumer_module
 from agents.app import fetching, membership
-from agents.app.queues import NeverFull
+from agents.app.consumer import TicketConsumer
+from agents.app.queues import BUFFERED_EVENTS, NeverFull
+from agents.testing import an_app
+from schemas.topics import CHANGES, changelog_topic
 from streams.kafka.lease import Lease
 
-SOURCE, OTHER, CHANGELOG = TP("tickets.changes", 0), TP("tickets.changes", 1), TP("x-changelog", 0)
+SOURCE, OTHER = TP(CHANGES, 0), TP(CHANGES, 1)
+CHANGELOG, SECOND = TP(changelog_topic("seen"), 0), TP(changelog_topic("seen"), 1)
 
 
 def a_record(tp: TP, offset: int) -> Any:
@@ -44,61 +48,89 @@ def a_record(tp: TP, offset: int) -> Any:
     )
 
 
-class Desk:
-    """A consumer of which only what this project changed is real."""
+class OfflineConsumer(TicketConsumer):
+    """The worker's consumer without its connection: partitions, records and positions are the bench's."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench: ConsumerBench
+
+    def _get_active_partitions(self) -> set[TP]:
+        return self.bench.active
+
+    def assignment(self) -> set[TP]:
+        return set(self.bench.assigned)
+
+    def highwater(self, tp: TP) -> int:
+        return 100
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """There is nobody to seek."""
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        self.bench.gaps.append((tp, offset_from, offset_to))
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        assert not self.not_waiting_next_records.is_set()
+        return await self.bench.fetch(active_partitions)
+
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:
+        self.bench.waited += 1
+        return await super().wait_first(*coros, timeout=timeout)
+
+    def on_buffer_full(self, tp: TP) -> None:
+        self.bench.pressure.append(f"full {tp!r}")
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        self.bench.pressure.append(f"drop {tp!r}")
+
+
+class OfflineThread(membership.GroupThread):
+    """The thread of a consumer's client, with a client that the test gives it; it does not run."""
+
+    def __init__(self, consumer: Any, client: Any) -> None:
+        super().__init__(consumer)
+        self._consumer = client
+
+
+class ConsumerBench:
+    """A worker's app that has not started, with a table and a stage's topic, and its consumer.
+
+    Faust's own seeks, pauses and resumptions are only noted, in ``log``.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, room: int = BUFFERED_EVENTS) -> None:
         self.log: list[Any] = []
         self.active = {SOURCE, OTHER, CHANGELOG}
         self.assigned = {SOURCE, OTHER, CHANGELOG}
         self.fetched: dict[TP, list[Any]] = {}
-        self.queue = NeverFull(maxsize=0, flow_control=FlowControlEvent(initially_suspended=False))
         self.followed: list[tuple[TP, list[int]]] = []
         self.handed: list[int] = []
         self.gaps: list[tuple[TP, int, int]] = []
+        self.pressure: list[str] = []
         self.waited = 0
-        self.queue_full = False
-        consumer: Any = object.__new__(consumer_module.TicketConsumer)
-        self.consumer = consumer
-        consumer._held_back = set()
-        consumer._sought = False
-        consumer._fetching = asyncio.Lock()
-        consumer._read_offset = defaultdict(lambda: None)
-        consumer.flow_active = True
-        consumer.can_resume_flow = asyncio.Event()
-        consumer.not_waiting_next_records = asyncio.Event()
-        consumer.suspend_flow = asyncio.Event()
-        consumer._get_active_partitions = lambda: set(self.active)
-        consumer._is_changelog_tp = lambda tp: "changelog" in tp.topic
-        consumer.assignment = lambda: set(self.assigned)
-        consumer._add_gap = self.add_gap
-        consumer.callback = self.callback
-        consumer.wait_first = self.wait_first
-        consumer.wait = self.wait
-        consumer._getmany = self.raw_getmany
-        consumer._stopped = SimpleNamespace(is_set=lambda: False)
-        consumer._crashed = SimpleNamespace(is_set=lambda: False)
-        consumer._pressure = {}
-        consumer.scheduler = DefaultSchedulingStrategy()
-        consumer._copies_due = 0.0
-        consumer.highwater = lambda tp: 100
-        self.queue.full = lambda: self.queue_full  # type: ignore[method-assign]
-        channel = SimpleNamespace(queue=self.queue)
-        topics = SimpleNamespace(acks_enabled_for=lambda _: True, _tp_index=defaultdict(lambda: [channel]))
-        self.flow = SimpleNamespace(is_active=lambda: True)
-        self.monitor = SimpleNamespace(track_tp_end_offset=lambda *_: None, stream_inbound_time={})
-        store = SimpleNamespace(follow=self.follow)
-        self.recovery = SimpleNamespace(
-            tp_to_table={CHANGELOG: SimpleNamespace(data=store)}, in_recovery=False, standby_tps=set[TP]()
+        self.now = 1_000.0
+        self.meanwhile: Callable[[], Any] = lambda: None
+        self.app: Any = an_app(folder)
+        self.app.Table("seen", key_type=bytes, value_type=bytes, partitions=6)
+        self.app.flow_control.resume()
+        self.app.consumer_generation_id = 1
+        self.app.tables.standbys_ready = True
+        table = SimpleNamespace(data=SimpleNamespace(follow=self.follow))
+        self.recovery = self.app.tables.recovery
+        self.recovery.tp_to_table.update({CHANGELOG: table, SECOND: table})
+        raw = {"key_serializer": "raw", "value_serializer": "raw"}
+        self.topic = self.app.topic(CHANGES, key_type=bytes, value_type=bytes, **raw)
+        self.topic.maxsize = room
+
+        async def ignored(*_: Any, **__: Any) -> None: ...
+
+        self.consumer: Any = OfflineConsumer(
+            self.app.transport,
+            callback=self.callback,
+            on_partitions_revoked=ignored,
+            on_partitions_assigned=ignored,
         )
-        self.tables = SimpleNamespace(recovery=self.recovery, standbys_ready=True)
-        consumer.app = SimpleNamespace(
-            topics=topics,
-            flow_control=self.flow,
-            monitor=self.monitor,
-            tables=self.tables,
-            consumer_generation_id=1,
-        )
+        self.consumer.bench = self
+        self.fetch: Callable[[set[TP]], Awaitable[Any]] = self.fetch_all
 
         async def seek(_: Any) -> None:
             self.log.append("seek")
@@ -110,118 +142,126 @@ class Desk:
         monkeypatch.setattr(driver.Consumer, "resume_flow", lambda _: self.log.append("flow"))
         monkeypatch.setattr(driver.Consumer, "pause_partitions", note("pause"))
         monkeypatch.setattr(driver.Consumer, "resume_partitions", note("resume"))
+        monkeypatch.setattr(consumer_module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
-    async def add_gap(self, tp: TP, start: int, end: int) -> None:
-        self.gaps.append((tp, start, end))
+    async def start(self) -> None:
+        """Have the app's topics know the stage's, as after an assignment."""
+        self.app.topics.add(self.topic)
+        await self.app.topics._update_indices()
+        await self.app.topics.on_partitions_assigned({SOURCE, OTHER})
 
     async def callback(self, message: Any) -> None:
         """Faust's own way to hand a message on."""
         self.handed.append(message.offset)
         if "changelog" not in message.topic:
-            self.queue.force_put_nowait(SimpleNamespace(message=message))
+            self.topic.queue.force_put_nowait(SimpleNamespace(message=message))
+        self.meanwhile()
 
-    async def wait_first(self, *coros: Any) -> None:
-        self.waited += 1
-        for coro in coros:
-            if coro.__name__ == "callback":
-                await coro
-            else:
-                coro.close()
-
-    async def wait(self, event: asyncio.Event) -> None:
-        self.log.append("wait")
-        await event.wait()
-
-    async def raw_getmany(self, *, active_partitions: Any, timeout: float) -> Any:
-        assert not self.consumer.not_waiting_next_records.is_set()
-        return {TopicPartition(*tp): self.fetched.get(tp, []) for tp in active_partitions}
+    async def fetch_all(self, places: set[TP]) -> Any:
+        return {TopicPartition(*tp): self.fetched.get(tp, []) for tp in places}
 
     def arrive(self, *offsets: int, tp: TP = SOURCE) -> None:
         self.fetched = {tp: [a_record(tp, offset) for offset in offsets]}
 
+    async def read_before(self, *tps: TP, to: int) -> None:
+        """Have the consumer have read up to an offset."""
+        for tp in tps:
+            await self.consumer.seek(tp, to)
+
+    async def hand_on(self) -> None:
+        """Have what has arrived be fetched and handed on."""
+        await self.consumer._hand_on()
+
     def follow(self, tp: TP, records: list[Any]) -> None:
         self.followed.append((tp, [one.offset for one in records]))
 
-    @property
-    def queued(self) -> list[int]:
-        """The offsets of the messages in the stage's buffer."""
-        return [event.message.offset for event in self.queue._queue]
+    def take(self) -> list[Any]:
+        """Take the messages out of the stage's buffer."""
+        taken = []
+        while not self.topic.queue.empty():
+            taken.append(self.topic.queue.get_nowait().message)
+        return taken
+
+    def taken(self) -> list[int]:
+        """Take the messages out of the stage's buffer, and return their offsets."""
+        return [message.offset for message in self.take()]
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+async def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ConsumerBench:
+    made = ConsumerBench(monkeypatch, tmp_path)
+    await made.start()
+    return made
 
 
-async def test_sources_are_held_back_from_the_seek_until_the_flow_resumes(desk: Desk) -> None:
-    await desk.consumer.perform_seek()
-    assert desk.log == [("pause", {SOURCE, OTHER}), "seek"]
-    desk.log.clear()
-    desk.consumer.resume_flow()
-    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
-    desk.log.clear()
-    desk.consumer.resume_flow()
-    assert desk.log == ["flow"]
+async def test_sources_are_held_back_from_the_seek_until_the_flow_resumes(bench: ConsumerBench) -> None:
+    await bench.consumer.perform_seek()
+    assert bench.log == [("pause", {SOURCE, OTHER}), "seek"]
+    bench.log.clear()
+    bench.consumer.resume_flow()
+    assert bench.log == ["flow", ("resume", {SOURCE, OTHER})]
+    bench.log.clear()
+    bench.consumer.resume_flow()
+    assert bench.log == ["flow"]
 
 
-async def test_partitions_lost_meanwhile_are_not_resumed(desk: Desk) -> None:
-    await desk.consumer.perform_seek()
-    desk.assigned = {SOURCE, CHANGELOG}
-    desk.log.clear()
-    desk.consumer.resume_flow()
-    assert desk.log == ["flow", ("resume", {SOURCE})]
+async def test_partitions_lost_meanwhile_are_not_resumed(bench: ConsumerBench) -> None:
+    await bench.consumer.perform_seek()
+    bench.assigned = {SOURCE, CHANGELOG}
+    bench.log.clear()
+    bench.consumer.resume_flow()
+    assert bench.log == ["flow", ("resume", {SOURCE})]
 
 
-async def test_a_second_rebalance_forgets_nothing_held_back(desk: Desk) -> None:
-    await desk.consumer.perform_seek()
-    desk.active = {CHANGELOG}  # paused partitions are not active
-    await desk.consumer.perform_seek()
-    desk.log.clear()
-    desk.consumer.resume_flow()
-    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+async def test_a_second_rebalance_forgets_nothing_held_back(bench: ConsumerBench) -> None:
+    await bench.consumer.perform_seek()
+    bench.active = {CHANGELOG}  # paused partitions are not active
+    await bench.consumer.perform_seek()
+    bench.log.clear()
+    bench.consumer.resume_flow()
+    assert bench.log == ["flow", ("resume", {SOURCE, OTHER})]
 
 
-async def test_sources_stay_held_back_through_a_recovery_until_they_are_sought(desk: Desk) -> None:
-    desk.consumer.flow_active = False  # a fetch that ended too late, while partitions are assigned
-    await desk.consumer.perform_seek()
-    desk.log.clear()
-    desk.consumer.resume_flow()  # recovery starts to read the changelogs
-    assert desk.log == ["flow"]
-    desk.consumer.flow_active = True
-    desk.log.clear()
-    desk.consumer.resume_partitions({SOURCE, OTHER, CHANGELOG})
-    assert desk.log == [("resume", {CHANGELOG})]
-    await desk.consumer.perform_seek()
-    desk.log.clear()
-    desk.consumer.resume_flow()
-    assert desk.log == ["flow", ("resume", {SOURCE, OTHER})]
+async def test_sources_stay_held_back_through_a_recovery_until_they_are_sought(bench: ConsumerBench) -> None:
+    bench.consumer.flow_active = False  # a fetch that ended too late, while partitions are assigned
+    await bench.consumer.perform_seek()
+    bench.log.clear()
+    bench.consumer.resume_flow()  # recovery starts to read the changelogs
+    assert bench.log == ["flow"]
+    bench.consumer.flow_active = True
+    bench.log.clear()
+    bench.consumer.resume_partitions({SOURCE, OTHER, CHANGELOG})
+    assert bench.log == [("resume", {CHANGELOG})]
+    await bench.consumer.perform_seek()
+    bench.log.clear()
+    bench.consumer.resume_flow()
+    assert bench.log == ["flow", ("resume", {SOURCE, OTHER})]
 
 
-async def test_a_fetch_keeps_its_partitions_and_is_over_before_a_seek(desk: Desk) -> None:
+async def test_a_fetch_keeps_its_partitions_and_is_over_before_a_seek(bench: ConsumerBench) -> None:
     given: list[Any] = []
     ended = asyncio.Event()
 
-    async def getmany(*, active_partitions: Any, timeout: float) -> Any:
-        given.append(active_partitions)
+    async def fetch(places: set[TP]) -> Any:
+        given.append(places)
         await ended.wait()
-        desk.log.append("fetched")
+        bench.log.append("fetched")
         return {}
 
-    live = desk.active
-    desk.consumer._get_active_partitions = lambda: live
-    desk.consumer._getmany = getmany
-    fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+    live = bench.active
+    bench.fetch = fetch
+    fetching = asyncio.create_task(bench.consumer._wait_next_records(1.0))
     await asyncio.sleep(0)
     live.clear()
-    seeking = asyncio.create_task(desk.consumer.perform_seek())
+    seeking = asyncio.create_task(bench.consumer.perform_seek())
     await asyncio.sleep(0)
     ended.set()
     await asyncio.gather(fetching, seeking)
     assert given == [{SOURCE, OTHER, CHANGELOG}]
-    assert desk.log == [("pause", set()), "fetched", "seek"]
+    assert bench.log == [("pause", set()), "fetched", "seek"]
 
 
-async def test_what_was_never_committed_is_read_from_its_beginning() -> None:
+async def test_what_was_never_committed_is_read_from_its_beginning(bench: ConsumerBench) -> None:
     sought: list[TP] = []
 
     class Client:
@@ -231,14 +271,12 @@ async def test_what_was_never_committed_is_read_from_its_beginning() -> None:
         async def seek_to_beginning(self, *tps: TP) -> None:
             sought.extend(tps)
 
-    thread: Any = object.__new__(membership.GroupThread)
-    thread._ensure_consumer = Client
-    thread.consumer = SimpleNamespace(_is_changelog_tp=lambda tp: "changelog" in tp.topic)
+    thread = OfflineThread(bench.consumer, Client())
     assert (await thread._seek_back())[OTHER] == 7
     assert sought == [SOURCE]
 
 
-async def test_the_group_hears_of_the_end_while_a_rebalance_waits_for_others() -> None:
+async def test_the_group_hears_of_the_end_while_a_rebalance_waits_for_others(bench: ConsumerBench) -> None:
     rebalanced, sent = asyncio.Event(), []
 
     class Coordinator:
@@ -258,13 +296,14 @@ async def test_the_group_hears_of_the_end_while_a_rebalance_waits_for_others() -
             rebalanced.set()  # the others have only waited for this one
 
     coordinator = Coordinator()
-    thread: Any = object.__new__(membership.GroupThread)
-    thread._ensure_consumer = lambda: SimpleNamespace(_coordinator=coordinator, _client=Client())
+    thread = OfflineThread(bench.consumer, SimpleNamespace(_coordinator=coordinator, _client=Client()))
     await asyncio.wait_for(thread._leave(), 5)
     assert sent == [(1, {"group": "ticketstream", "member_id": "one"})]
 
 
-async def test_at_a_rebalance_while_stopping_the_group_is_left_alone_in_its_own_thread() -> None:
+async def test_at_a_rebalance_while_stopping_the_group_is_left_alone_in_its_own_thread(
+    bench: ConsumerBench,
+) -> None:
     # uvloop is not made for two threads: one that closes what the other reads ends the process.
     closed: Future[int] = Future()
 
@@ -275,9 +314,8 @@ async def test_at_a_rebalance_while_stopping_the_group_is_left_alone_in_its_own_
     loop = asyncio.new_event_loop()
     runner = threading.Thread(target=loop.run_forever)
     runner.start()
-    thread: Any = object.__new__(membership.GroupThread)
-    thread.thread_loop, thread._consumer = loop, SimpleNamespace(_coordinator=Coordinator())
-    thread.app = SimpleNamespace(loop=asyncio.get_running_loop())
+    thread = OfflineThread(bench.consumer, SimpleNamespace(_coordinator=Coordinator()))
+    thread.thread_loop = loop
     try:
         thread.close()
         assert await asyncio.wait_for(asyncio.wrap_future(closed), 5) == runner.ident
@@ -322,179 +360,178 @@ async def test_an_idle_worker_waits_longer_for_less_and_a_busy_one_for_more() ->
     assert await after(full=True) == (50, 64 * 1024)
 
 
-async def test_records_are_fetched_once_the_flow_is_there(desk: Desk) -> None:
-    desk.consumer.flow_active = False
-    fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+async def test_records_are_fetched_once_the_flow_is_there(bench: ConsumerBench) -> None:
+    bench.consumer.flow_active = False
+    fetching = asyncio.create_task(bench.consumer._wait_next_records(1.0))
     await asyncio.sleep(0)
     assert not fetching.done()
-    desk.consumer.can_resume_flow.set()
+    bench.consumer.can_resume_flow.set()
     records, active = await fetching
-    assert set(records) == active == desk.active
-    assert desk.consumer.not_waiting_next_records.is_set()
+    assert set(records) == active == bench.active
+    assert bench.consumer.not_waiting_next_records.is_set()
 
 
-async def test_a_fetch_that_waited_for_a_seek_leaves_out_what_it_held_back(desk: Desk) -> None:
-    async with desk.consumer._fetching:
-        fetching = asyncio.create_task(desk.consumer._wait_next_records(1.0))
+async def test_a_fetch_that_waited_for_a_seek_leaves_out_what_it_held_back(bench: ConsumerBench) -> None:
+    async with bench.consumer._fetching:
+        fetching = asyncio.create_task(bench.consumer._wait_next_records(1.0))
         await asyncio.sleep(0)
-        desk.active = {CHANGELOG}
+        bench.active = {CHANGELOG}
     records, active = await fetching
     assert set(records) == active == {CHANGELOG}
 
 
-async def test_copies_of_other_workers_tables_are_read_now_and_then(desk: Desk) -> None:
+async def test_copies_of_other_workers_tables_are_read_now_and_then(bench: ConsumerBench) -> None:
     async def active() -> set[TP]:
-        _, places = await desk.consumer._wait_next_records(1.0)
+        _, places = await bench.consumer._wait_next_records(1.0)
         return set(places)
 
-    desk.recovery.standby_tps = {CHANGELOG}
+    bench.recovery.standby_tps.add(CHANGELOG)
     assert [CHANGELOG in await active() for _ in range(3)] == [True, False, False]
-    desk.consumer._copies_due = 0.0
+    bench.now += 1.0
     assert CHANGELOG in await active()
-    desk.recovery.in_recovery = True  # it may be waited for
+    bench.recovery.in_recovery = True  # it may be waited for
     assert CHANGELOG in await active()
-    desk.recovery.in_recovery = False
-    desk.tables.standbys_ready = False  # a new copy is being made
+    bench.recovery.in_recovery = False
+    bench.app.tables.standbys_ready = False  # a new copy is being made
     assert CHANGELOG in await active()
-    desk.tables.standbys_ready = True
+    bench.app.tables.standbys_ready = True
     assert CHANGELOG not in await active()
-    desk.arrive(*range(150), tp=CHANGELOG)
-    desk.consumer._copies_due = 0.0
-    await desk.consumer._hand_on()
-    assert CHANGELOG in await active()  # it was far behind
-    desk.active = {CHANGELOG}  # nothing else is to be read; no partition would stand for all
+    bench.arrive(*range(150), tp=CHANGELOG)
+    bench.now += 1.0
+    await bench.hand_on()
+    assert CHANGELOG in await active()  # it was far behind, and no time has passed
+    bench.active = {CHANGELOG}  # nothing else is to be read; no partition would stand for all
     assert await active() == {CHANGELOG}
 
 
-async def test_without_partitions_nobody_is_asked(desk: Desk) -> None:
-    desk.active = set()
-    assert await desk.consumer._wait_next_records(1.0) == ({}, set())
-    assert desk.consumer.not_waiting_next_records.is_set()
+async def test_without_partitions_nobody_is_asked(bench: ConsumerBench) -> None:
+    bench.active = set()
+    assert await bench.consumer._wait_next_records(1.0) == ({}, set())
+    assert bench.consumer.not_waiting_next_records.is_set()
 
 
-async def test_a_failed_fetch_leaves_nobody_waiting(desk: Desk) -> None:
-    async def fail(**_: Any) -> Any:
+async def test_a_failed_fetch_leaves_nobody_waiting(bench: ConsumerBench) -> None:
+    async def fail(_: set[TP]) -> Any:
         raise OSError("gone")
 
-    desk.consumer._getmany = fail
+    bench.fetch = fail
     with pytest.raises(OSError, match="gone"):
-        await desk.consumer._wait_next_records(1.0)
-    assert desk.consumer.not_waiting_next_records.is_set()
+        await bench.consumer._wait_next_records(1.0)
+    assert bench.consumer.not_waiting_next_records.is_set()
 
 
-async def test_messages_are_handed_on_in_order_and_without_a_wait(desk: Desk) -> None:
-    desk.arrive(*range(250))
-    await desk.consumer._hand_on()
-    assert desk.queued == list(range(250))
-    assert desk.consumer._read_offset[SOURCE] == 249
+async def test_messages_are_handed_on_in_order_and_without_a_wait(bench: ConsumerBench) -> None:
+    bench.arrive(*range(250))
+    await bench.hand_on()
     # Faust's own way is for the first one, and after a gap.
-    assert (desk.waited, desk.gaps, desk.handed) == (0, [], [0])
-    desk.queue.get_nowait()
-    event = desk.queue.get_nowait()
+    assert (bench.waited, bench.gaps, bench.handed) == (0, [], [0])
+    first, event, *others = (bench.topic.queue.get_nowait() for _ in range(250))
+    assert [each.message.offset for each in (first, event, *others)] == list(range(250))
     assert (event.key, event.value, event.headers) == (b"key", b"value", {"schema": b"x"})
     assert (event.message.refcount, event.message.generation_id) == (1, 1)
     # Else Faust would say, one day, that nothing is done with the partition.
-    assert SOURCE in desk.monitor.stream_inbound_time
+    assert SOURCE in bench.app.monitor.stream_inbound_time
+    bench.arrive(248, 249, 250)  # it goes on behind what it has read
+    await bench.hand_on()
+    assert bench.taken()[-1] == 250
+    assert bench.gaps == []
 
 
-async def test_the_parts_of_large_tickets_are_handed_on_without_their_bytes(desk: Desk) -> None:
-    desk.arrive(*range(3))
-    for record in desk.fetched[SOURCE]:
+async def test_the_parts_of_large_tickets_are_handed_on_without_their_bytes(bench: ConsumerBench) -> None:
+    bench.arrive(*range(3))
+    for record in bench.fetched[SOURCE]:
         record.headers = (("schema", b"embedded-part/1"),)
-    await desk.consumer._hand_on()
-    desk.queue.get_nowait()
-    event = desk.queue.get_nowait()
+    await bench.hand_on()
+    bench.topic.queue.get_nowait()
+    event = bench.topic.queue.get_nowait()
     assert (event.key, event.value, event.message.value) == (b"key", None, None)
 
 
-async def test_a_buffer_that_fills_stops_its_own_partitions_and_lets_them_go_on(desk: Desk) -> None:
-    log: list[str] = []
-    desk.consumer.on_buffer_full = lambda tp: log.append(f"full {tp!r}")
-    desk.consumer.on_buffer_drop = lambda tp: log.append(f"drop {tp!r}")
+async def test_a_buffer_that_fills_stops_its_own_partitions_and_lets_them_go_on(bench: ConsumerBench) -> None:
     for first in (0, 300):
-        desk.arrive(*range(first, first + 300))
-        await desk.consumer._hand_on()
-    assert log == [f"full {SOURCE!r}"]  # a TP: Faust takes no other
-    while not desk.queue.empty():
-        desk.queue.get_nowait()
-    assert log == [f"full {SOURCE!r}", f"drop {SOURCE!r}"]
+        bench.arrive(*range(first, first + 300))
+        await bench.hand_on()
+    assert bench.pressure == [f"full {SOURCE!r}"]  # a TP: Faust takes no other
+    while not bench.topic.queue.empty():
+        bench.topic.queue.get_nowait()
+    assert bench.pressure == [f"full {SOURCE!r}", f"drop {SOURCE!r}"]
 
 
-async def test_what_was_read_before_is_not_handed_on_again(desk: Desk) -> None:
-    desk.consumer._read_offset[SOURCE] = 5
-    desk.arrive(3, 4, 6, 7)
-    await desk.consumer._hand_on()
-    assert desk.queued == [6, 7]
+async def test_what_was_read_before_is_not_handed_on_again(bench: ConsumerBench) -> None:
+    await bench.read_before(SOURCE, to=5)
+    bench.arrive(3, 4, 6, 7)
+    await bench.hand_on()
+    assert bench.taken() == [6, 7]
 
 
-async def test_gaps_of_compaction_are_told_so_that_commits_go_on(desk: Desk) -> None:
-    desk.consumer._read_offset[SOURCE] = 5
-    desk.arrive(6, 10, 11)
-    await desk.consumer._hand_on()
-    assert desk.gaps == [(SOURCE, 7, 10)]
-    assert desk.queued == [6, 10, 11]
+async def test_gaps_of_compaction_are_told_so_that_commits_go_on(bench: ConsumerBench) -> None:
+    await bench.read_before(SOURCE, to=5)
+    bench.arrive(6, 10, 11)
+    await bench.hand_on()
+    assert bench.gaps == [(SOURCE, 7, 10)]
+    assert bench.taken() == [6, 10, 11]
 
 
-async def test_a_changelog_is_written_as_it_is_read_and_faust_hears_of_the_last(desk: Desk) -> None:
-    desk.arrive(3, 4, 8, tp=CHANGELOG)
-    await desk.consumer._hand_on()
-    assert desk.followed == [(CHANGELOG, [3, 4, 8])]
-    assert (desk.handed, desk.queued) == ([8], [])
-    assert desk.consumer._read_offset[CHANGELOG] == 8
+async def test_a_changelog_is_written_as_it_is_read_and_faust_hears_of_the_last(bench: ConsumerBench) -> None:
+    bench.arrive(3, 4, 8, tp=CHANGELOG)
+    await bench.hand_on()
+    assert bench.followed == [(CHANGELOG, [3, 4, 8])]
+    assert (bench.handed, bench.taken()) == ([8], [])
+    bench.arrive(9, tp=CHANGELOG)
+    await bench.hand_on()
+    assert (bench.handed, bench.gaps) == ([8, 9], [])  # it goes on behind what it has read
 
 
-async def test_a_rebalance_ends_what_is_being_handed_on(desk: Desk) -> None:
-    desk.arrive(*range(250))
-    handing = asyncio.create_task(desk.consumer._hand_on())
-    while not desk.queued:
+async def test_a_rebalance_ends_what_is_being_handed_on(bench: ConsumerBench) -> None:
+    bench.arrive(*range(250))
+    handing = asyncio.create_task(bench.hand_on())
+    while bench.topic.queue.empty():
         await asyncio.sleep(0)
-    desk.consumer.app.consumer_generation_id = 2
+    bench.app.consumer_generation_id = 2
     await handing
-    assert 0 < len(desk.queued) < 250
+    assert 0 < len(bench.taken()) < 250
 
 
-async def test_a_changelog_is_not_written_once_its_partition_may_be_gone(desk: Desk) -> None:
-    second = TP("x-changelog", 1)
-    desk.recovery.tp_to_table[second] = desk.recovery.tp_to_table[CHANGELOG]
-    desk.active = {CHANGELOG, second}
-    desk.fetched = {tp: [a_record(tp, 1)] for tp in desk.active}
-
-    async def taken_away(message: Any) -> None:
-        desk.consumer.flow_active = False
-
-    desk.consumer.callback = taken_away
-    await desk.consumer._hand_on()
-    assert len(desk.followed) == 1
+async def test_a_changelog_is_not_written_once_its_partition_may_be_gone(bench: ConsumerBench) -> None:
+    bench.active = {CHANGELOG, SECOND}
+    bench.fetched = {tp: [a_record(tp, 1)] for tp in bench.active}
+    bench.meanwhile = bench.consumer.stop_flow
+    await bench.hand_on()
+    assert len(bench.followed) == 1
 
 
-async def test_partitions_take_turns(desk: Desk) -> None:
-    desk.consumer._read_offset |= {SOURCE: 9, OTHER: 9}
-    desk.fetched = {tp: [a_record(tp, offset) for offset in (10, 11, 12)] for tp in (SOURCE, OTHER)}
-    await desk.consumer._hand_on()
-    taken = [event.message for event in desk.queue._queue]
+async def test_partitions_take_turns(bench: ConsumerBench) -> None:
+    await bench.read_before(SOURCE, OTHER, to=9)
+    bench.fetched = {tp: [a_record(tp, offset) for offset in (10, 11, 12)] for tp in (SOURCE, OTHER)}
+    await bench.hand_on()
+    taken = bench.take()
     assert [message.offset for message in taken] == [10, 10, 11, 11, 12, 12]
     assert {message.tp for message in taken[:2]} == {SOURCE, OTHER}
 
 
-async def test_what_arrives_while_the_flow_is_stopped_is_sought_once_more(desk: Desk) -> None:
-    async def stopped_meanwhile(**_: Any) -> Any:
-        desk.consumer.flow_active = False
+async def test_what_arrives_while_the_flow_is_stopped_is_sought_once_more(bench: ConsumerBench) -> None:
+    async def stopped_meanwhile(_: set[TP]) -> Any:
+        bench.consumer.stop_flow()
         return {TopicPartition(*SOURCE): [a_record(SOURCE, 1)]}
 
-    desk.consumer._getmany = stopped_meanwhile
-    await desk.consumer._hand_on()
-    assert (desk.queued, "seek" in desk.log) == ([], True)
+    bench.fetch = stopped_meanwhile
+    await bench.hand_on()
+    assert (bench.taken(), "seek" in bench.log) == ([], True)
 
 
 @pytest.mark.parametrize("why", ["queue", "flow"])
-async def test_what_could_block_can_be_interrupted(desk: Desk, why: str) -> None:
+async def test_what_could_block_can_be_interrupted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, why: str
+) -> None:
+    bench = ConsumerBench(monkeypatch, tmp_path, room=1)
+    await bench.start()
     if why == "queue":
-        desk.queue_full = True
+        bench.topic.queue.put_nowait(SimpleNamespace(message=a_record(SOURCE, -1)))
     else:
-        desk.flow.is_active = lambda: False
-    desk.arrive(0, 1)
-    await desk.consumer._hand_on()
-    assert (desk.waited, desk.handed) == (2, [0, 1])
+        bench.app.flow_control.suspend()
+    bench.arrive(0, 1)
+    await bench.hand_on()
+    assert (bench.waited, bench.handed) == (2, [0, 1])
 
 
 async def test_a_stage_s_buffer_asks_for_a_pause_but_never_blocks() -> None:

@@ -19,6 +19,7 @@ from agents.engine.engine import Engine
 from agents.engine.outcomes import Done, Mark
 from agents.engine.places import place_given_up
 from agents.imports.progress import ProgressLedger, progress_key
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import headers_of
 from schemas.errors import CredentialsError, RateLimitedError, RefusedError, UnavailableError, UserError
 from schemas.headers.moves import moved_headers
@@ -26,6 +27,7 @@ from schemas.headers.retries import Retry, retry_of, with_retry
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import EnrichedPart, Origin
 from schemas.tables import SeenTicket
+from schemas.testing import a_change
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.positions import Positions
@@ -34,13 +36,14 @@ from streams.limits.gate import Gate
 from streams.limits.in_flight import Adaptive
 from streams.metrics import Metrics
 from streams.retries import RetryPolicy
-from tests.agents_fixtures import QUICK, FakeEvent, FakeProducer, FakeTables, a_change, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import QUICK, logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
 
 
-class Desk:
+class EngineBench:
     """An engine with everything around it in reach."""
 
     def __init__(
@@ -48,8 +51,8 @@ class Desk:
     ) -> None:
         self.log: list[Any] = []
         self.app = SimpleNamespace(consumer_generation_id=1)
-        self.producer = FakeProducer(self.log)
-        self.tables = FakeTables(self.log)
+        self.producer = InMemoryProducer(self.log)
+        self.tables = InMemoryTables(self.log)
         self.metrics = Metrics()
         self.pauses: list[float] = [] if pauses is None else pauses
         self.doors: dict[int, asyncio.Future[Done | BaseException]] = {}
@@ -96,8 +99,8 @@ class Desk:
     def acks(self) -> list[int]:
         return [entry[1] for entry in self.log if entry[0] == "ack"]
 
-    def event(self, offset: int, key: bytes | None = None, **more: Any) -> FakeEvent:
-        return FakeEvent(offset, key=key or f"acme:{offset}".encode(), log=self.log, **more)
+    def event(self, offset: int, key: bytes | None = None, **more: Any) -> InMemoryEvent:
+        return InMemoryEvent(offset, key=key or f"acme:{offset}".encode(), log=self.log, **more)
 
     def count(self, name: str, **labels: str) -> float:
         value = self.metrics.registry.get_sample_value(f"ticketstream_{name}", {"stage": "enrich", **labels})
@@ -116,104 +119,110 @@ def sent(offset: int, **fields: Any) -> Done:
 
 
 @pytest.fixture
-async def desks() -> AsyncIterator[Callable[..., Desk]]:
-    made: list[Desk] = []
+async def benches() -> AsyncIterator[Callable[..., EngineBench]]:
+    made: list[EngineBench] = []
 
-    def make(*args: Any, **kwargs: Any) -> Desk:
-        made.append(Desk(*args, **kwargs))
+    def make(*args: Any, **kwargs: Any) -> EngineBench:
+        made.append(EngineBench(*args, **kwargs))
         return made[-1]
 
     yield make
-    for desk in made:
-        await desk.engine.let_go()
+    for bench in made:
+        await bench.engine.let_go()
 
 
-async def test_records_then_tables_then_acknowledgements(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_records_then_tables_then_acknowledgements(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     for offset in range(3):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
     for offset in (2, 0, 1):
-        desk.open(offset)
-    await until(lambda: desk.acks() == [0, 1, 2])
-    kinds = [entry[0] for entry in desk.log]
+        bench.open(offset)
+    await until(lambda: bench.acks() == [0, 1, 2])
+    kinds = [entry[0] for entry in bench.log]
     assert kinds == ["sent", "table", "ack", "ack", "ack"]
-    assert desk.log[0] == ("sent", [b"0", b"1", b"2"])
-    assert desk.log[1] == ("table", "seen", [b"0", b"1", b"2"])
+    assert bench.log[0] == ("sent", [b"0", b"1", b"2"])
+    assert bench.log[1] == ("table", "seen", [b"0", b"1", b"2"])
 
 
-async def test_what_stands_for_a_key_that_has_moved_is_passed(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(0, value=None, headers=moved_headers(3)))
-    await until(lambda: desk.acks() == [0])
-    assert desk.started == []
-    assert desk.producer.sent == []
-    assert desk.count("stage_skipped_total", reason="moved") == 1
+async def test_what_stands_for_a_key_that_has_moved_is_passed(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(0, value=None, headers=moved_headers(3)))
+    await until(lambda: bench.acks() == [0])
+    assert bench.started == []
+    assert bench.producer.sent == []
+    assert bench.count("stage_skipped_total", reason="moved") == 1
 
 
-async def test_a_later_message_waits_for_an_earlier_one(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_a_later_message_waits_for_an_earlier_one(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     for offset in range(4):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
     await settle()
-    assert desk.started == [0, 1, 2, 3]  # the work itself runs side by side
+    assert bench.started == [0, 1, 2, 3]  # the work itself runs side by side
     for offset in (1, 2):
-        desk.open(offset)
+        bench.open(offset)
     await settle()
-    assert desk.log == []  # neither acknowledged nor sent before its turn
-    desk.open(0)
-    await until(lambda: desk.acks() == [0, 1, 2])
-    assert desk.positions.released == {(CHANGES, 0): 3}
-    assert desk.engine.held == 1
+    assert bench.log == []  # neither acknowledged nor sent before its turn
+    bench.open(0)
+    await until(lambda: bench.acks() == [0, 1, 2])
+    assert bench.positions.released == {(CHANGES, 0): 3}
+    assert bench.engine.held == 1
 
 
-async def test_nothing_is_acknowledged_before_the_broker_has_the_records(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.producer.gate.clear()
-    await desk.engine.put(desk.event(0))
-    desk.open(0)
-    await until(lambda: desk.producer.calls)
+async def test_nothing_is_acknowledged_before_the_broker_has_the_records(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
+    bench.producer.gate.clear()
+    await bench.engine.put(bench.event(0))
+    bench.open(0)
+    await until(lambda: bench.producer.calls)
     await settle()
-    assert desk.log == []
-    assert desk.tables["seen"].puts == 0
-    desk.producer.gate.set()
-    await until(lambda: desk.acks() == [0])
+    assert bench.log == []
+    assert bench.tables["seen"].puts == 0
+    bench.producer.gate.set()
+    await until(lambda: bench.acks() == [0])
 
 
-async def test_nothing_is_acknowledged_before_the_tables_are_written(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.tables["seen"].gate.clear()
-    await desk.engine.put(desk.event(0))
-    desk.open(0)
-    await until(lambda: desk.tables["seen"].puts)
+async def test_nothing_is_acknowledged_before_the_tables_are_written(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
+    bench.tables["seen"].gate.clear()
+    await bench.engine.put(bench.event(0))
+    bench.open(0)
+    await until(lambda: bench.tables["seen"].puts)
     await settle()
-    assert desk.acks() == []
-    desk.tables["seen"].gate.set()
-    await until(lambda: desk.acks() == [0])
+    assert bench.acks() == []
+    bench.tables["seen"].gate.set()
+    await until(lambda: bench.acks() == [0])
 
 
-async def test_partitions_do_not_wait_for_each_other(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(0, partition=0))
-    await desk.engine.put(desk.event(100, partition=1))
-    desk.open(100)
-    await until(lambda: desk.acks() == [100])
-    assert desk.positions.released == {(CHANGES, 0): 0, (CHANGES, 1): 101}
+async def test_partitions_do_not_wait_for_each_other(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(0, partition=0))
+    await bench.engine.put(bench.event(100, partition=1))
+    bench.open(100)
+    await until(lambda: bench.acks() == [100])
+    assert bench.positions.released == {(CHANGES, 0): 0, (CHANGES, 1): 101}
 
 
-async def test_a_ticket_s_messages_are_worked_on_one_after_the_other(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(0, key=b"acme:1"))
-    await desk.engine.put(desk.event(1, key=b"acme:1"))
-    await desk.engine.put(desk.event(2, key=b"acme:2"))
+async def test_a_ticket_s_messages_are_worked_on_one_after_the_other(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(0, key=b"acme:1"))
+    await bench.engine.put(bench.event(1, key=b"acme:1"))
+    await bench.engine.put(bench.event(2, key=b"acme:2"))
     await settle()
-    assert desk.started == [0, 2]
-    desk.tables["seen"].gate.clear()
-    desk.open(0)
-    await until(lambda: desk.tables["seen"].puts)
+    assert bench.started == [0, 2]
+    bench.tables["seen"].gate.clear()
+    bench.open(0)
+    await until(lambda: bench.tables["seen"].puts)
     await settle()
-    assert desk.started == [0, 2]  # what the second one looks up must be written first
-    desk.tables["seen"].gate.set()
-    await until(lambda: desk.started == [0, 2, 1])
+    assert bench.started == [0, 2]  # what the second one looks up must be written first
+    bench.tables["seen"].gate.set()
+    await until(lambda: bench.started == [0, 2, 1])
 
 
 @QUICK
@@ -226,80 +235,84 @@ def test_in_any_order_everything_is_acknowledged_once_and_in_order(
     messages: list[tuple[int, str]], random: Any, data: st.DataObject
 ) -> None:
     async def play() -> None:
-        desk = Desk()
+        bench = EngineBench()
         events = []
         for offset, (partition, key) in enumerate(messages):
-            event = desk.event(offset, key=f"{key}{partition}".encode(), partition=partition)
+            event = bench.event(offset, key=f"{key}{partition}".encode(), partition=partition)
             events.append(event)
-            await desk.engine.put(event)
+            await bench.engine.put(event)
         order = list(range(len(messages)))
         random.shuffle(order)
-        desk.producer.failures = data.draw(st.integers(0, 3))
-        desk.tables["seen"].failures = data.draw(st.integers(0, 3))
+        bench.producer.failures = data.draw(st.integers(0, 3))
+        bench.tables["seen"].failures = data.draw(st.integers(0, 3))
         for offset in order:
-            desk.open(offset)
+            bench.open(offset)
             await settle(data.draw(st.integers(0, 20)))
-        await desk.engine.finish(5)
-        assert not desk.engine.held
+        await bench.engine.finish(5)
+        assert not bench.engine.held
         assert all(event.acked == 1 for event in events)
         for partition in (0, 1):
             own = [offset for offset, (place, _) in enumerate(messages) if place == partition]
-            assert [offset for offset in desk.acks() if offset in own] == own
+            assert [offset for offset in bench.acks() if offset in own] == own
         # Each key's records are on the topic in order; at least once each, and every last one is there.
         for key in set(messages):
             own = [str(offset) for offset, one in enumerate(messages) if one == key]
-            values = [r.value.decode() for r in desk.producer.sent if r.value and r.value.decode() in own]
+            values = [r.value.decode() for r in bench.producer.sent if r.value and r.value.decode() in own]
             assert list(dict.fromkeys(values)) == own
-        await desk.engine.let_go()
+        await bench.engine.let_go()
 
     asyncio.run(play())
 
 
-async def test_what_can_never_succeed_is_one_dead_letter_with_its_bytes(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_what_can_never_succeed_is_one_dead_letter_with_its_bytes(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
     value = b'{"account": "acme", "import_id": "i1", "what": "\xff'
     headers = [("schema", b"ticket-change/9"), ("trace", b"\x00\x01"), ("schema", b"twice")]
-    await desk.engine.put(desk.event(5, key=b"acme:1", value=value, headers=headers, partition=3))
-    await desk.engine.put(desk.event(6, key=b"acme:2", partition=3))
-    desk.open(5, RefusedError("Zendesk says no"))
-    desk.open(6)
-    await until(lambda: desk.acks() == [5, 6])
-    (letter,) = desk.producer.messages(DeadLetter)
+    await bench.engine.put(bench.event(5, key=b"acme:1", value=value, headers=headers, partition=3))
+    await bench.engine.put(bench.event(6, key=b"acme:2", partition=3))
+    bench.open(5, RefusedError("Zendesk says no"))
+    bench.open(6)
+    await until(lambda: bench.acks() == [5, 6])
+    (letter,) = bench.producer.messages(DeadLetter)
     assert base64.b64decode(letter.value) == value
     assert base64.b64decode(letter.key) == b"acme:1"
     assert [(name, base64.b64decode(raw)) for name, raw in letter.headers] == headers
     assert (letter.topic, letter.partition, letter.offset, letter.stage) == (CHANGES, 3, 5, "enrich")
     assert (letter.error_type, letter.message) == ("RefusedError", "Zendesk says no")
-    (record,) = desk.producer.on(DEAD_LETTERS)
+    (record,) = bench.producer.on(DEAD_LETTERS)
     assert (record.partition, record.key) == (3, b"acme:1")
-    assert desk.count("stage_dead_lettered_total", error="RefusedError") == 1
-    assert desk.count("stage_sent_total") == 1
-    assert desk.pauses == []
+    assert bench.count("stage_dead_lettered_total", error="RefusedError") == 1
+    assert bench.count("stage_sent_total") == 1
+    assert bench.pauses == []
 
 
-async def test_a_dead_letter_counts_for_its_import(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(5, value=b'{"account":"acme","import_id":"i1","x":[]}'))
-    desk.open(5, RefusedError("no"))
-    await until(lambda: desk.acks() == [5])
-    counts = desk.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
+async def test_a_dead_letter_counts_for_its_import(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(5, value=b'{"account":"acme","import_id":"i1","x":[]}'))
+    bench.open(5, RefusedError("no"))
+    await until(lambda: bench.acks() == [5])
+    counts = bench.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
     assert (counts.failed, counts.through) == (1, {CHANGES: 5})
-    (letter,) = desk.producer.messages(DeadLetter)
+    (letter,) = bench.producer.messages(DeadLetter)
     assert letter.import_id == "i1"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"[" * 100_000, b'{"account": 7}', b'"x"'])
-async def test_any_bytes_at_all_become_a_dead_letter(desks: Callable[..., Desk], value: bytes | None) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(0, value=value))
-    desk.open(0, RefusedError("no"))
-    await until(lambda: desk.acks() == [0])
-    (letter,) = desk.producer.messages(DeadLetter)
+async def test_any_bytes_at_all_become_a_dead_letter(
+    benches: Callable[..., EngineBench], value: bytes | None
+) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(0, value=value))
+    bench.open(0, RefusedError("no"))
+    await until(lambda: bench.acks() == [0])
+    (letter,) = bench.producer.messages(DeadLetter)
     assert letter.value == (None if value is None else base64.b64encode(value).decode())
-    assert desk.tables["progress"].entries == {}
+    assert bench.tables["progress"].entries == {}
 
 
-async def test_what_can_succeed_later_is_tried_until_it_does(desks: Callable[..., Desk]) -> None:
+async def test_what_can_succeed_later_is_tried_until_it_does(benches: Callable[..., EngineBench]) -> None:
     errors: list[Exception] = [UnavailableError("away")] * 6 + [RateLimitedError("slow", 30)] * 2
 
     async def handler(message: Incoming) -> Done:
@@ -307,19 +320,19 @@ async def test_what_can_succeed_later_is_tried_until_it_does(desks: Callable[...
             raise errors.pop(0)
         return sent(message.offset)
 
-    desk = desks(handler)
+    bench = benches(handler)
     for offset in range(2):
-        await desk.engine.put(desk.event(offset))
-    await until(lambda: desk.acks() == [0, 1])
-    assert desk.pauses == [1, 2, 4, 8, 8, 8, 30, 30]
-    assert [record.value for record in desk.producer.sent] == [b"0", b"1"]
-    assert desk.count("stage_retried_total") == 8
-    assert desk.producer.on(DEAD_LETTERS) == []
+        await bench.engine.put(bench.event(offset))
+    await until(lambda: bench.acks() == [0, 1])
+    assert bench.pauses == [1, 2, 4, 8, 8, 8, 30, 30]
+    assert [record.value for record in bench.producer.sent] == [b"0", b"1"]
+    assert bench.count("stage_retried_total") == 8
+    assert bench.producer.on(DEAD_LETTERS) == []
 
 
 @pytest.mark.parametrize("error", [CredentialsError("login refused"), UserError("a foreign collection")])
 async def test_what_a_person_has_to_mend_is_waited_for_and_loses_nothing(
-    desks: Callable[..., Desk], error: UserError
+    benches: Callable[..., EngineBench], error: UserError
 ) -> None:
     errors = [error] * 5
 
@@ -328,11 +341,11 @@ async def test_what_a_person_has_to_mend_is_waited_for_and_loses_nothing(
             raise errors.pop()
         return sent(message.offset)
 
-    desk = desks(handler)
-    await desk.engine.put(desk.event(0))
-    await until(lambda: desk.acks() == [0])
-    assert desk.pauses == [5] * 5
-    assert [record.value for record in desk.producer.sent] == [b"0"]
+    bench = benches(handler)
+    await bench.engine.put(bench.event(0))
+    await until(lambda: bench.acks() == [0])
+    assert bench.pauses == [5] * 5
+    assert [record.value for record in bench.producer.sent] == [b"0"]
 
 
 class Panic(BaseException):
@@ -340,7 +353,7 @@ class Panic(BaseException):
 
 
 async def test_of_those_whose_login_is_refused_one_tries_and_the_others_go_on_with_it(
-    desks: Callable[..., Desk],
+    benches: Callable[..., EngineBench],
 ) -> None:
     tries: list[int] = []
     mended = False
@@ -351,81 +364,85 @@ async def test_of_those_whose_login_is_refused_one_tries_and_the_others_go_on_wi
             raise CredentialsError("login refused")
         return sent(message.offset)
 
-    desk = desks(handler)
+    bench = benches(handler)
     for offset in range(20):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
     with structlog.testing.capture_logs() as lines:
         await until(lambda: len(tries) > 60)
     assert len(set(tries[20:])) == 1
     assert 0 < len(lines) <= len(tries) - 19  # one line a try, not one a message
     mended = True
-    await until(lambda: desk.acks() == list(range(20)))
+    await until(lambda: bench.acks() == list(range(20)))
 
 
 async def test_behind_a_message_that_is_tried_again_others_have_their_effect(
-    desks: Callable[..., Desk],
+    benches: Callable[..., EngineBench],
 ) -> None:
-    desk = desks(held=5)
-    desk.engine = desk.make(held=5, ahead=20)
+    bench = benches(held=5)
+    bench.engine = bench.make(held=5, ahead=20)
     for offset in range(5):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
     for offset in (1, 2, 3, 4):
-        desk.open(offset)
-    await until(lambda: [record.value for record in desk.producer.sent] == [b"1", b"2", b"3", b"4"])
-    await until(lambda: desk.engine.held == 1)  # there is room for more, though nothing is acknowledged
-    assert desk.acks() == []
-    assert desk.count("stage_sent_total") == 4
+        bench.open(offset)
+    await until(lambda: [record.value for record in bench.producer.sent] == [b"1", b"2", b"3", b"4"])
+    await until(lambda: bench.engine.held == 1)  # there is room for more, though nothing is acknowledged
+    assert bench.acks() == []
+    assert bench.count("stage_sent_total") == 4
     for offset in range(5, 9):
-        await desk.engine.put(desk.event(offset))
-        desk.open(offset)
-    await until(lambda: desk.engine.held == 1)
+        await bench.engine.put(bench.event(offset))
+        bench.open(offset)
+    await until(lambda: bench.engine.held == 1)
     # All that may be acknowledged later is small.
-    late = [slot for slot in desk.engine._lanes[CHANGES, 0]._slots if slot.settled.is_set()]
+    late = [slot for slot in bench.engine._lanes[CHANGES, 0]._slots if slot.settled.is_set()]
     assert [slot.message.value for slot in late] == [None] * 8
-    assert desk.acks() == []
-    desk.open(0)
-    await until(lambda: desk.acks() == list(range(9)))
-    assert [record.value for record in desk.producer.sent][-1] == b"0"
-    assert desk.positions.released == {(CHANGES, 0): 9}
+    assert bench.acks() == []
+    bench.open(0)
+    await until(lambda: bench.acks() == list(range(9)))
+    assert [record.value for record in bench.producer.sent][-1] == b"0"
+    assert bench.positions.released == {(CHANGES, 0): 9}
 
 
-async def test_what_waits_only_for_its_acknowledgement_is_bounded(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.engine = desk.make(held=4, ahead=3)
-    putting = asyncio.create_task(_put_all(desk, 20))
+async def test_what_waits_only_for_its_acknowledgement_is_bounded(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
+    bench.engine = bench.make(held=4, ahead=3)
+    putting = asyncio.create_task(_put_all(bench, 20))
     for offset in range(1, 20):
-        desk.open(offset)
-    await until(lambda: len(desk.started) == 1 + 3 + 3)
+        bench.open(offset)
+    await until(lambda: len(bench.started) == 1 + 3 + 3)
     await asyncio.sleep(0.6)
-    assert len(desk.started) == 7 and not putting.done()
-    desk.open(0)
+    assert len(bench.started) == 7 and not putting.done()
+    bench.open(0)
     await putting
-    await until(lambda: desk.acks() == list(range(20)))
+    await until(lambda: bench.acks() == list(range(20)))
 
 
-async def _put_all(desk: Desk, count: int) -> None:
+async def _put_all(bench: EngineBench, count: int) -> None:
     for offset in range(count):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
 
 
 async def test_a_ticket_s_later_message_waits_while_its_earlier_one_is_tried_again(
-    desks: Callable[..., Desk],
+    benches: Callable[..., EngineBench],
 ) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(0, key=b"acme:1"))
-    await desk.engine.put(desk.event(1, key=b"acme:2"))
-    await desk.engine.put(desk.event(2, key=b"acme:1"))
-    await desk.engine.put(desk.event(3, key=b"acme:2"))
+    bench = benches()
+    await bench.engine.put(bench.event(0, key=b"acme:1"))
+    await bench.engine.put(bench.event(1, key=b"acme:2"))
+    await bench.engine.put(bench.event(2, key=b"acme:1"))
+    await bench.engine.put(bench.event(3, key=b"acme:2"))
     for offset in (1, 2, 3):
-        desk.open(offset)
-    await until(lambda: [record.value for record in desk.producer.sent] == [b"1", b"3"])
-    assert desk.started == [0, 1, 3]
-    desk.open(0)
-    await until(lambda: desk.acks() == [0, 1, 2, 3])
-    assert [record.value for record in desk.producer.sent] == [b"1", b"3", b"0", b"2"]
+        bench.open(offset)
+    await until(lambda: [record.value for record in bench.producer.sent] == [b"1", b"3"])
+    assert bench.started == [0, 1, 3]
+    bench.open(0)
+    await until(lambda: bench.acks() == [0, 1, 2, 3])
+    assert [record.value for record in bench.producer.sent] == [b"1", b"3", b"0", b"2"]
 
 
-async def test_what_waits_between_two_tries_takes_no_place_from_others(desks: Callable[..., Desk]) -> None:
+async def test_what_waits_between_two_tries_takes_no_place_from_others(
+    benches: Callable[..., EngineBench],
+) -> None:
     size = Adaptive(1, least=1, most=1)
     woken = asyncio.Event()
     tries: list[int] = []
@@ -437,20 +454,20 @@ async def test_what_waits_between_two_tries_takes_no_place_from_others(desks: Ca
                 await woken.wait()
         return sent(message.offset)
 
-    desk = desks(handler)
-    desk.engine = desk.make(working=Gate(size, waiting=lambda: None))  # type: ignore[arg-type]
+    bench = benches(handler)
+    bench.engine = bench.make(working=Gate(size, waiting=lambda: None))  # type: ignore[arg-type]
     for offset in range(5):
-        await desk.engine.put(desk.event(offset))
-    await until(lambda: len(desk.producer.sent) == 4)
-    await until(lambda: (desk.engine.held, desk.engine.at_work) == (1, 0))
+        await bench.engine.put(bench.event(offset))
+    await until(lambda: len(bench.producer.sent) == 4)
+    await until(lambda: (bench.engine.held, bench.engine.at_work) == (1, 0))
     woken.set()
-    await until(lambda: desk.acks() == list(range(5)))
+    await until(lambda: bench.acks() == list(range(5)))
     assert tries == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, Panic])
 async def test_the_unforeseen_is_tried_three_times(
-    desks: Callable[..., Desk], kind: type[BaseException]
+    benches: Callable[..., EngineBench], kind: type[BaseException]
 ) -> None:
     attempts = 0
 
@@ -459,15 +476,15 @@ async def test_the_unforeseen_is_tried_three_times(
         attempts += 1
         raise kind("oh")
 
-    desk = desks(handler)
-    await desk.engine.put(desk.event(0, value=b"what it was"))
-    await until(lambda: desk.acks() == [0])
+    bench = benches(handler)
+    await bench.engine.put(bench.event(0, value=b"what it was"))
+    await until(lambda: bench.acks() == [0])
     assert attempts == 3
-    (letter,) = desk.producer.messages(DeadLetter)
+    (letter,) = bench.producer.messages(DeadLetter)
     assert (letter.error_type, base64.b64decode(letter.value)) == (kind.__name__, b"what it was")
 
 
-async def test_the_unforeseen_that_passes_is_no_dead_letter(desks: Callable[..., Desk]) -> None:
+async def test_the_unforeseen_that_passes_is_no_dead_letter(benches: Callable[..., EngineBench]) -> None:
     errors: list[Exception] = [
         KeyError("x"),
         UnavailableError("away"),
@@ -480,317 +497,321 @@ async def test_the_unforeseen_that_passes_is_no_dead_letter(desks: Callable[...,
             raise errors.pop(0)
         return sent(message.offset)
 
-    desk = desks(handler)
-    await desk.engine.put(desk.event(0))
-    await until(lambda: desk.acks() == [0])
-    assert [record.value for record in desk.producer.sent] == [b"0"]
+    bench = benches(handler)
+    await bench.engine.put(bench.event(0))
+    await until(lambda: bench.acks() == [0])
+    assert [record.value for record in bench.producer.sent] == [b"0"]
 
 
-async def test_what_a_newer_version_has_passed_is_skipped(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_what_a_newer_version_has_passed_is_skipped(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     wanted = True
-    await desk.engine.put(desk.event(0))
-    desk.tables["seen"].gate.clear()
-    await desk.engine.put(desk.event(1))
-    desk.open(1, sent(1, still_wanted=lambda: wanted, account="acme", import_id="i1", calls=4))
+    await bench.engine.put(bench.event(0))
+    bench.tables["seen"].gate.clear()
+    await bench.engine.put(bench.event(1))
+    bench.open(1, sent(1, still_wanted=lambda: wanted, account="acme", import_id="i1", calls=4))
     await settle()
     wanted = False  # while it waits for its turn
-    desk.tables["seen"].gate.set()
-    desk.open(0)
-    await until(lambda: desk.acks() == [0, 1])
-    assert [record.value for record in desk.producer.sent] == [b"0"]
-    assert [key for _, key in desk.tables["seen"].entries] == [b"0"]
-    assert desk.count("stage_skipped_total", reason="stale") == 1
-    counts = desk.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
+    bench.tables["seen"].gate.set()
+    bench.open(0)
+    await until(lambda: bench.acks() == [0, 1])
+    assert [record.value for record in bench.producer.sent] == [b"0"]
+    assert [key for _, key in bench.tables["seen"].entries] == [b"0"]
+    assert bench.count("stage_skipped_total", reason="stale") == 1
+    counts = bench.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
     assert (counts.skipped, counts.sent, counts.calls) == (1, 0, 4)
 
 
-async def test_what_is_passed_may_send_something_else_instead(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_what_is_passed_may_send_something_else_instead(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     otherwise = [Record(CHANGES, 0, b"0", b"again")]
-    await desk.engine.put(desk.event(0))
-    desk.open(0, sent(0, still_wanted=lambda: False, otherwise=otherwise))
-    await until(lambda: desk.acks() == [0])
-    assert [(record.topic, record.value) for record in desk.producer.sent] == [(CHANGES, b"again")]
-    assert desk.tables["seen"].entries == {}
+    await bench.engine.put(bench.event(0))
+    bench.open(0, sent(0, still_wanted=lambda: False, otherwise=otherwise))
+    await until(lambda: bench.acks() == [0])
+    assert [(record.topic, record.value) for record in bench.producer.sent] == [(CHANGES, b"again")]
+    assert bench.tables["seen"].entries == {}
 
 
-async def test_what_has_arrived_is_known_before_it_is_worked_on(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    arrived = desk.positions.arrived
+async def test_what_has_arrived_is_known_before_it_is_worked_on(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    arrived = bench.positions.arrived
     for offset in (3, 4):
-        await desk.engine.put(desk.event(offset, key=b"acme:1"))
+        await bench.engine.put(bench.event(offset, key=b"acme:1"))
     assert arrived == {(CHANGES, 0): 4}
-    desk.open(3)
-    desk.open(4)
-    await until(lambda: desk.acks() == [3, 4])
+    bench.open(3)
+    bench.open(4)
+    await until(lambda: bench.acks() == [3, 4])
     assert arrived == {(CHANGES, 0): 4}
-    await desk.engine.let_go()
+    await bench.engine.let_go()
     assert arrived == {}
 
 
-async def test_what_is_half_settled_is_not_taken_for_stale(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    seen = desk.tables["seen"]
-    desk.tables["progress"].failures = 1
+async def test_what_is_half_settled_is_not_taken_for_stale(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    seen = bench.tables["seen"]
+    bench.tables["progress"].failures = 1
     still_wanted = lambda: seen.get(0, b"0") is None  # noqa: E731
-    await desk.engine.put(desk.event(0))
-    desk.open(0, sent(0, still_wanted=still_wanted, account="acme", import_id="i1"))
-    await until(lambda: desk.acks() == [0])
-    assert desk.count("stage_sent_total") == 1
-    assert desk.count("stage_skipped_total", reason="stale") == 0
-    assert desk.tables["progress"].get(0, progress_key("enrich", "acme", "i1")).sent == 1
+    await bench.engine.put(bench.event(0))
+    bench.open(0, sent(0, still_wanted=still_wanted, account="acme", import_id="i1"))
+    await until(lambda: bench.acks() == [0])
+    assert bench.count("stage_sent_total") == 1
+    assert bench.count("stage_skipped_total", reason="stale") == 0
+    assert bench.tables["progress"].get(0, progress_key("enrich", "acme", "i1")).sent == 1
 
 
-async def test_both_lanes_of_a_partition_take_turns(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    backfill = desk.make()
+async def test_both_lanes_of_a_partition_take_turns(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    backfill = bench.make()
     # The older version is just being sent when the newer one is ready on the other lane.
-    desk.producer.gate.clear()
-    await backfill.put(desk.event(0, key=b"acme:1", topic=BACKFILL))
-    desk.open(0)
-    await until(lambda: desk.producer.calls == 1)
-    await desk.engine.put(desk.event(50, key=b"acme:1"))
-    desk.open(50)
+    bench.producer.gate.clear()
+    await backfill.put(bench.event(0, key=b"acme:1", topic=BACKFILL))
+    bench.open(0)
+    await until(lambda: bench.producer.calls == 1)
+    await bench.engine.put(bench.event(50, key=b"acme:1"))
+    bench.open(50)
     await settle()
-    assert desk.producer.calls == 1  # it must not be written between the other one's record and entry
-    desk.producer.gate.set()
-    await until(lambda: len(desk.acks()) == 2)
-    assert [entry[0] for entry in desk.log] == ["sent", "table", "ack", "sent", "table", "ack"]
+    assert bench.producer.calls == 1  # it must not be written between the other one's record and entry
+    bench.producer.gate.set()
+    await until(lambda: len(bench.acks()) == 2)
+    assert [entry[0] for entry in bench.log] == ["sent", "table", "ack", "sent", "table", "ack"]
     await backfill.let_go()
 
 
-async def test_a_value_too_large_to_send_is_a_dead_letter(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_a_value_too_large_to_send_is_a_dead_letter(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     for offset in range(2):
-        await desk.engine.put(desk.event(offset))
-    desk.open(0, Done("sent", records=[Record("next", 0, b"0", b"x" * (MAX_MESSAGE_BYTES + 1))]))
-    desk.open(1, Done("sent", records=[Record("next", 0, b"1", b"x" * MAX_MESSAGE_BYTES)]))
-    await until(lambda: desk.acks() == [0, 1])
-    (letter,) = desk.producer.messages(DeadLetter)
+        await bench.engine.put(bench.event(offset))
+    bench.open(0, Done("sent", records=[Record("next", 0, b"0", b"x" * (MAX_MESSAGE_BYTES + 1))]))
+    bench.open(1, Done("sent", records=[Record("next", 0, b"1", b"x" * MAX_MESSAGE_BYTES)]))
+    await until(lambda: bench.acks() == [0, 1])
+    (letter,) = bench.producer.messages(DeadLetter)
     assert letter.error_type == "TooLargeError"
     assert letter.message.startswith(f"the message for next has {MAX_MESSAGE_BYTES + 1} bytes; at most")
-    assert [record.key for record in desk.producer.on("next")] == [b"1"]
+    assert [record.key for record in bench.producer.on("next")] == [b"1"]
 
 
-async def test_a_broker_that_is_away_is_waited_for(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.producer.failures = 4
-    await desk.engine.put(desk.event(0))
-    desk.open(0)
-    await until(lambda: desk.acks() == [0])
-    assert desk.producer.calls == 5
-    assert desk.pauses == [1, 2, 4, 8]
-    assert [record.value for record in desk.producer.sent] == [b"0"]
+async def test_a_broker_that_is_away_is_waited_for(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    bench.producer.failures = 4
+    await bench.engine.put(bench.event(0))
+    bench.open(0)
+    await until(lambda: bench.acks() == [0])
+    assert bench.producer.calls == 5
+    assert bench.pauses == [1, 2, 4, 8]
+    assert [record.value for record in bench.producer.sent] == [b"0"]
 
 
-async def test_a_dead_letter_waits_for_the_broker_too(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.producer.failures = 2
-    await desk.engine.put(desk.event(0))
-    desk.open(0, RefusedError("no"))
-    await until(lambda: desk.acks() == [0])
-    assert len(desk.producer.messages(DeadLetter)) == 1
+async def test_a_dead_letter_waits_for_the_broker_too(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    bench.producer.failures = 2
+    await bench.engine.put(bench.event(0))
+    bench.open(0, RefusedError("no"))
+    await until(lambda: bench.acks() == [0])
+    assert len(bench.producer.messages(DeadLetter)) == 1
 
 
-async def test_after_abandoning_nothing_is_acknowledged_or_sent(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_after_abandoning_nothing_is_acknowledged_or_sent(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     for offset in range(3):
-        await desk.engine.put(desk.event(offset))
-    desk.open(0)
-    await until(lambda: desk.acks() == [0])
+        await bench.engine.put(bench.event(offset))
+    bench.open(0)
+    await until(lambda: bench.acks() == [0])
     await settle()
-    await desk.engine.let_go()
-    before = desk.log.copy()
-    assert (desk.engine.held, desk.positions.released) == (0, {})
-    assert desk.count("stage_held") == 0
-    desk.doors = {}
+    await bench.engine.let_go()
+    before = bench.log.copy()
+    assert (bench.engine.held, bench.positions.released) == (0, {})
+    assert bench.count("stage_held") == 0
+    bench.doors = {}
     await settle()
-    assert desk.log == before
+    assert bench.log == before
     # The same messages come again, and are done.
-    desk.app.consumer_generation_id = 2
+    bench.app.consumer_generation_id = 2
     for offset in (1, 2):
-        await desk.engine.put(desk.event(offset, generation=2))
-        desk.open(offset)
-    await until(lambda: desk.acks() == [0, 1, 2])
+        await bench.engine.put(bench.event(offset, generation=2))
+        bench.open(offset)
+    await until(lambda: bench.acks() == [0, 1, 2])
 
 
 @pytest.mark.parametrize("held_up", ["records", "tables"])
 async def test_abandoning_in_the_middle_of_settling_acknowledges_nothing(
-    desks: Callable[..., Desk], held_up: str
+    benches: Callable[..., EngineBench], held_up: str
 ) -> None:
-    desk = desks()
-    gate = desk.producer.gate if held_up == "records" else desk.tables["seen"].gate
+    bench = benches()
+    gate = bench.producer.gate if held_up == "records" else bench.tables["seen"].gate
     gate.clear()
-    await desk.engine.put(desk.event(0))
-    desk.open(0)
-    await until(lambda: desk.producer.calls if held_up == "records" else desk.tables["seen"].puts)
-    await desk.engine.let_go()
+    await bench.engine.put(bench.event(0))
+    bench.open(0)
+    await until(lambda: bench.producer.calls if held_up == "records" else bench.tables["seen"].puts)
+    await bench.engine.let_go()
     gate.set()
     await settle()
-    assert desk.acks() == []
-    assert desk.engine.held == 0
+    assert bench.acks() == []
+    assert bench.engine.held == 0
 
 
-async def test_messages_from_before_a_rebalance_are_left_alone(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    desk.app.consumer_generation_id = 2
-    await desk.engine.put(desk.event(0, generation=1))
+async def test_messages_from_before_a_rebalance_are_left_alone(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    bench.app.consumer_generation_id = 2
+    await bench.engine.put(bench.event(0, generation=1))
     await settle()
-    assert desk.started == []
-    assert desk.engine.held == 0
+    assert bench.started == []
+    assert bench.engine.held == 0
 
 
-async def test_what_waited_for_room_through_a_rebalance_is_left_alone(desks: Callable[..., Desk]) -> None:
-    desk = desks(held=1)
-    await desk.engine.put(desk.event(0))
-    waiting = asyncio.create_task(desk.engine.put(desk.event(1)))
+async def test_what_waited_for_room_through_a_rebalance_is_left_alone(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches(held=1)
+    await bench.engine.put(bench.event(0))
+    waiting = asyncio.create_task(bench.engine.put(bench.event(1)))
     await settle()
-    desk.app.consumer_generation_id = 2
-    await desk.engine.let_go()
+    bench.app.consumer_generation_id = 2
+    await bench.engine.let_go()
     await waiting
     await settle()
-    assert desk.started == [0]
-    assert desk.engine.held == 0
+    assert bench.started == [0]
+    assert bench.engine.held == 0
 
 
 async def test_no_more_is_sent_than_there_is_room_for_and_what_sends_nothing_needs_none(
-    desks: Callable[..., Desk],
+    benches: Callable[..., EngineBench],
 ) -> None:
-    desk = desks()
+    bench = benches()
     room = asyncio.Queue[int]()
 
     @asynccontextmanager
     async def entry(wanted: int) -> AsyncIterator[int]:
         yield min(wanted, await room.get())
 
-    desk.engine = desk.make(entry=entry)
+    bench.engine = bench.make(entry=entry)
     for offset in range(6):
-        await desk.engine.put(desk.event(offset))
-    desk.open(0, Done("skipped", reason="stale"))
-    await until(lambda: desk.acks() == [0])
+        await bench.engine.put(bench.event(offset))
+    bench.open(0, Done("skipped", reason="stale"))
+    await until(lambda: bench.acks() == [0])
     for offset in (2, 3, 4, 5):
-        desk.open(offset)
-    desk.open(1, Done("skipped", reason="stale"))
+        bench.open(offset)
+    bench.open(1, Done("skipped", reason="stale"))
     await settle()
-    assert desk.acks() == [0]
+    assert bench.acks() == [0]
     room.put_nowait(2)
-    await until(lambda: desk.acks() == [0, 1, 2, 3])
-    assert [record.key for record in desk.producer.sent] == [b"2", b"3"]
+    await until(lambda: bench.acks() == [0, 1, 2, 3])
+    assert [record.key for record in bench.producer.sent] == [b"2", b"3"]
     room.put_nowait(9)
-    await until(lambda: desk.acks() == [0, 1, 2, 3, 4, 5])
+    await until(lambda: bench.acks() == [0, 1, 2, 3, 4, 5])
 
 
-async def test_a_full_engine_takes_in_nothing_more(desks: Callable[..., Desk]) -> None:
-    desk = desks(held=3)
+async def test_a_full_engine_takes_in_nothing_more(benches: Callable[..., EngineBench]) -> None:
+    bench = benches(held=3)
     for offset in range(3):
-        await desk.engine.put(desk.event(offset))
-    waiting = asyncio.create_task(desk.engine.put(desk.event(3)))
-    desk.open(1)
-    desk.open(2)
+        await bench.engine.put(bench.event(offset))
+    waiting = asyncio.create_task(bench.engine.put(bench.event(3)))
+    bench.open(1)
+    bench.open(2)
     await settle()
     assert not waiting.done()  # what is done but not acknowledged is still held
-    assert desk.count("stage_held") == 3
-    desk.open(0)
+    assert bench.count("stage_held") == 3
+    bench.open(0)
     await waiting
-    assert desk.acks() == [0, 1, 2]
-    assert desk.engine.held == 1
+    assert bench.acks() == [0, 1, 2]
+    assert bench.engine.held == 1
 
 
-async def test_only_so_many_are_worked_on_at_once(desks: Callable[..., Desk]) -> None:
-    desk = desks(working=2)
+async def test_only_so_many_are_worked_on_at_once(benches: Callable[..., EngineBench]) -> None:
+    bench = benches(working=2)
     for offset in range(5):
-        await desk.engine.put(desk.event(offset))
+        await bench.engine.put(bench.event(offset))
     await settle()
-    assert desk.started == [0, 1]
-    desk.open(1)
-    await until(lambda: desk.started == [0, 1, 2])
+    assert bench.started == [0, 1]
+    bench.open(1)
+    await until(lambda: bench.started == [0, 1, 2])
 
 
-async def test_draining_waits_for_the_last_acknowledgement(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.finish(0.01)  # nothing to wait for
-    await desk.engine.put(desk.event(0))
-    await desk.engine.finish(0.01)
-    assert desk.engine.held
-    draining = asyncio.create_task(desk.engine.finish(5))
+async def test_draining_waits_for_the_last_acknowledgement(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    await bench.engine.finish(0.01)  # nothing to wait for
+    await bench.engine.put(bench.event(0))
+    await bench.engine.finish(0.01)
+    assert bench.engine.held
+    draining = asyncio.create_task(bench.engine.finish(5))
     await settle()
-    desk.open(0)
+    bench.open(0)
     await draining
-    assert not desk.engine.held
-    assert desk.acks() == [0]
+    assert not bench.engine.held
+    assert bench.acks() == [0]
 
 
-async def test_every_message_is_counted_once(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_every_message_is_counted_once(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
     for offset in range(4):
-        await desk.engine.put(desk.event(offset, headers={"schema": b"x"}))
-    desk.open(0)
-    desk.open(1, Done("skipped", reason="duplicate"))
-    desk.open(2, Done("repeated"))
-    desk.open(3, sent(3, changed_at=0.0))
-    await desk.engine.finish(5)
-    assert not desk.engine.held
-    assert desk.count("stage_received_total") == 4
-    assert desk.count("stage_sent_total") == 2
-    assert desk.count("stage_skipped_total", reason="duplicate") == 1
-    assert desk.count("stage_skipped_total", reason="repeat") == 1
-    assert desk.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 1
-    assert desk.count("stage_held") == 0
+        await bench.engine.put(bench.event(offset, headers={"schema": b"x"}))
+    bench.open(0)
+    bench.open(1, Done("skipped", reason="duplicate"))
+    bench.open(2, Done("repeated"))
+    bench.open(3, sent(3, changed_at=0.0))
+    await bench.engine.finish(5)
+    assert not bench.engine.held
+    assert bench.count("stage_received_total") == 4
+    assert bench.count("stage_sent_total") == 2
+    assert bench.count("stage_skipped_total", reason="duplicate") == 1
+    assert bench.count("stage_skipped_total", reason="repeat") == 1
+    assert bench.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 1
+    assert bench.count("stage_held") == 0
 
 
-async def test_headers_reach_the_handler_however_they_come(desks: Callable[..., Desk]) -> None:
+async def test_headers_reach_the_handler_however_they_come(benches: Callable[..., EngineBench]) -> None:
     got: list[Incoming] = []
 
     async def handler(message: Incoming) -> Done:
         got.append(message)
         return Done("repeated")
 
-    desk = desks(handler)
+    bench = benches(handler)
     headers = headers_of(a_change())
     for offset, given_headers in enumerate((headers, dict(headers), tuple(headers), None)):
-        await desk.engine.put(desk.event(offset, headers=given_headers))
-    await desk.engine.finish(5)
-    assert not desk.engine.held
+        await bench.engine.put(bench.event(offset, headers=given_headers))
+    await bench.engine.finish(5)
+    assert not bench.engine.held
     assert [list(message.headers) for message in got] == [headers, headers, headers, []]
 
 
-async def test_what_overtakes_is_sent_at_once_and_acknowledged_in_order(desks: Callable[..., Desk]) -> None:
-    desk = desks()
+async def test_what_overtakes_is_sent_at_once_and_acknowledged_in_order(
+    benches: Callable[..., EngineBench],
+) -> None:
+    bench = benches()
     for offset in (0, 1):
-        await desk.engine.put(desk.event(offset))
-    desk.open(1, sent(1, overtakes=True))
-    await until(lambda: desk.producer.on("next"))
+        await bench.engine.put(bench.event(offset))
+    bench.open(1, sent(1, overtakes=True))
+    await until(lambda: bench.producer.on("next"))
     await settle()
-    assert [record.value for record in desk.producer.on("next")] == [b"1"]
-    assert desk.acks() == []
-    desk.open(0)
-    await until(lambda: desk.acks() == [0, 1])
-    assert [record.value for record in desk.producer.on("next")] == [b"1", b"0"]
+    assert [record.value for record in bench.producer.on("next")] == [b"1"]
+    assert bench.acks() == []
+    bench.open(0)
+    await until(lambda: bench.acks() == [0, 1])
+    assert [record.value for record in bench.producer.on("next")] == [b"1", b"0"]
 
 
 async def test_what_may_overtake_does_not_wait_for_its_ticket_s_earlier_message(
-    desks: Callable[..., Desk],
+    benches: Callable[..., EngineBench],
 ) -> None:
-    desk = desks()
-    desk.engine = desk.make(may_overtake=lambda message: message.offset == 2)
+    bench = benches()
+    bench.engine = bench.make(may_overtake=lambda message: message.offset == 2)
     for offset in (0, 1, 2):
-        await desk.engine.put(desk.event(offset, key=b"acme:1"))
+        await bench.engine.put(bench.event(offset, key=b"acme:1"))
     await settle()
-    assert desk.started == [0, 2]
+    assert bench.started == [0, 2]
     newest = 0
-    desk.open(0, sent(0, still_wanted=lambda: newest == 0))
+    bench.open(0, sent(0, still_wanted=lambda: newest == 0))
     newest = 2
-    desk.open(2, sent(2, overtakes=True))
-    desk.open(1)
-    await until(lambda: desk.acks() == [0, 1, 2])
-    assert [record.value for record in desk.producer.on("next")] == [b"2", b"1"]
-    assert desk.count("stage_skipped_total", reason="stale") == 1
+    bench.open(2, sent(2, overtakes=True))
+    bench.open(1)
+    await until(lambda: bench.acks() == [0, 1, 2])
+    assert [record.value for record in bench.producer.on("next")] == [b"2", b"1"]
+    assert bench.count("stage_skipped_total", reason="stale") == 1
 
 
 @pytest.mark.parametrize("verdict", ["sent", "skipped", "failed"])
 async def test_a_retry_is_not_counted_again_and_says_so_in_what_it_leads_to(
-    desks: Callable[..., Desk], verdict: str
+    benches: Callable[..., EngineBench], verdict: str
 ) -> None:
     async def handle(message: Incoming) -> Done:
         if verdict == "failed":
@@ -799,86 +820,86 @@ async def test_a_retry_is_not_counted_again_and_says_so_in_what_it_leads_to(
         done.verdict = verdict  # type: ignore[assignment]
         return done
 
-    desk = desks(handle)
+    bench = benches(handle)
     value = b'{"account": "acme", "import_id": "i1"}'
     retry = with_retry([("schema", b"x/1")], "ab12", "i1")
-    await desk.engine.put(desk.event(1, value=value, topic=BACKFILL, headers=retry))
-    await desk.engine.put(desk.event(2, value=value, topic=BACKFILL, headers=with_retry([], "cd34", "i0")))
-    await desk.engine.put(desk.event(3, value=value, topic=BACKFILL))
-    await until(lambda: desk.acks() == [1, 2, 3])
-    counts = desk.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
+    await bench.engine.put(bench.event(1, value=value, topic=BACKFILL, headers=retry))
+    await bench.engine.put(bench.event(2, value=value, topic=BACKFILL, headers=with_retry([], "cd34", "i0")))
+    await bench.engine.put(bench.event(3, value=value, topic=BACKFILL))
+    await until(lambda: bench.acks() == [1, 2, 3])
+    counts = bench.tables["progress"].get(0, progress_key("enrich", "acme", "i1"))
     # The second is another import's retry: this one has not counted it before.
     assert counts.sent + counts.skipped + counts.failed == 2
-    first, second, third = desk.producer.sent
+    first, second, third = bench.producer.sent
     assert retry_of(first.headers) == Retry("ab12", 1, "i1")
     assert retry_of(second.headers) == Retry("cd34", 1, "i0")
     assert retry_of(third.headers) is None
     if verdict == "failed":
-        letter = desk.producer.messages(DeadLetter)[0]
+        letter = bench.producer.messages(DeadLetter)[0]
         assert letter.import_id == "i1"
         assert ("retry-of", base64.b64encode(b"ab12").decode()) in letter.headers
 
 
-async def test_a_retry_says_nothing_of_freshness(desks: Callable[..., Desk]) -> None:
+async def test_a_retry_says_nothing_of_freshness(benches: Callable[..., EngineBench]) -> None:
     async def handle(message: Incoming) -> Done:
         return sent(message.offset, changed_at=1.0)
 
-    desk = desks(handle)
-    await desk.engine.put(desk.event(1, headers=with_retry([], "ab12")))
-    await until(lambda: desk.acks() == [1])
-    assert desk.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 0
-    await desk.engine.put(desk.event(2))
-    await until(lambda: desk.acks() == [1, 2])
-    assert desk.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 1
+    bench = benches(handle)
+    await bench.engine.put(bench.event(1, headers=with_retry([], "ab12")))
+    await until(lambda: bench.acks() == [1])
+    assert bench.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 0
+    await bench.engine.put(bench.event(2))
+    await until(lambda: bench.acks() == [1, 2])
+    assert bench.metrics.registry.get_sample_value("ticketstream_freshness_seconds_count") == 1
 
 
-async def test_a_retry_s_header_without_a_value_stops_nothing(desks: Callable[..., Desk]) -> None:
-    desk = desks()
-    await desk.engine.put(desk.event(1, headers=[("retry-of", None), ("retry-number", None)]))
-    desk.open(1)
-    await until(lambda: desk.acks() == [1])
+async def test_a_retry_s_header_without_a_value_stops_nothing(benches: Callable[..., EngineBench]) -> None:
+    bench = benches()
+    await bench.engine.put(bench.event(1, headers=[("retry-of", None), ("retry-number", None)]))
+    bench.open(1)
+    await until(lambda: bench.acks() == [1])
 
 
 async def test_what_is_told_last_is_sent_and_noted_together_with_the_rest() -> None:
-    desk = Desk()
+    bench = EngineBench()
     asked: list[int] = []
 
     def at_last() -> tuple[list[Record], list[Mark]]:
-        asked.append(len(desk.producer.sent))
+        asked.append(len(bench.producer.sent))
         return [Record("next", 0, b"gone", None)], [Mark("seen", b"noted", None)]
 
-    await desk.engine.put(desk.event(0))
-    await desk.engine.put(desk.event(1))
-    desk.producer.failures = 2
-    desk.open(1, sent(1, at_last=at_last))
+    await bench.engine.put(bench.event(0))
+    await bench.engine.put(bench.event(1))
+    bench.producer.failures = 2
+    bench.open(1, sent(1, at_last=at_last))
     await settle()
     assert asked == []
-    desk.open(0, sent(0, still_wanted=lambda: False, at_last=at_last))
-    await until(lambda: desk.acks() == [0, 1])
+    bench.open(0, sent(0, still_wanted=lambda: False, at_last=at_last))
+    await until(lambda: bench.acks() == [0, 1])
     assert asked == [0]
-    assert [record.key for record in desk.producer.sent] == [b"1", b"gone"]
-    assert ("table", "seen", [b"1", b"noted"]) in desk.log
+    assert [record.key for record in bench.producer.sent] == [b"1", b"gone"]
+    assert ("table", "seen", [b"1", b"noted"]) in bench.log
 
 
 async def test_parts_of_large_tickets_are_nobodys_work() -> None:
-    desk = Desk()
+    bench = EngineBench()
     headers = headers_of(EnrichedPart(account="acme", ticket_id=1, passages=[]))
-    await desk.engine.put(desk.event(0, key=b"acme:1#s/0", headers=headers))
-    await desk.engine.put(desk.event(1, key=b"acme:1#s/1", headers=headers, value=None))
-    await until(lambda: desk.acks() == [0, 1])
-    assert (desk.started, desk.producer.sent) == ([], [])
-    assert desk.count("stage_skipped_total", reason="part") == 2
+    await bench.engine.put(bench.event(0, key=b"acme:1#s/0", headers=headers))
+    await bench.engine.put(bench.event(1, key=b"acme:1#s/1", headers=headers, value=None))
+    await until(lambda: bench.acks() == [0, 1])
+    assert (bench.started, bench.producer.sent) == ([], [])
+    assert bench.count("stage_skipped_total", reason="part") == 2
 
 
 async def test_messages_of_many_bytes_are_taken_in_a_few_at_a_time() -> None:
-    desk = Desk()
-    desk.engine = desk.make(held_bytes=250)
+    bench = EngineBench()
+    bench.engine = bench.make(held_bytes=250)
     for offset in range(3):
-        await desk.engine.put(desk.event(offset, value=b"x" * 100))
-    more = asyncio.create_task(desk.engine.put(desk.event(3, value=b"x" * 100)))
+        await bench.engine.put(bench.event(offset, value=b"x" * 100))
+    more = asyncio.create_task(bench.engine.put(bench.event(3, value=b"x" * 100)))
     await settle()
     assert not more.done()
-    desk.open(0)
+    bench.open(0)
     await until(more.done)
-    await desk.engine.let_go()
-    assert desk.engine._held_bytes == 0
+    await bench.engine.let_go()
+    assert bench.engine._held_bytes == 0

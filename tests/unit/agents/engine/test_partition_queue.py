@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from agents.engine.outcomes import Done
 from agents.engine.partition_queue import PartitionQueue, Queued
+from agents.testing import InMemoryEvent
 from streams.kafka.messages import Incoming
-from tests.agents_fixtures import QUICK, FakeEvent, settle
+from streams.testing import settle
+from tests.shared_fixtures import QUICK
 
 KEYS = st.sampled_from([b"a", b"b", b"c", None])
 
 
 def slot(offset: int, key: bytes | None = b"a") -> Queued:
-    return Queued(FakeEvent(offset), Incoming("t", 0, offset, key, b"", ()))
+    return Queued(InMemoryEvent(offset), Incoming("t", 0, offset, key, b"", ()))
 
 
 @QUICK

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from agents.engine.outcomes import Done, Verdict
 from agents.imports import progress
 from agents.imports.progress import ProgressLedger, add, progress_key
+from agents.testing import InMemoryTables
 from schemas.messages.imports import StageCounts, StageProgress
 from schemas.topics import BACKFILL, CHANGES, IMPORT_PROGRESS
 from streams.kafka.messages import Incoming
 from streams.kafka.partitions import account_partition
-from tests.agents_fixtures import QUICK, FakeProducer, FakeTables, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import QUICK, logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -31,10 +33,10 @@ def at(offset: int, topic: str = BACKFILL) -> Incoming:
     return Incoming(topic, 3, offset, b"k", b"v", ())
 
 
-class Desk:
+class LedgerBench:
     def __init__(self) -> None:
-        self.producer = FakeProducer()
-        self.tables = FakeTables()
+        self.producer = InMemoryProducer()
+        self.tables = InMemoryTables()
         self.ledger = ProgressLedger(self.producer, self.tables, 8)  # type: ignore[arg-type]
 
     async def count(
@@ -73,32 +75,32 @@ def test_each_verdict_has_its_own_count() -> None:
 
 
 async def test_counts_are_an_entry_for_each_stage_and_import() -> None:
-    desk = Desk()
+    bench = LedgerBench()
     other = Done("sent", account="acme", import_id="i2")
     live = Done("sent", account="acme")
-    await desk.count((at(0), done()), (at(1), other), (at(2), done("failed")), (at(3), live))
-    assert (desk.counts().sent, desk.counts().failed, desk.counts().through) == (1, 1, {BACKFILL: 2})
-    assert desk.counts(progress_key("enrich", "acme", "i2")).sent == 1
-    assert len(desk.tables["progress"].entries) == 2  # live changes belong to no import
+    await bench.count((at(0), done()), (at(1), other), (at(2), done("failed")), (at(3), live))
+    assert (bench.counts().sent, bench.counts().failed, bench.counts().through) == (1, 1, {BACKFILL: 2})
+    assert bench.counts(progress_key("enrich", "acme", "i2")).sent == 1
+    assert len(bench.tables["progress"].entries) == 2  # live changes belong to no import
 
 
 async def test_counts_go_on_from_the_table_after_a_crash() -> None:
-    desk = Desk()
-    await desk.count((at(0), done()), (at(1), done()))
-    again = ProgressLedger(desk.producer, desk.tables, 8)  # type: ignore[arg-type]
-    desk.ledger = again
-    await desk.count((at(1), done("repeated")), (at(2), done()))
-    assert (desk.counts().sent, desk.counts().repeated, desk.counts().through) == (3, 0, {BACKFILL: 2})
+    bench = LedgerBench()
+    await bench.count((at(0), done()), (at(1), done()))
+    again = ProgressLedger(bench.producer, bench.tables, 8)  # type: ignore[arg-type]
+    bench.ledger = again
+    await bench.count((at(1), done("repeated")), (at(2), done()))
+    assert (bench.counts().sent, bench.counts().repeated, bench.counts().through) == (3, 0, {BACKFILL: 2})
 
 
 async def test_what_has_changed_is_published_once() -> None:
-    desk = Desk()
-    await desk.count((at(0), done()), (at(1), done()))
-    await desk.ledger.publish()
-    await desk.ledger.publish()
-    (record,) = desk.producer.on(IMPORT_PROGRESS)
+    bench = LedgerBench()
+    await bench.count((at(0), done()), (at(1), done()))
+    await bench.ledger.publish()
+    await bench.ledger.publish()
+    (record,) = bench.producer.on(IMPORT_PROGRESS)
     assert (record.key, record.partition) == (b"acme", account_partition("acme", 8))
-    (message,) = desk.producer.messages(StageProgress)
+    (message,) = bench.producer.messages(StageProgress)
     assert (message.account, message.import_id, message.stage, message.partition) == (
         "acme",
         "i1",
@@ -106,58 +108,58 @@ async def test_what_has_changed_is_published_once() -> None:
         3,
     )
     assert message.counts.sent == 2
-    await desk.count((at(2), done()))
-    await desk.ledger.publish()
-    assert desk.producer.messages(StageProgress)[-1].counts.sent == 3
+    await bench.count((at(2), done()))
+    await bench.ledger.publish()
+    assert bench.producer.messages(StageProgress)[-1].counts.sent == 3
 
 
 async def test_what_could_not_be_published_is_published_later() -> None:
-    desk = Desk()
-    await desk.count((at(0), done()))
-    desk.producer.failures = 1
-    await desk.ledger.publish()
-    assert desk.producer.sent == []
-    await desk.ledger.publish()
-    assert desk.producer.messages(StageProgress)[0].counts.sent == 1
+    bench = LedgerBench()
+    await bench.count((at(0), done()))
+    bench.producer.failures = 1
+    await bench.ledger.publish()
+    assert bench.producer.sent == []
+    await bench.ledger.publish()
+    assert bench.producer.messages(StageProgress)[0].counts.sent == 1
 
 
 async def test_new_partitions_bring_their_counts_and_old_ones_are_forgotten() -> None:
-    desk = Desk()
-    await desk.count((at(0), done()), partition=3)
-    await desk.tables["progress"].put(4, [(KEY, StageCounts(sent=40, through={BACKFILL: 50}))])
+    bench = LedgerBench()
+    await bench.count((at(0), done()), partition=3)
+    await bench.tables["progress"].put(4, [(KEY, StageCounts(sent=40, through={BACKFILL: 50}))])
     # Another worker counted on meanwhile.
-    await desk.tables["progress"].put(3, [(KEY, StageCounts(sent=9, through={BACKFILL: 9}))])
-    await desk.ledger.take(frozenset({3, 4}), frozenset())
-    await desk.ledger.publish()
-    sent = {(m.partition, m.counts.sent) for m in desk.producer.messages(StageProgress)}
+    await bench.tables["progress"].put(3, [(KEY, StageCounts(sent=9, through={BACKFILL: 9}))])
+    await bench.ledger.take(frozenset({3, 4}), frozenset())
+    await bench.ledger.publish()
+    sent = {(m.partition, m.counts.sent) for m in bench.producer.messages(StageProgress)}
     assert sent == {(3, 9), (4, 40)}
-    await desk.count((at(9), done()), (at(10), done()))
-    assert desk.counts().sent == 10
+    await bench.count((at(9), done()), (at(10), done()))
+    assert bench.counts().sent == 10
 
 
 async def test_a_rebalance_while_kafka_is_away_stops_nothing() -> None:
-    desk = Desk()
-    await desk.count((at(0), done()), partition=3)
-    await desk.tables["progress"].put(4, [(KEY, StageCounts(sent=40, through={BACKFILL: 50}))])
-    desk.producer.failures = 1
-    desk.producer.gate.clear()
-    publishing = asyncio.create_task(desk.ledger.publish())
+    bench = LedgerBench()
+    await bench.count((at(0), done()), partition=3)
+    await bench.tables["progress"].put(4, [(KEY, StageCounts(sent=40, through={BACKFILL: 50}))])
+    bench.producer.failures = 1
+    bench.producer.gate.clear()
+    publishing = asyncio.create_task(bench.ledger.publish())
     await settle()
-    await desk.ledger.take(frozenset({4}), frozenset())
-    desk.producer.gate.set()
+    await bench.ledger.take(frozenset({4}), frozenset())
+    bench.producer.gate.set()
     await publishing
-    await desk.ledger.publish()
-    assert [m.partition for m in desk.producer.messages(StageProgress)] == [4]
+    await bench.ledger.publish()
+    assert [m.partition for m in bench.producer.messages(StageProgress)] == [4]
 
 
 async def test_it_publishes_every_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PUBLISH_SECONDS", 0)
-    desk = Desk()
-    running = asyncio.create_task(desk.ledger.run())
-    await desk.count((at(0), done()))
-    await until(lambda: len(desk.producer.sent) == 1)
-    desk.producer.failures = 2
-    await desk.count((at(1), done()))
-    await until(lambda: len(desk.producer.sent) == 2)
+    bench = LedgerBench()
+    running = asyncio.create_task(bench.ledger.run())
+    await bench.count((at(0), done()))
+    await until(lambda: len(bench.producer.sent) == 1)
+    bench.producer.failures = 2
+    await bench.count((at(1), done()))
+    await until(lambda: len(bench.producer.sent) == 2)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -17,11 +17,13 @@ from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
+from schemas.testing import a_ticket, an_import
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.messages import Record
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeProducer, a_ticket, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -35,9 +37,9 @@ def page(first: int, count: int, cursor: str, *, end: bool = False) -> RawExport
     return RawExportPage(rows, cursor, end)
 
 
-class Desk:
+class RunnerBench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.pages: list[RawExportPage | Exception] = []
         self.asked: list[tuple[int | None, str | None, str]] = []
         self.includes: list[str] = []
@@ -45,15 +47,8 @@ class Desk:
         self.indexed = asyncio.Event()
         self.indexed.set()
         self.saved: list[ImportRecord] = []
-        self.record = ImportRecord(
-            id="i1",
-            account="acme",
-            status="running",
-            spec=ImportSpec(since=1_600_000_000),
-            started_at=1.0,
-            updated_at=1.0,
-        )
-        desk = self
+        self.record = an_import(spec=ImportSpec(since=1_600_000_000))
+        bench = self
 
         class CommittedOffsets:
             def __init__(self, servers: str, partitions: int) -> None:
@@ -65,16 +60,16 @@ class Desk:
             async def __aexit__(self, *_: object) -> None: ...
 
             async def wait_for(self, topic: str) -> None:
-                await desk.indexed.wait()
-                desk.waited.append(topic)
+                await bench.indexed.wait()
+                bench.waited.append(topic)
 
         async def export_page(
             client: Any, *, start_time: Any, cursor: Any, include: str, lane: str
         ) -> RawExportPage:
             assert client == "client"
-            desk.asked.append((start_time, cursor, lane))
-            desk.includes.append(include)
-            answer = desk.pages.pop(0)
+            bench.asked.append((start_time, cursor, lane))
+            bench.includes.append(include)
+            answer = bench.pages.pop(0)
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -105,165 +100,169 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch) -> RunnerBench:
+    return RunnerBench(monkeypatch)
 
 
-async def test_all_pages_go_to_the_backfill_lane(desk: Desk) -> None:
-    desk.pages = [page(1, 3, "c1"), page(4, 2, "c2", end=True)]
-    record = await desk.run()
-    changes = desk.producer.messages(TicketChange)
+async def test_all_pages_go_to_the_backfill_lane(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 3, "c1"), page(4, 2, "c2", end=True)]
+    record = await bench.run()
+    changes = bench.producer.messages(TicketChange)
     assert [change.ticket_id for change in changes] == [1, 2, 3, 4, 5]
     assert {(change.source, change.import_id) for change in changes} == {("import", "i1")}
-    assert {sent.topic for sent in desk.producer.sent} == {BACKFILL}
-    assert desk.asked == [(1_600_000_000, None, "backfill"), (None, "c1", "backfill")]
+    assert {sent.topic for sent in bench.producer.sent} == {BACKFILL}
+    assert bench.asked == [(1_600_000_000, None, "backfill"), (None, "c1", "backfill")]
     assert (record.status, record.fetched, record.source_calls) == ("completed", 5, 2)
     assert (record.cursor, record.source_ended) == ("c2", True)
 
 
-async def test_it_goes_on_from_its_cursor(desk: Desk) -> None:
-    desk.record.cursor, desk.record.fetched, desk.record.source_calls = "c7", 700, 7
-    desk.pages = [page(1, 2, "c8", end=True)]
-    record = await desk.run()
-    assert desk.asked == [(None, "c7", "backfill")]
+async def test_it_goes_on_from_its_cursor(bench: RunnerBench) -> None:
+    bench.record.cursor, bench.record.fetched, bench.record.source_calls = "c7", 700, 7
+    bench.pages = [page(1, 2, "c8", end=True)]
+    record = await bench.run()
+    assert bench.asked == [(None, "c7", "backfill")]
     assert (record.fetched, record.source_calls, record.cursor) == (702, 8, "c8")
 
 
-async def test_a_source_that_has_ended_is_not_read_again(desk: Desk) -> None:
-    desk.record.source_ended = True
-    assert (await desk.run()).status == "completed"
-    assert desk.asked == []
+async def test_a_source_that_has_ended_is_not_read_again(bench: RunnerBench) -> None:
+    bench.record.source_ended = True
+    assert (await bench.run()).status == "completed"
+    assert bench.asked == []
 
 
-async def test_the_cursor_moves_only_after_the_broker_has_the_page(desk: Desk) -> None:
-    desk.pages = [page(1, 3, "c1"), page(4, 2, "c2", end=True)]
-    desk.producer.gate.clear()
-    running = asyncio.create_task(desk.run())
-    await until(lambda: desk.producer.calls == 1)
+async def test_the_cursor_moves_only_after_the_broker_has_the_page(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 3, "c1"), page(4, 2, "c2", end=True)]
+    bench.producer.gate.clear()
+    running = asyncio.create_task(bench.run())
+    await until(lambda: bench.producer.calls == 1)
     await settle()
-    assert (desk.record.cursor, desk.record.fetched, desk.saved) == ("", 0, [])
-    desk.producer.gate.set()
+    assert (bench.record.cursor, bench.record.fetched, bench.saved) == ("", 0, [])
+    bench.producer.gate.set()
     await running
-    assert [(saved.cursor, saved.fetched) for saved in desk.saved][:2] == [("c1", 3), ("c2", 5)]
+    assert [(saved.cursor, saved.fetched) for saved in bench.saved][:2] == [("c1", 3), ("c2", 5)]
 
 
-async def test_a_broker_that_is_away_is_waited_for(desk: Desk) -> None:
-    desk.pages = [page(1, 3, "c1", end=True)]
-    desk.producer.failures = 3
-    record = await desk.run()
-    assert (record.status, record.fetched, len(desk.asked)) == ("completed", 3, 1)
+async def test_a_broker_that_is_away_is_waited_for(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 3, "c1", end=True)]
+    bench.producer.failures = 3
+    record = await bench.run()
+    assert (record.status, record.fetched, len(bench.asked)) == ("completed", 3, 1)
 
 
-async def test_unreadable_rows_are_counted_beside_the_others(desk: Desk) -> None:
+async def test_unreadable_rows_are_counted_beside_the_others(bench: RunnerBench) -> None:
     broken = page(1, 3, "c1", end=True)
     broken.tickets[1] = msgspec.Raw(b'{"id": "x"}')
-    desk.pages = [broken]
-    record = await desk.run()
+    bench.pages = [broken]
+    record = await bench.run()
     assert (record.fetched, record.unreadable, record.failed) == (2, 1, 1)
-    (letter,) = desk.producer.messages(DeadLetter)
+    (letter,) = bench.producer.messages(DeadLetter)
     assert letter.import_id == "i1"
 
 
-async def test_it_ends_when_everything_is_indexed_and_not_before(desk: Desk) -> None:
-    desk.pages = [page(1, 3, "c1", end=True)]
-    desk.indexed.clear()
-    running = asyncio.create_task(desk.run())
-    await until(lambda: desk.record.source_ended)
+async def test_it_ends_when_everything_is_indexed_and_not_before(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 3, "c1", end=True)]
+    bench.indexed.clear()
+    running = asyncio.create_task(bench.run())
+    await until(lambda: bench.record.source_ended)
     await settle()
-    assert desk.record.status == "running"
-    desk.indexed.set()
+    assert bench.record.status == "running"
+    bench.indexed.set()
     assert (await running).status == "completed"
     # In the order of the pipeline; what was handed on to another partition is on the first topic again.
-    assert desk.waited == [BACKFILL, BACKFILL, ENRICHED, EMBEDDED]
+    assert bench.waited == [BACKFILL, BACKFILL, ENRICHED, EMBEDDED]
 
 
-async def test_it_waits_a_while_for_the_last_counts(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_waits_a_while_for_the_last_counts(
+    bench: RunnerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(import_runner, "_COUNTS_SECONDS", 5.0)
-    desk.pages = [page(1, 3, "c1", end=True)]
-    running = asyncio.create_task(desk.run())
-    await until(lambda: desk.waited)
+    bench.pages = [page(1, 3, "c1", end=True)]
+    running = asyncio.create_task(bench.run())
+    await until(lambda: bench.waited)
     await settle()
     assert not running.done()
-    desk.record.stages["index/0"] = StageCounts(sent=2, repeated=1)
+    bench.record.stages["index/0"] = StageCounts(sent=2, repeated=1)
     assert (await running).status == "completed"
 
 
-async def test_it_does_not_run_far_ahead_of_enrich(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_does_not_run_far_ahead_of_enrich(
+    bench: RunnerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(import_runner, "_LEAD", 3)
-    desk.pages = [page(1, 3, "c1"), page(4, 3, "c2"), page(7, 3, "c3", end=True)]
-    running = asyncio.create_task(desk.run())
-    await until(lambda: desk.record.fetched == 6)
+    bench.pages = [page(1, 3, "c1"), page(4, 3, "c2"), page(7, 3, "c3", end=True)]
+    running = asyncio.create_task(bench.run())
+    await until(lambda: bench.record.fetched == 6)
     await settle()
     await asyncio.sleep(0.01)
-    assert len(desk.asked) == 2
-    desk.record.stages["enrich/0"] = StageCounts(sent=1, skipped=1)
-    desk.record.stages["enrich/1"] = StageCounts(failed=1)
+    assert len(bench.asked) == 2
+    bench.record.stages["enrich/0"] = StageCounts(sent=1, skipped=1)
+    bench.record.stages["enrich/1"] = StageCounts(failed=1)
     await running
-    assert len(desk.asked) == 3
+    assert len(bench.asked) == 3
 
 
-async def test_a_file_is_fed_by_whoever_holds_it(desk: Desk) -> None:
-    desk.record.spec = ImportSpec(file="/t.ndjson")
-    running = asyncio.create_task(desk.run(client=None))
+async def test_a_file_is_fed_by_whoever_holds_it(bench: RunnerBench) -> None:
+    bench.record.spec = ImportSpec(file="/t.ndjson")
+    running = asyncio.create_task(bench.run(client=None))
     await settle()
     await asyncio.sleep(0.01)
     assert not running.done()
-    desk.record.source_ended = True
+    bench.record.source_ended = True
     assert (await running).status == "completed"
-    assert desk.asked == []
+    assert bench.asked == []
 
 
-async def test_what_a_person_must_mend_fails_the_import_with_one_line(desk: Desk) -> None:
+async def test_what_a_person_must_mend_fails_the_import_with_one_line(bench: RunnerBench) -> None:
     error = RefusedError("no such cursor", 400)
-    desk.pages = [page(1, 3, "c1"), error]
-    record = await desk.run()
+    bench.pages = [page(1, 3, "c1"), error]
+    record = await bench.run()
     assert (record.status, record.errors) == ("failed", [str(error)])
     assert (record.cursor, record.fetched) == ("c1", 3)  # where it can be resumed
-    desk.record.status = "running"
-    desk.pages = [page(4, 2, "c2", end=True)]
-    record = await desk.run()
-    assert (record.status, record.fetched, desk.asked[-1][1]) == ("completed", 5, "c1")
+    bench.record.status = "running"
+    bench.pages = [page(4, 2, "c2", end=True)]
+    record = await bench.run()
+    assert (record.status, record.fetched, bench.asked[-1][1]) == ("completed", 5, "c1")
 
 
 async def test_while_the_login_is_refused_the_import_waits_and_goes_on_where_it_stood(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+    bench: RunnerBench, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
 ) -> None:
     monkeypatch.setattr(refused_logins, "AGAIN_SECONDS", 0)
     refused = CredentialsError("login refused: set X")
-    desk.pages = [page(1, 3, "c1"), refused, refused, page(4, 2, "c2", end=True)]
-    record = await desk.run()
+    bench.pages = [page(1, 3, "c1"), refused, refused, page(4, 2, "c2", end=True)]
+    record = await bench.run()
     assert (record.status, record.fetched, record.errors) == ("completed", 5, [])
-    assert [cursor for _, cursor, _ in desk.asked] == [None, "c1", "c1", "c1"]
+    assert [cursor for _, cursor, _ in bench.asked] == [None, "c1", "c1", "c1"]
     assert [line["error"] for line in logs if line["event"] == "an import waits"] == [refused] * 2
 
 
-async def test_without_an_account_it_says_what_is_missing(desk: Desk) -> None:
-    record = await desk.run(client=None)
+async def test_without_an_account_it_says_what_is_missing(bench: RunnerBench) -> None:
+    record = await bench.run(client=None)
     assert record.status == "failed"
     assert "TICKETSTREAM_ZENDESK__" in record.errors[0]
 
 
-async def test_the_unforeseen_fails_the_import_too(desk: Desk) -> None:
-    desk.pages = [ZeroDivisionError("oh")]
-    record = await desk.run()
+async def test_the_unforeseen_fails_the_import_too(bench: RunnerBench) -> None:
+    bench.pages = [ZeroDivisionError("oh")]
+    record = await bench.run()
     assert (record.status, record.errors) == ("failed", ["ZeroDivisionError: oh"])
 
 
-async def test_a_cancelled_run_says_nothing(desk: Desk) -> None:
-    desk.pages = [page(1, 3, "c1", end=True)]
-    desk.producer.gate.clear()
-    running = asyncio.create_task(desk.run())
-    await until(lambda: desk.producer.calls == 1)
+async def test_a_cancelled_run_says_nothing(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 3, "c1", end=True)]
+    bench.producer.gate.clear()
+    running = asyncio.create_task(bench.run())
+    await until(lambda: bench.producer.calls == 1)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert (desk.record.status, desk.record.errors, desk.saved) == ("running", [], [])
+    assert (bench.record.status, bench.record.errors, bench.saved) == ("running", [], [])
 
 
 class Bulk:
     """Goes the bulk way: each page's events are one message, and the import's record tells of them."""
 
-    def __init__(self, desk: Desk, *, until: int = 99) -> None:
-        self.desk = desk
+    def __init__(self, bench: RunnerBench, *, until: int = 99) -> None:
+        self.bench = bench
         self.until = until
         self.read = 0
 
@@ -277,44 +276,46 @@ class Bulk:
             record.comments = "single"
             return
         told = CommentEvents(account="acme", ticket_id=self.read, held_for=record.id)
-        await self.desk.producer.send([Record(BACKFILL, 0, b"", encode(told), headers_of(told))])
+        await self.bench.producer.send([Record(BACKFILL, 0, b"", encode(told), headers_of(told))])
         record.events += 1000
         await save()
 
 
-async def test_events_go_before_the_tickets_they_belong_to(desk: Desk) -> None:
-    desk.pages = [page(1, 2, "c1"), page(3, 1, "c2", end=True)]
-    other = msgspec.structs.replace(desk.record, id="i2")
-    record = await desk.run(bulk=Bulk(desk), others=[other])
-    kinds = [dict(sent.headers)["schema"].decode() for sent in desk.producer.sent]
+async def test_events_go_before_the_tickets_they_belong_to(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 2, "c1"), page(3, 1, "c2", end=True)]
+    other = msgspec.structs.replace(bench.record, id="i2")
+    record = await bench.run(bulk=Bulk(bench), others=[other])
+    kinds = [dict(sent.headers)["schema"].decode() for sent in bench.producer.sent]
     ticket, events, over = "ticket-change/1", "comment-events/1", "comments-over/1"
     assert kinds == [events, ticket, ticket, events, ticket, *[over] * 8]
-    assert {(word.account, tuple(word.keep)) for word in desk.producer.messages(CommentsOver)} == {
+    assert {(word.account, tuple(word.keep)) for word in bench.producer.messages(CommentsOver)} == {
         ("acme", ("i2",))
     }
-    assert {sent.partition for sent in desk.producer.sent[-8:]} == set(range(8))
-    assert desk.includes == ["comment_count,users,groups,organizations"] * 2
+    assert {sent.partition for sent in bench.producer.sent[-8:]} == set(range(8))
+    assert bench.includes == ["comment_count,users,groups,organizations"] * 2
     assert (record.status, record.comments, record.events) == ("completed", "bulk", 2000)
 
 
-async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read_in_bulk(desk: Desk) -> None:
+async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read_in_bulk(
+    bench: RunnerBench,
+) -> None:
     pages = [page(1, 1, "c1"), page(2, 1, "c2"), page(3, 1, "c3", end=True)]
     for one in pages:
         row = msgspec.json.decode(one.tickets[0]) | {"comment_count": 4, "requester_id": 7, "group_id": 9}
         one.tickets[0] = msgspec.Raw(msgspec.json.encode(row))
         one.users = [msgspec.Raw(b'{"id": 7, "name": "Ann"}'), msgspec.Raw(b'{"id": "x"}')]
         one.groups = [msgspec.Raw(b'{"id": 9, "name": "Support"}')]
-    desk.pages = list(pages)
-    await desk.run(bulk=Bulk(desk, until=1))
-    first, *others = desk.producer.messages(TicketChange)
+    bench.pages = list(pages)
+    await bench.run(bulk=Bulk(bench, until=1))
+    first, *others = bench.producer.messages(TicketChange)
     assert (first.comment_count, first.group, [user.name for user in first.users]) == (4, "Support", ["Ann"])
     assert [(change.comment_count, change.users) for change in others] == [(None, None)] * 2
-    assert desk.includes[-1] == "", "names come with the comments again"
-    assert desk.producer.messages(CommentsOver), "what is held of the first is let go all the same"
+    assert bench.includes[-1] == "", "names come with the comments again"
+    assert bench.producer.messages(CommentsOver), "what is held of the first is let go all the same"
 
 
-async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(desk: Desk) -> None:
-    desk.pages = [page(1, 2, "c1"), RefusedError("no such cursor", 422)]
-    record = await desk.run(bulk=Bulk(desk))
+async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(bench: RunnerBench) -> None:
+    bench.pages = [page(1, 2, "c1"), RefusedError("no such cursor", 422)]
+    record = await bench.run(bulk=Bulk(bench))
     assert (record.status, record.comments, record.events_from) == ("failed", "", 0)
-    assert len(desk.producer.messages(CommentsOver)) == 8
+    assert len(bench.producer.messages(CommentsOver)) == 8

@@ -10,7 +10,7 @@ from agents.knowledge import backlog as backlog_module
 from agents.knowledge.backlog import Backlog
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.positions import Positions
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 def make(limit: int = 10) -> tuple[Backlog, Positions]:

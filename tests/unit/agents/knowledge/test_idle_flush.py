@@ -10,7 +10,7 @@ import pytest
 
 from agents.knowledge.embed import idle_flush
 from agents.knowledge.embed.idle_flush import IdleFlush
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 @pytest.mark.parametrize(

@@ -9,37 +9,23 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.index.stage import Index
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store, settled
 from schemas.codec import decode, encode
 from schemas.errors import DecodeError, PermanentError, RefusedError
 from schemas.headers.replays import replay_headers
 from schemas.ids import chunk_id, digest
 from schemas.messages.tickets import EmbeddedTicket, Origin, Receipt
 from schemas.tables import IndexedTicket
+from schemas.testing import FACTS, an_embedded
 from schemas.topics import BACKFILL, CHANGES, INDEXED
 from schemas.vectors import encode_vector
 from streams.kafka.messages import Incoming
-from streams.sinks.base import SinkItem, SinkResult
-from tests.agents_fixtures import FACTS, FakeTables, a_message, a_part_store, an_embedded
 
 
-class FakeWriter:
-    def __init__(self) -> None:
-        self.items: list[SinkItem] = []
-        self.calls: list[tuple[str, int, str]] = []
-        self.result: SinkResult | None = None
-
-    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: str) -> SinkResult:
-        self.items.append(item)
-        self.calls.append((collection, dimensions, lane))
-        return self.result or SinkResult(
-            vectors_written=len(item.upserts), objects_deleted=len(item.stale_ids or ())
-        )
-
-
-class Desk:
+class IndexBench:
     def __init__(self, *empty_accounts: str) -> None:
-        self.tables = FakeTables()
-        self.writer = FakeWriter()
+        self.tables = InMemoryTables()
+        self.writer = InMemoryIndex()
         self.stage = Index(
             self.tables,  # type: ignore[arg-type]
             self.writer,
@@ -49,10 +35,7 @@ class Desk:
 
     async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Done:
         message = a_message(ticket, offset, **more)
-        done = await self.stage.handle(message)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, await self.stage.handle(message), self.tables)
 
 
 def receipt(done: Done) -> Receipt:
@@ -66,10 +49,10 @@ def origin(offset: int) -> Origin:
 
 
 async def test_a_ticket_is_written_remembered_and_told() -> None:
-    desk = Desk()
-    done = await desk.settled(an_embedded(public=["a", "b"], internal=["c"], import_id="i1"), partition=3)
-    assert desk.writer.calls == [("Tickets_test_4_c1_s2", 4, "live")]
-    (item,) = desk.writer.items
+    bench = IndexBench()
+    done = await bench.settled(an_embedded(public=["a", "b"], internal=["c"], import_id="i1"), partition=3)
+    assert bench.writer.calls == [("Tickets_test_4_c1_s2", 4, "live")]
+    (item,) = bench.writer.items
     assert [(u.visibility, u.chunk_index, u.text) for u in item.upserts] == [
         ("public", 0, "a"),
         ("public", 1, "b"),
@@ -77,7 +60,7 @@ async def test_a_ticket_is_written_remembered_and_told() -> None:
     ]
     assert item.upserts[1].vector.tolist() == [1, 0, 0, 1]
     assert item.stale_ids is None  # what an unknown ticket may have left is for the sink to find out
-    entry = desk.tables["indexed"].get(3, b"acme:1")
+    entry = bench.tables["indexed"].get(3, b"acme:1")
     assert isinstance(entry, IndexedTicket)
     assert (entry.version, entry.public, entry.internal) == (5, ["hash of a", "hash of b"], ["hash of c"])
     told = receipt(done)
@@ -87,49 +70,49 @@ async def test_a_ticket_is_written_remembered_and_told() -> None:
 
 
 async def test_a_backfill_does_not_count_as_fresh() -> None:
-    desk = Desk()
-    done = await desk.settled(an_embedded(public=["a"], source="import"))
+    bench = IndexBench()
+    done = await bench.settled(an_embedded(public=["a"], source="import"))
     assert done.changed_at is None
-    assert desk.writer.calls[0][2] == "backfill"
+    assert bench.writer.calls[0][2] == "backfill"
 
 
 async def test_what_was_searchable_already_does_not_count_as_fresh() -> None:
-    desk = Desk()
-    assert (await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))).changed_at == 1000.0
+    bench = IndexBench()
+    assert (await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))).changed_at == 1000.0
     # A webhook brought it, and a minute later the export tells of the same.
-    again = await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
+    again = await bench.settled(an_embedded(6, public=["a"], origin=origin(2)))
     assert (receipt(again).outcome, again.changed_at) == ("unchanged", None)
 
 
 async def test_what_a_ticket_no_longer_has_is_named() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a", "b", "c"], internal=["d", "e"], origin=origin(1)))
-    done = await desk.settled(an_embedded(6, public=["a"], internal=["d", "x"], origin=origin(2)))
-    item = desk.writer.items[-1]
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a", "b", "c"], internal=["d", "e"], origin=origin(1)))
+    done = await bench.settled(an_embedded(6, public=["a"], internal=["d", "x"], origin=origin(2)))
+    item = bench.writer.items[-1]
     assert set(item.stale_ids or ()) == {chunk_id("acme", 1, "public", 1), chunk_id("acme", 1, "public", 2)}
     assert len(item.upserts) == 3
     assert receipt(done).objects_deleted == 2
-    await desk.settled(an_embedded(7, public=["a"], origin=origin(3)))
-    assert set(desk.writer.items[-1].stale_ids or ()) == {
+    await bench.settled(an_embedded(7, public=["a"], origin=origin(3)))
+    assert set(bench.writer.items[-1].stale_ids or ()) == {
         chunk_id("acme", 1, "internal", 0),
         chunk_id("acme", 1, "internal", 1),
     }
 
 
 async def test_a_text_made_private_leaves_its_public_object() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
-    await desk.settled(an_embedded(6, internal=["a"], origin=origin(2)))
-    assert desk.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 0)]
-    assert [u.visibility for u in desk.writer.items[-1].upserts] == ["internal"]
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    await bench.settled(an_embedded(6, internal=["a"], origin=origin(2)))
+    assert bench.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 0)]
+    assert [u.visibility for u in bench.writer.items[-1].upserts] == ["internal"]
 
 
 async def test_in_a_new_collection_nothing_is_known_of_a_ticket() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1), collection="Tickets_new_4_c1"))
-    assert [call[0] for call in desk.writer.calls] == ["Tickets_test_4_c1_s2", "Tickets_new_4_c1_s2"]
-    assert desk.writer.items[-1].stale_ids is None
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1), collection="Tickets_new_4_c1"))
+    assert [call[0] for call in bench.writer.calls] == ["Tickets_test_4_c1_s2", "Tickets_new_4_c1_s2"]
+    assert bench.writer.items[-1].stale_ids is None
 
 
 @pytest.mark.parametrize(
@@ -142,96 +125,96 @@ async def test_in_a_new_collection_nothing_is_known_of_a_ticket() -> None:
     ],
 )
 async def test_what_needs_no_effect_has_none(ticket: EmbeddedTicket, outcome: str, verdict: str) -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
-    before = dict(desk.tables["indexed"].entries)
-    done = await desk.settled(ticket, 8)
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    before = dict(bench.tables["indexed"].entries)
+    done = await bench.settled(ticket, 8)
     assert (receipt(done).outcome, done.verdict, done.reason) == (outcome, verdict, outcome)
     assert (done.vectors, done.marks) == (0, [])
-    assert len(desk.writer.items) == 1
-    assert desk.tables["indexed"].entries == before
+    assert len(bench.writer.items) == 1
+    assert bench.tables["indexed"].entries == before
 
 
 async def test_a_newer_version_with_the_same_content_moves_the_version_only() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
-    done = await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    done = await bench.settled(an_embedded(6, public=["a"], origin=origin(2)))
     assert (receipt(done).outcome, done.verdict, done.vectors) == ("unchanged", "sent", 0)
-    assert len(desk.writer.items) == 1
-    assert desk.tables["indexed"].get(0, b"acme:1").version == 6
-    assert (await desk.settled(an_embedded(5, public=["z"], origin=origin(3)))).reason == "stale"
+    assert len(bench.writer.items) == 1
+    assert bench.tables["indexed"].get(0, b"acme:1").version == 6
+    assert (await bench.settled(an_embedded(5, public=["z"], origin=origin(3)))).reason == "stale"
 
 
 async def test_the_same_content_with_a_vector_nobody_can_read_does_not_raise_the_version() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
     poison = an_embedded(6, public=["a"], origin=origin(2))
     for chunk in poison.chunks:
         chunk.vector = "not base64!"
     with pytest.raises(PermanentError, match="not base64"):
-        await desk.settled(poison)
-    assert desk.tables["indexed"].get(0, b"acme:1").version == 5
+        await bench.settled(poison)
+    assert bench.tables["indexed"].get(0, b"acme:1").version == 5
 
 
 async def test_another_property_is_another_content() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
     facts = msgspec.structs.replace(FACTS, status="solved")
-    done = await desk.settled(an_embedded(6, public=["a"], facts=facts, origin=origin(2)))
+    done = await bench.settled(an_embedded(6, public=["a"], facts=facts, origin=origin(2)))
     assert receipt(done).outcome == "indexed"
-    assert desk.writer.items[-1].facts.status == "solved"
+    assert bench.writer.items[-1].facts.status == "solved"
 
 
 async def test_a_removed_ticket_goes_and_what_it_was_is_remembered() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
-    done = await desk.settled(an_embedded(6, removed=True, origin=origin(2)))
-    assert desk.writer.items[-1].removed
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    done = await bench.settled(an_embedded(6, removed=True, origin=origin(2)))
+    assert bench.writer.items[-1].removed
     assert (receipt(done).outcome, done.verdict) == ("removed", "sent")
-    entry = desk.tables["indexed"].get(0, b"acme:1")
+    entry = bench.tables["indexed"].get(0, b"acme:1")
     assert (entry.removed, entry.public, entry.version) == (True, [], 6)
     # An older state must not bring it back; a newer one may.
-    assert (await desk.settled(an_embedded(5, public=["a"], origin=origin(3)))).reason == "stale"
-    assert receipt(await desk.settled(an_embedded(7, public=["a"], origin=origin(4)))).outcome == "indexed"
+    assert (await bench.settled(an_embedded(5, public=["a"], origin=origin(3)))).reason == "stale"
+    assert receipt(await bench.settled(an_embedded(7, public=["a"], origin=origin(4)))).outcome == "indexed"
 
 
 async def test_chunks_in_any_order_are_the_same_ticket() -> None:
-    desk = Desk()
+    bench = IndexBench()
     ticket = an_embedded(5, public=["a", "b"], internal=["c"], origin=origin(1))
-    await desk.settled(ticket)
+    await bench.settled(ticket)
     ticket.chunks.reverse()
-    assert (await desk.settled(ticket)).verdict == "repeated"
+    assert (await bench.settled(ticket)).verdict == "repeated"
 
 
 async def test_a_ticket_the_sink_refuses_is_an_error_and_remembered_nowhere() -> None:
-    desk = Desk()
-    desk.writer.result = SinkResult(error=RefusedError("no such property", 422))
+    bench = IndexBench()
+    bench.writer.error = RefusedError("no such property", 422)
     with pytest.raises(RefusedError, match="no such property"):
-        await desk.settled(an_embedded(public=["a"]))
-    assert desk.tables["indexed"].entries == {}
+        await bench.settled(an_embedded(public=["a"]))
+    assert bench.tables["indexed"].entries == {}
 
 
 async def test_a_vector_of_the_wrong_size_never_reaches_the_sink() -> None:
-    desk = Desk()
+    bench = IndexBench()
     ticket = an_embedded(public=["a"])
     ticket.chunks[0].vector = encode_vector([1.0, 2.0])
     with pytest.raises(DecodeError, match="2 dimensions where 4 were expected"):
-        await desk.settled(ticket)
-    assert desk.writer.items == []
+        await bench.settled(ticket)
+    assert bench.writer.items == []
 
 
 async def test_a_message_under_another_ticket_s_key_is_refused() -> None:
     message: Incoming = a_message(an_embedded(public=["a"]))._replace(key=b"other:1")
     with pytest.raises(PermanentError, match="its ticket is b'acme:1'"):
-        await Desk().stage.handle(message)
+        await IndexBench().stage.handle(message)
 
 
 @pytest.mark.parametrize("name", ["", "Other_test_4_c1", "Tickets", "Tickets_", "Tickets_a/b", "Tickets_a b"])
 async def test_a_collection_that_is_not_ours_is_refused(name: str) -> None:
-    desk = Desk()
+    bench = IndexBench()
     with pytest.raises(PermanentError, match="is no collection of ticketstream's"):
-        await desk.settled(an_embedded(public=["a"], collection=name))
-    assert desk.writer.items == []
+        await bench.settled(an_embedded(public=["a"], collection=name))
+    assert bench.writer.items == []
 
 
 @pytest.mark.parametrize(
@@ -246,43 +229,45 @@ async def test_a_collection_that_is_not_ours_is_refused(name: str) -> None:
 async def test_what_was_embedded_for_an_older_schema_goes_into_the_present_one(
     named: str, written: str
 ) -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1), collection=named))
-    assert [call[0] for call in desk.writer.calls] == [written]
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1), collection=named))
+    assert [call[0] for call in bench.writer.calls] == [written]
 
 
 async def test_in_an_account_that_was_empty_an_unknown_ticket_has_left_nothing() -> None:
-    desk = Desk("acme")
-    await desk.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1), account="other"))
-    assert [item.stale_ids for item in desk.writer.items] == [[], None]
-    await desk.settled(an_embedded(6, public=["a"], origin=origin(2)))
-    assert desk.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 1)]
+    bench = IndexBench("acme")
+    await bench.settled(an_embedded(5, public=["a", "b"], origin=origin(1)))
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1), account="other"))
+    assert [item.stale_ids for item in bench.writer.items] == [[], None]
+    await bench.settled(an_embedded(6, public=["a"], origin=origin(2)))
+    assert bench.writer.items[-1].stale_ids == [chunk_id("acme", 1, "public", 1)]
 
 
 async def test_of_two_changes_in_one_second_the_later_one_stays() -> None:
-    desk = Desk()
-    await desk.settled(an_embedded(5, public=["a"], origin=origin(1)))
-    await desk.settled(an_embedded(5, removed=True, origin=origin(2)))
-    late = await desk.settled(an_embedded(5, public=["a"], origin=origin(1)), offset=9)
-    assert (receipt(late).outcome, late.marks, len(desk.writer.items)) == ("stale", [], 2)
+    bench = IndexBench()
+    await bench.settled(an_embedded(5, public=["a"], origin=origin(1)))
+    await bench.settled(an_embedded(5, removed=True, origin=origin(2)))
+    late = await bench.settled(an_embedded(5, public=["a"], origin=origin(1)), offset=9)
+    assert (receipt(late).outcome, late.marks, len(bench.writer.items)) == ("stale", [], 2)
     # Of another lane nobody can tell: what is removed stays so, unless somebody wants it written again.
     other = an_embedded(5, public=["b"], origin=Origin(BACKFILL, 0, 3))
-    assert receipt(await desk.settled(other)).outcome == "stale"
+    assert receipt(await bench.settled(other)).outcome == "stale"
     forced = a_message(other)
     forced = forced._replace(headers=[*forced.headers, *replay_headers("r1")])
-    assert receipt(await desk.stage.handle(forced)).outcome == "indexed"
-    assert receipt(await desk.settled(an_embedded(6, public=["b"], origin=origin(3)))).outcome == "indexed"
-    assert receipt(await desk.settled(an_embedded(6, public=["c"], origin=other.origin))).outcome == "indexed"
+    assert receipt(await bench.stage.handle(forced)).outcome == "indexed"
+    assert receipt(await bench.settled(an_embedded(6, public=["b"], origin=origin(3)))).outcome == "indexed"
+    assert (
+        receipt(await bench.settled(an_embedded(6, public=["c"], origin=other.origin))).outcome == "indexed"
+    )
 
 
 async def test_the_first_messages_of_a_partition_taken_over_may_have_been_begun() -> None:
-    desk = Desk()
-    stage = Index(desk.tables, desk.writer, a_part_store(desk.tables), begun_span=2)  # type: ignore[arg-type]
+    bench = IndexBench()
+    stage = Index(bench.tables, bench.writer, a_part_store(bench.tables), begun_span=2)  # type: ignore[arg-type]
 
     async def handled(offset: int) -> bool:
         await stage.handle(a_message(an_embedded(version=1_000 + offset), offset))
-        return desk.writer.items[-1].begun
+        return bench.writer.items[-1].begun
 
     assert not await handled(6)
     stage.taken_over({0})
@@ -297,22 +282,22 @@ MERGED = msgspec.structs.replace(FACTS, status="closed", tags=["closed_by_merge"
 @pytest.mark.parametrize("removed_as", ["closed", "deleted"])
 async def test_an_import_brings_back_what_an_earlier_release_removed_as_merged(removed_as: str) -> None:
     """It had looked up nobody's name, and the removal had come by the other lane."""
-    desk = Desk()
+    bench = IndexBench()
     told = msgspec.structs.replace(
         MERGED, status=removed_as, requester="", assignee="", organization="", group="", merged_into=0
     )
     content = encode(("Tickets_test_4_c1", 4, True, told, [], []))
     entry = IndexedTicket(5, digest(content), origin(3), "Tickets_test_4_c1", 1.0, removed=True)
-    await desk.tables["indexed"].put(0, [(b"acme:1", entry)])
+    await bench.tables["indexed"].put(0, [(b"acme:1", entry)])
     back = an_embedded(5, public=["a"], facts=MERGED, source="import", origin=Origin(BACKFILL, 0, 1))
-    done = await desk.settled(back)
+    done = await bench.settled(back)
     assert receipt(done).outcome == ("indexed" if removed_as == "closed" else "stale")
-    assert [item.facts.merged_into for item in desk.writer.items] == [45][: removed_as == "closed"]
+    assert [item.facts.merged_into for item in bench.writer.items] == [45][: removed_as == "closed"]
 
 
 async def test_a_mark_that_comes_or_goes_is_written() -> None:
-    desk = Desk()
+    bench = IndexBench()
     for offset, facts in enumerate((FACTS, MERGED, FACTS), start=1):
-        done = await desk.settled(an_embedded(5, public=["a"], facts=facts, origin=origin(offset)), offset)
+        done = await bench.settled(an_embedded(5, public=["a"], facts=facts, origin=origin(offset)), offset)
         assert receipt(done).outcome == "indexed"
-    assert [item.facts.merged_into for item in desk.writer.items] == [0, 45, 0]
+    assert [item.facts.merged_into for item in bench.writer.items] == [0, 45, 0]

@@ -12,44 +12,30 @@ import pytest
 
 from agents.knowledge.index import writer as module
 from agents.knowledge.index.writer import BatchedWriter
-from schemas.errors import RefusedError, RetryableError, UnavailableError
+from schemas.errors import RetryableError, UnavailableError
+from schemas.testing import FACTS
 from streams.retries import RetryPolicy, retrying
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
-from tests.agents_fixtures import FACTS
+from streams.testing import InMemorySink
 
 
-def item(ticket_id: int, chunks: int = 1) -> SinkItem:
-    write = ObjectWrite(
-        visibility="public", chunk_index=0, text="", content_hash="", vector=np.zeros(4, dtype=np.float32)
-    )
-    return SinkItem(account="acme", ticket_id=ticket_id, facts=FACTS, upserts=[write] * chunks)
+def item(ticket_id: int, chunks: int = 1, dimensions: int = 4) -> SinkItem:
+    vector = np.zeros(dimensions, dtype=np.float32)
+    writes = [
+        ObjectWrite(visibility="public", chunk_index=number, text="", content_hash="", vector=vector)
+        for number in range(chunks)
+    ]
+    return SinkItem(account="acme", ticket_id=ticket_id, facts=FACTS, upserts=writes)
 
 
-class FakeSink:
+def tickets_of(sink: InMemorySink) -> list[list[int]]:
+    """Return the numbers of the tickets in each batch."""
+    return [[one.ticket_id for one in batch] for batch in sink.batches]
+
+
+class WriterBench:
     def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.errors: list[Exception] = []
-
-    async def setup(self) -> bool:
-        return True
-
-    async def close(self) -> None: ...
-
-    async def write(self, batch: Sequence[SinkItem]) -> list[SinkResult]:
-        self.batches.append([one.ticket_id for one in batch])
-        if self.errors:
-            raise self.errors.pop()
-        return [
-            SinkResult(
-                vectors_written=one.ticket_id, error=RefusedError("no") if one.ticket_id == 13 else None
-            )
-            for one in batch
-        ]
-
-
-class Desk:
-    def __init__(self) -> None:
-        self.sinks: dict[tuple[str, int], FakeSink] = {}
+        self.sinks: dict[tuple[str, int], InMemorySink] = {}
         self.retries: list[RetryableError] = []
         self.live = False
         self.writer = BatchedWriter(
@@ -57,7 +43,7 @@ class Desk:
         )
 
     async def open(self, collection: str, dimensions: int) -> Any:
-        return self.sinks.setdefault((collection, dimensions), FakeSink())
+        return self.sinks.setdefault((collection, dimensions), InMemorySink(dimensions))
 
     async def write(
         self, *items: SinkItem, collection: str = "A", lane: Any = "backfill"
@@ -66,76 +52,76 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WriterBench]:
     def at_once(call: Any, on_retry: Any) -> Any:
         return retrying(call, RetryPolicy(factor=0), on_retry=on_retry)
 
     monkeypatch.setattr(module, "retrying", at_once)
-    made = Desk()
+    made = WriterBench()
     yield made
     await made.writer.close()
 
 
-async def test_tickets_of_a_moment_are_one_batch_and_each_gets_its_own_result(desk: Desk) -> None:
-    results = await desk.write(*(item(number) for number in range(10, 15)))
-    assert desk.sinks["A", 4].batches == [[10, 11, 12, 13, 14]]
-    assert [result.vectors_written for result in results] == [10, 11, 12, 13, 14]
+async def test_tickets_of_a_moment_are_one_batch_and_each_gets_its_own_result(bench: WriterBench) -> None:
+    results = await bench.write(*(item(number, number, 5 if number == 13 else 4) for number in range(10, 15)))
+    assert tickets_of(bench.sinks["A", 4]) == [[10, 11, 12, 13, 14]]
+    assert [result.vectors_written for result in results] == [10, 11, 12, 0, 14]
     assert [result.error is not None for result in results] == [False, False, False, True, False]
 
 
-async def test_a_batch_is_bounded_by_tickets_and_by_chunks(desk: Desk) -> None:
-    await desk.write(*(item(number) for number in range(250)))
-    tickets = [len(batch) for batch in desk.sinks["A", 4].batches]
+async def test_a_batch_is_bounded_by_tickets_and_by_chunks(bench: WriterBench) -> None:
+    await bench.write(*(item(number) for number in range(250)))
+    tickets = [len(batch) for batch in bench.sinks["A", 4].batches]
     assert (max(tickets), sum(tickets)) == (100, 250)
-    await desk.write(*(item(number, chunks=150) for number in range(4)), collection="B")
-    tickets = [len(batch) for batch in desk.sinks["B", 4].batches]
+    await bench.write(*(item(number, chunks=150) for number in range(4)), collection="B")
+    tickets = [len(batch) for batch in bench.sinks["B", 4].batches]
     assert (max(tickets), sum(tickets)) == (2, 4)
 
 
-async def test_a_backfill_takes_little_at_once_while_live_changes_come(desk: Desk) -> None:
-    desk.live = True
-    await desk.write(*(item(number, chunks=10) for number in range(12)))
-    tickets = [len(batch) for batch in desk.sinks["A", 4].batches]
+async def test_a_backfill_takes_little_at_once_while_live_changes_come(bench: WriterBench) -> None:
+    bench.live = True
+    await bench.write(*(item(number, chunks=10) for number in range(12)))
+    tickets = [len(batch) for batch in bench.sinks["A", 4].batches]
     assert (max(tickets), sum(tickets)) == (4, 12)
 
 
-async def test_a_removed_ticket_weighs_something_too(desk: Desk) -> None:
-    await desk.write(*(item(number, chunks=0) for number in range(350)))
-    assert max(len(batch) for batch in desk.sinks["A", 4].batches) == 100
+async def test_a_removed_ticket_weighs_something_too(bench: WriterBench) -> None:
+    await bench.write(*(item(number, chunks=0) for number in range(350)))
+    assert max(len(batch) for batch in bench.sinks["A", 4].batches) == 100
 
 
-async def test_each_collection_has_its_own_batches(desk: Desk) -> None:
-    await asyncio.gather(desk.write(item(1), collection="A"), desk.write(item(1), collection="B"))
-    assert [sink.batches for sink in desk.sinks.values()] == [[[1]], [[1]]]
+async def test_each_collection_has_its_own_batches(bench: WriterBench) -> None:
+    await asyncio.gather(bench.write(item(1), collection="A"), bench.write(item(1), collection="B"))
+    assert [tickets_of(sink) for sink in bench.sinks.values()] == [[[1]], [[1]]]
 
 
-async def test_a_sink_that_is_away_is_tried_until_it_is_back(desk: Desk) -> None:
-    desk.sinks["A", 4] = FakeSink()
-    desk.sinks["A", 4].errors = [UnavailableError("away")] * 3
-    results = await desk.write(item(1), lane="live")
-    assert desk.sinks["A", 4].batches == [[1]] * 4
+async def test_a_sink_that_is_away_is_tried_until_it_is_back(bench: WriterBench) -> None:
+    bench.sinks["A", 4] = InMemorySink(4)
+    bench.sinks["A", 4].errors = [UnavailableError("away")] * 3
+    results = await bench.write(item(1), lane="live")
+    assert tickets_of(bench.sinks["A", 4]) == [[1]] * 4
     assert [result.vectors_written for result in results] == [1]
-    assert len(desk.retries) == 3
+    assert len(bench.retries) == 3
 
 
-async def test_closing_finishes_what_waits(desk: Desk) -> None:
-    writing = asyncio.create_task(desk.write(item(1)))
+async def test_closing_finishes_what_waits(bench: WriterBench) -> None:
+    writing = asyncio.create_task(bench.write(item(1)))
     await asyncio.sleep(0)
-    await desk.writer.close()
+    await bench.writer.close()
     assert (await writing)[0].vectors_written == 1
 
 
-async def test_an_odd_ticket_fails_alone(desk: Desk) -> None:
-    class Odd(FakeSink):
+async def test_an_odd_ticket_fails_alone(bench: WriterBench) -> None:
+    class Odd(InMemorySink):
         async def write(self, batch: Sequence[SinkItem]) -> list[SinkResult]:
-            self.batches.append([one.ticket_id for one in batch])
-            if 3 in self.batches[-1]:
+            results = await super().write(batch)
+            if any(one.ticket_id == 3 for one in batch):
                 raise ZeroDivisionError("nobody foresaw this")
-            return await FakeSink.write(FakeSink(), batch)
+            return results
 
-    sink = desk.sinks["A", 4] = Odd()
+    sink = bench.sinks["A", 4] = Odd(4)
     results = await asyncio.gather(
-        *(desk.writer.write("A", 4, item(number), "backfill") for number in range(1, 6)),
+        *(bench.writer.write("A", 4, item(number), "backfill") for number in range(1, 6)),
         return_exceptions=True,
     )
     assert [type(result).__name__ for result in results] == [
@@ -145,10 +131,10 @@ async def test_an_odd_ticket_fails_alone(desk: Desk) -> None:
         "SinkResult",
         "SinkResult",
     ]
-    assert sink.batches[0] == [1, 2, 3, 4, 5]
+    assert tickets_of(sink)[0] == [1, 2, 3, 4, 5]
 
 
-async def test_tickets_with_thousands_of_tags_are_written_a_few_at_a_time(desk: Desk) -> None:
+async def test_tickets_with_thousands_of_tags_are_written_a_few_at_a_time(bench: WriterBench) -> None:
     facts = msgspec.structs.replace(FACTS, tags=[f"tag-{number}" for number in range(20_000)])
-    await desk.write(*(msgspec.structs.replace(item(number, 10), facts=facts) for number in range(3)))
-    assert desk.sinks["A", 4].batches == [[0], [1], [2]]
+    await bench.write(*(msgspec.structs.replace(item(number, 10), facts=facts) for number in range(3)))
+    assert tickets_of(bench.sinks["A", 4]) == [[0], [1], [2]]

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-import numpy as np
 import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
+from agents.knowledge.parts import PartStore
+from agents.testing import InMemoryIndex, InMemoryTables, a_message, settled
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, decode_value, encode, headers_of, is_part
 from schemas.errors import PermanentError, RefusedError, UnavailableError
-from schemas.ids import Visibility, chunk_id, content_hash
+from schemas.ids import chunk_id
 from schemas.messages.tickets import (
     EmbeddedPart,
     EmbeddedTicket,
     EnrichedPart,
     EnrichedTicket,
     Receipt,
-    TicketChange,
     TicketHint,
 )
 from schemas.tables import IndexedTicket, set_key, sets_prefix
+from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
-from schemas.vectors import Vector
-from schemas.zendesk import Comment, Ticket
-from streams.embeddings.batcher import Embedded
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
 from streams.kafka.part_reader import PartsMissingError
 from streams.kafka.positions import Positions
-from streams.sinks.base import SinkItem, SinkResult
-from streams.sources.zendesk.comments import Comments
-from streams.sources.zendesk.tickets import Row
+from streams.sinks.base import ObjectWrite
+from streams.testing import (
+    InMemoryBatcher,
+    InMemoryParts,
+    InMemoryProducer,
+    InMemoryZendesk,
+    StoredObject,
+    vector_of,
+)
 from streams.transforms.chunking import Chunk, chunk_ticket
 from streams.transforms.names import Names
 from streams.transforms.whole_ticket import passages_of
-from tests.agents_fixtures import (
-    FakeParts,
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    a_ticket,
-)
 from ticketstream.local.sample.zendesk.thread import text_of
 from ticketstream.operations.imports.large_changes import in_parts, send_parts
 
 KEY = b"acme:1"
 COLLECTION = "Tickets_test_256_c1"
+WRITTEN = f"{COLLECTION}_s2"
+"""Where index writes: the collection of the present schema."""
 DIMENSIONS = 256
 PART_BYTES, EMBEDDED_PART_BYTES = 100 * 1024, 300 * 1024
 """A tenth of what they are, for tickets of a tenth of the size."""
@@ -81,105 +77,23 @@ def comments_of(count: int, characters: int = 9_000, *, first: int = 0) -> list[
     ]
 
 
-class Zendesk:
-    """Gives a ticket's comments ten a page; ``fails`` is raised in place of page number ``page``."""
-
-    def __init__(self) -> None:
-        self.comments: list[Comment] = []
-        self.page = 0
-        self.fails: BaseException | None = None
-
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        for number, start in enumerate(range(0, len(self.comments), 10)):
-            if self.fails is not None and number == self.page:
-                raise self.fails
-            yield Comments(self.comments[start : start + 10], [], 1)
-
-    def known_target(self, ticket: Ticket) -> int:
-        return 0
-
-    async def row(self, ticket_id: int, lane: str, sending: Callable[[], None]) -> Row:
-        sending()
-        return Row(msgspec.Raw(encode(a_ticket())), 1)
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return NAMES, 0
-
-
-class Batcher:
-    """Each text has a vector of its own; ``fails_at`` is the call that fails."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.calls = 0
-        self.fails_at = 0
-        self.error: Exception = UnavailableError("away")
-
-    async def embed(self, texts: Sequence[str], *, lane: str) -> Embedded:
-        self.calls += 1
-        if self.calls == self.fails_at:
-            raise self.error
-        self.texts += texts
-        return Embedded(np.stack([vector_of(text) for text in texts]), 1)
-
-    def flush(self) -> None: ...
-
-
-def vector_of(text: str) -> Vector:
-    vector = np.zeros(DIMENSIONS, dtype=np.float32)
-    vector[: len(content_hash(text))] = np.frombuffer(content_hash(text).encode(), dtype=np.uint8)
-    return vector
-
-
-class Weaviate:
-    """Holds chunks, and tells of a batch of one ticket how large it was."""
-
-    def __init__(self) -> None:
-        self.objects: dict[UUID, tuple[str, Vector]] = {}
-        self.writes: list[int] = []
-        self.asked = 0
-
-    async def write(self, collection: str, dimensions: int, item: SinkItem, lane: str) -> SinkResult:
-        for one in item.upserts:
-            self.objects[self._id(item, one.visibility, one.chunk_index)] = (one.content_hash, one.vector)
-        gone = set(item.stale_ids or ())
-        if item.counts is not None and item.stale_ids is None:
-            kept = {self._id(item, each, n) for each, count in item.counts.items() for n in range(count)}
-            gone = self.objects.keys() - kept
-        gone &= self.objects.keys()
-        for identity in gone:
-            del self.objects[identity]
-        self.writes.append(len(item.upserts))
-        return SinkResult(vectors_written=len(item.upserts), objects_deleted=len(gone))
-
-    @staticmethod
-    def _id(item: SinkItem, visibility: Visibility, index: int) -> UUID:
-        return chunk_id(item.account, item.ticket_id, visibility, index)
-
-    async def stored_vectors(
-        self, collection: str, account: str, ids: Sequence[UUID]
-    ) -> dict[UUID, tuple[str, Vector]]:
-        self.asked += len(ids)
-        return {one: self.objects[one] for one in ids if one in self.objects}
-
-
-class World:
+class StagesBench:
     """The stages of one partition; ``change`` takes a ticket through all of them."""
 
     def __init__(self) -> None:
-        self.tables = FakeTables()
-        self.producer = FakeProducer()
-        self.zendesk = Zendesk()
-        self.batcher = Batcher()
-        self.weaviate = Weaviate()
+        self.tables = InMemoryTables()
+        self.producer = InMemoryProducer()
+        self.zendesk = InMemoryZendesk(a_ticket(), users=NAMES.users, page_size=10)
+        self.batcher = InMemoryBatcher(DIMENSIONS)
+        self.weaviate = InMemoryIndex()
         self.version = 0
         self.start()
 
     def start(self) -> None:
         """Start the stages, as a worker does that knows nothing but the tables."""
-        store = a_part_store(self.tables, self.producer)
-        self.lost: set[str] = store._reader.lost  # type: ignore[attr-defined]
-        assert isinstance(store._reader, FakeParts)
+        parts = InMemoryParts(self.producer)
+        store = PartStore(self.tables, self.producer, parts)
+        self.lost = parts.lost
         backlog = Backlog(Positions(), 10, 10)
         self.enrich = Enrich(self.tables, self.zendesk, backlog, store, Positions())  # type: ignore[arg-type]
         self.embed = Embed(
@@ -192,18 +106,32 @@ class World:
         )
         self.index = Index(self.tables, self.weaviate, store)  # type: ignore[arg-type]
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts that were embedded."""
+        return [text for texts in self.batcher.texts for text in texts]
+
+    @property
+    def objects(self) -> dict[UUID, StoredObject]:
+        """What Weaviate holds."""
+        return self.weaviate.sink(WRITTEN, DIMENSIONS).objects
+
+    @property
+    def writes(self) -> list[int]:
+        """How many chunks each write brought."""
+        return [len(item.upserts) for item in self.weaviate.items]
+
+    def leave_over(self) -> None:
+        """Have Weaviate hold a chunk that nobody knows of."""
+        vector = vector_of("left over", DIMENSIONS)
+        left = ObjectWrite(
+            visibility="public", chunk_index=9_000, text="", content_hash="left over", vector=vector
+        )
+        self.objects[chunk_id("acme", 1, "public", 9_000)] = StoredObject("acme", 1, left)
+
     async def settle(self, message: Incoming, done: Done) -> Done:
         """Do what the engine does with an outcome."""
-        if done.still_wanted is not None and not done.still_wanted():
-            done = Done("skipped", reason="stale", records=done.otherwise)
-        if done.at_last is not None:
-            records, marks = done.at_last()
-            done.records += records
-            done.marks += marks
-        await self.producer.send(done.records)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, done, self.tables, self.producer)
 
     def next_change(self, **fields: Any) -> Incoming:
         self.version += 1
@@ -242,7 +170,7 @@ class World:
             chunk_id("acme", 1, each.visibility, each.chunk_index): each.content_hash
             for each in chunks_of(comments)
         }
-        return {identity: content for identity, (content, _) in self.weaviate.objects.items()} == wanted
+        return {identity: held.chunk.content_hash for identity, held in self.objects.items()} == wanted
 
 
 def chunks_of(comments: list[Comment]) -> list[Chunk]:
@@ -250,14 +178,14 @@ def chunks_of(comments: list[Comment]) -> list[Chunk]:
 
 
 async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -> None:
-    world = World()
+    bench = StagesBench()
     comments = comments_of(45)
-    receipt = await world.change(comments)
-    assert world.holds(comments)
+    receipt = await bench.change(comments)
+    assert bench.holds(comments)
     assert (receipt.outcome, receipt.chunks) == ("indexed", len(chunks_of(comments)))
 
-    enriched = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
-    embedded = decode(EmbeddedTicket, world.last_on(EMBEDDED).value, world.last_on(EMBEDDED).headers)
+    enriched = decode(EnrichedTicket, bench.last_on(ENRICHED).value, bench.last_on(ENRICHED).headers)
+    embedded = decode(EmbeddedTicket, bench.last_on(EMBEDDED).value, bench.last_on(EMBEDDED).headers)
     assert (enriched.passages, embedded.chunks) == ([], [])
     assert enriched.parts is not None
     assert embedded.parts is not None
@@ -265,208 +193,208 @@ async def test_a_large_ticket_goes_in_parts_and_is_cut_as_it_would_be_in_one() -
         (ENRICHED, enriched.parts, PART_BYTES + 10_000),
         (EMBEDDED, embedded.parts, EMBEDDED_PART_BYTES + 10_000),
     ):
-        values = world.parts(topic)
+        values = bench.parts(topic)
         assert len(values) == len(parts.refs) >= 4
         assert max(map(len, values)) <= most
-        assert all(one.key.startswith(KEY + b"#") for one in world.producer.on(topic) if is_part(one.headers))
+        assert all(one.key.startswith(KEY + b"#") for one in bench.producer.on(topic) if is_part(one.headers))
     # Weaviate is given a few chunks at a time, and what is gone last.
-    assert max(world.weaviate.writes) <= 100
-    assert world.weaviate.writes[-1] == 0
-    entry = world.tables["indexed"].get(0, KEY)
+    assert max(bench.writes) <= 100
+    assert bench.writes[-1] == 0
+    entry = bench.tables["indexed"].get(0, KEY)
     assert (entry.public, entry.internal, entry.many.public + entry.many.internal) == ([], [], receipt.chunks)
 
 
 async def test_one_comment_more_embeds_no_text_again() -> None:
-    world = World()
-    await world.change(comments_of(45))
-    before = len(world.batcher.texts)
-    world.start()
-    receipt = await world.change(comments_of(46))
-    assert world.holds(comments_of(46))
+    bench = StagesBench()
+    await bench.change(comments_of(45))
+    before = len(bench.texts)
+    bench.start()
+    receipt = await bench.change(comments_of(46))
+    assert bench.holds(comments_of(46))
     assert receipt.chunks > before
-    assert len(world.batcher.texts) - before <= 10
+    assert len(bench.texts) - before <= 10
     # So it is with what moves all that follows.
-    world.start()
-    before = len(world.batcher.texts)
-    await world.change(comments_of(45, first=1))
-    assert world.holds(comments_of(45, first=1))
-    assert len(world.batcher.texts) - before <= 45
+    bench.start()
+    before = len(bench.texts)
+    await bench.change(comments_of(45, first=1))
+    assert bench.holds(comments_of(45, first=1))
+    assert len(bench.texts) - before <= 45
 
 
 async def test_what_is_no_longer_there_goes_from_weaviate_topics_and_tables() -> None:
-    world = World()
-    await world.change(comments_of(45))
-    await world.change(comments_of(30))
-    assert world.holds(comments_of(30))
-    assert world.sets() == 2
+    bench = StagesBench()
+    await bench.change(comments_of(45))
+    await bench.change(comments_of(30))
+    assert bench.holds(comments_of(30))
+    assert bench.sets() == 2
     for topic in (ENRICHED, EMBEDDED):
-        message = world.last_on(topic)
+        message = bench.last_on(topic)
         parts = decode_value(EnrichedTicket if topic == ENRICHED else EmbeddedTicket, message.value).parts
         assert parts is not None
-        assert len(world.parts(topic)) == len(parts.refs)
-    receipt = await world.change(comments_of(3))
-    assert world.holds(comments_of(3))
+        assert len(bench.parts(topic)) == len(parts.refs)
+    receipt = await bench.change(comments_of(3))
+    assert bench.holds(comments_of(3))
     assert receipt.objects_deleted > 100
-    assert (world.parts(ENRICHED), world.parts(EMBEDDED), world.sets()) == ([], [], 0)
-    await world.change(comments_of(45))
-    message = world.next_change(ticket=a_change(1).ticket.__class__(1, "", "", status="deleted"))
-    await world.settle(message, await world.enrich.handle(message))
-    assert world.parts(ENRICHED) == []
+    assert (bench.parts(ENRICHED), bench.parts(EMBEDDED), bench.sets()) == ([], [], 0)
+    await bench.change(comments_of(45))
+    message = bench.next_change(ticket=a_change(1).ticket.__class__(1, "", "", status="deleted"))
+    await bench.settle(message, await bench.enrich.handle(message))
+    assert bench.parts(ENRICHED) == []
 
 
 async def test_parts_of_the_state_before_stay_until_the_new_one_is_closed() -> None:
-    world = World()
-    await world.change(comments_of(30))
-    before = world.parts(ENRICHED)
-    world.zendesk.comments = comments_of(30, first=5)
-    message = world.next_change()
-    done = await world.enrich.handle(message)
-    assert set(before) < set(world.parts(ENRICHED))
-    await world.settle(message, done)
-    assert not set(before) & set(world.parts(ENRICHED))
+    bench = StagesBench()
+    await bench.change(comments_of(30))
+    before = bench.parts(ENRICHED)
+    bench.zendesk.comments = comments_of(30, first=5)
+    message = bench.next_change()
+    done = await bench.enrich.handle(message)
+    assert set(before) < set(bench.parts(ENRICHED))
+    await bench.settle(message, done)
+    assert not set(before) & set(bench.parts(ENRICHED))
 
 
 async def test_what_a_crash_leaves_of_a_set_is_taken_away_when_its_message_comes_again() -> None:
-    world = World()
-    world.zendesk.comments = comments_of(45)
-    world.zendesk.page, world.zendesk.fails = 3, KeyboardInterrupt()
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(45)
+    bench.zendesk.error_page, bench.zendesk.error = 3, KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        await world.enrich.handle(world.next_change())
-    left = world.parts(ENRICHED)
+        await bench.enrich.handle(bench.next_change())
+    left = bench.parts(ENRICHED)
     assert left
-    world.start()
-    world.zendesk.fails = None
-    world.version -= 1
-    await world.change(comments_of(45))
-    assert world.holds(comments_of(45))
-    assert world.sets() == 2
-    kept = {one.key for one in world.producer.on(ENRICHED) if is_part(one.headers)}
-    assert len(kept) > len(world.parts(ENRICHED))
+    bench.start()
+    bench.zendesk.error = None
+    bench.version -= 1
+    await bench.change(comments_of(45))
+    assert bench.holds(comments_of(45))
+    assert bench.sets() == 2
+    kept = {one.key for one in bench.producer.on(ENRICHED) if is_part(one.headers)}
+    assert len(kept) > len(bench.parts(ENRICHED))
 
 
 @pytest.mark.parametrize("status", [403, 404])
 async def test_a_ticket_refused_amid_its_comments_leaves_no_parts(status: int) -> None:
-    world = World()
-    world.zendesk.comments = comments_of(45)
-    world.zendesk.page, world.zendesk.fails = 3, RefusedError("no", status)
-    message = world.next_change()
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(45)
+    bench.zendesk.error_page, bench.zendesk.error = 3, RefusedError("no", status)
+    message = bench.next_change()
     if status == 404:
-        done = await world.settle(message, await world.enrich.handle(message))
+        done = await bench.settle(message, await bench.enrich.handle(message))
         assert decode(EnrichedTicket, done.records[0].value, done.records[0].headers).removed
     else:
         with pytest.raises(RefusedError):
-            await world.enrich.handle(message)
-    assert (world.parts(ENRICHED), world.sets()) == ([], 0)
+            await bench.enrich.handle(message)
+    assert (bench.parts(ENRICHED), bench.sets()) == ([], 0)
 
 
 async def test_a_state_that_is_passed_while_it_is_read_takes_its_parts_back() -> None:
-    world = World()
-    world.zendesk.comments = comments_of(30)
-    older, newer = world.next_change(), world.next_change()
-    done = await world.enrich.handle(older)
-    world.zendesk.comments = comments_of(32)
-    await world.settle(newer, await world.enrich.handle(newer))
-    kept = world.parts(ENRICHED)
-    assert (await world.settle(older, done)).reason == "stale"
-    current = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(30)
+    older, newer = bench.next_change(), bench.next_change()
+    done = await bench.enrich.handle(older)
+    bench.zendesk.comments = comments_of(32)
+    await bench.settle(newer, await bench.enrich.handle(newer))
+    kept = bench.parts(ENRICHED)
+    assert (await bench.settle(older, done)).reason == "stale"
+    current = decode(EnrichedTicket, bench.last_on(ENRICHED).value, bench.last_on(ENRICHED).headers)
     assert current.parts is not None
-    assert len(world.parts(ENRICHED)) == len(current.parts.refs) < len(kept)
+    assert len(bench.parts(ENRICHED)) == len(current.parts.refs) < len(kept)
 
 
 async def test_a_worker_that_takes_over_embeds_only_what_is_left() -> None:
-    world = World()
-    world.zendesk.comments = comments_of(45)
-    message = world.next_change()
-    await world.settle(message, await world.enrich.handle(message))
-    world.batcher.fails_at = 3
-    message = world.last_on(ENRICHED)
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(45)
+    message = bench.next_change()
+    await bench.settle(message, await bench.enrich.handle(message))
+    bench.batcher.fails_at, bench.batcher.error = 3, UnavailableError("away")
+    message = bench.last_on(ENRICHED)
     with pytest.raises(UnavailableError):
-        await world.embed.handle(message)
-    done_before = set(world.batcher.texts)
+        await bench.embed.handle(message)
+    done_before = set(bench.texts)
     assert done_before
-    for start in (lambda: None, world.start):
+    for start in (lambda: None, bench.start):
         start()
-        done = await world.embed.handle(message)
-        assert len(world.batcher.texts) - len(set(world.batcher.texts)) <= 100
+        done = await bench.embed.handle(message)
+        assert len(bench.texts) - len(set(bench.texts)) <= 100
         embedded = decode(EmbeddedTicket, done.records[0].value, done.records[0].headers)
-        assert embedded.texts_embedded <= len(world.batcher.texts)
-    await world.settle(message, done)
-    message = world.last_on(EMBEDDED)
-    await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(45))
-    assert len(world.batcher.texts) < 1.4 * len(chunks_of(comments_of(45)))
+        assert embedded.texts_embedded <= len(bench.texts)
+    await bench.settle(message, done)
+    message = bench.last_on(EMBEDDED)
+    await bench.settle(message, await bench.index.handle(message))
+    assert bench.holds(comments_of(45))
+    assert len(bench.texts) < 1.4 * len(chunks_of(comments_of(45)))
 
 
 async def test_a_text_that_is_refused_makes_a_dead_letter_of_the_ticket_and_leaves_no_parts() -> None:
-    world = World()
-    world.zendesk.comments = comments_of(30)
-    message = world.next_change()
-    await world.settle(message, await world.enrich.handle(message))
-    world.batcher.fails_at, world.batcher.error = 3, RefusedError("a text is refused")
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(30)
+    message = bench.next_change()
+    await bench.settle(message, await bench.enrich.handle(message))
+    bench.batcher.fails_at, bench.batcher.error = 3, RefusedError("a text is refused")
     with pytest.raises(RefusedError):
-        await world.embed.handle(world.last_on(ENRICHED))
-    assert world.parts(EMBEDDED) == []
+        await bench.embed.handle(bench.last_on(ENRICHED))
+    assert bench.parts(EMBEDDED) == []
     # Tried again, it goes through: its own parts are all there.
-    message = world.last_on(ENRICHED)
-    await world.settle(message, await world.embed.handle(message))
-    message = world.last_on(EMBEDDED)
-    await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(30))
+    message = bench.last_on(ENRICHED)
+    await bench.settle(message, await bench.embed.handle(message))
+    message = bench.last_on(EMBEDDED)
+    await bench.settle(message, await bench.index.handle(message))
+    assert bench.holds(comments_of(30))
 
 
 @pytest.mark.parametrize("topic", [ENRICHED, EMBEDDED])
 async def test_lost_parts_are_a_dead_letter_and_those_replaced_are_stale(topic: str) -> None:
-    world = World()
-    await world.change(comments_of(30))
-    message = world.last_on(topic)
-    stage: Any = world.embed if topic == ENRICHED else world.index
+    bench = StagesBench()
+    await bench.change(comments_of(30))
+    message = bench.last_on(topic)
+    stage: Any = bench.embed if topic == ENRICHED else bench.index
     kind: Any = EnrichedTicket if topic == ENRICHED else EmbeddedTicket
     parts = decode(kind, message.value, message.headers).parts
-    world.lost.add(parts.refs[1].digest)
-    await world.tables["indexed"].put(0, [(KEY, None)])
+    bench.lost.add(parts.refs[1].digest)
+    await bench.tables["indexed"].put(0, [(KEY, None)])
     if topic == ENRICHED:  # what has been made of them is not needed any more
-        await world.tables["parts"].put(0, [(set_key(KEY, EMBEDDED, name), None) for name in world.made()])
+        await bench.tables["parts"].put(0, [(set_key(KEY, EMBEDDED, name), None) for name in bench.made()])
     with pytest.raises(PartsMissingError):
         await stage.handle(message)
-    await world.tables["parts"].put(0, [(key, None) for _, key in list(world.tables["parts"].entries)])
+    await bench.tables["parts"].put(0, [(key, None) for _, key in list(bench.tables["parts"].entries)])
     done = await stage.handle(message)
     assert done.reason == "stale"
     if topic == EMBEDDED:  # some of it may be in Weaviate: what comes next looks for it
-        await world.settle(message, done)
-        world.lost.clear()
-        world.weaviate.objects[chunk_id("acme", 1, "public", 9_000)] = ("left over", vector_of("left over"))
-        await world.change(comments_of(31))
-        assert world.holds(comments_of(31))
+        await bench.settle(message, done)
+        bench.lost.clear()
+        bench.leave_over()
+        await bench.change(comments_of(31))
+        assert bench.holds(comments_of(31))
 
 
 async def test_an_older_state_never_takes_the_place_of_a_newer_one() -> None:
-    world = World()
-    await world.change(comments_of(30))
-    older = world.last_on(EMBEDDED)
-    await world.change(comments_of(3))
-    objects = dict(world.weaviate.objects)
-    done = await world.index.handle(older._replace(headers=[*older.headers, ("replay", b"r1")]))
+    bench = StagesBench()
+    await bench.change(comments_of(30))
+    older = bench.last_on(EMBEDDED)
+    await bench.change(comments_of(3))
+    objects = dict(bench.objects)
+    done = await bench.index.handle(older._replace(headers=[*older.headers, ("replay", b"r1")]))
     assert done.reason == "stale"
-    assert world.weaviate.objects == objects
+    assert bench.objects == objects
 
 
 async def test_a_replayed_large_ticket_is_written_again_and_what_is_beyond_goes() -> None:
-    world = World()
-    await world.change(comments_of(30))
-    some = list(world.weaviate.objects)[:50]
+    bench = StagesBench()
+    await bench.change(comments_of(30))
+    some = list(bench.objects)[:50]
     for identity in some:
-        del world.weaviate.objects[identity]
-    world.weaviate.objects[chunk_id("acme", 1, "public", 9_000)] = ("left over", vector_of("left over"))
-    message = world.last_on(EMBEDDED)
+        del bench.objects[identity]
+    bench.leave_over()
+    message = bench.last_on(EMBEDDED)
     message = message._replace(headers=[*message.headers, ("replay", b"r1")])
-    await world.settle(message, await world.index.handle(message))
-    assert world.holds(comments_of(30))
+    await bench.settle(message, await bench.index.handle(message))
+    assert bench.holds(comments_of(30))
 
 
 async def test_parts_that_do_not_make_up_the_ticket_delete_nothing() -> None:
-    world = World()
-    await world.change(comments_of(30))
-    message = world.last_on(EMBEDDED)
+    bench = StagesBench()
+    await bench.change(comments_of(30))
+    message = bench.last_on(EMBEDDED)
     ticket = decode(EmbeddedTicket, message.value, message.headers)
     assert ticket.parts is not None
     assert ticket.many is not None
@@ -476,62 +404,62 @@ async def test_parts_that_do_not_make_up_the_ticket_delete_nothing() -> None:
             parts=type(ticket.parts)(ticket.parts.set, 0, ticket.parts.refs[:-1]),
         )
     )
-    await world.tables["indexed"].put(0, [(KEY, None)])
+    await bench.tables["indexed"].put(0, [(KEY, None)])
     with pytest.raises(PermanentError, match="are not the chunks"):
-        await world.index.handle(short)
-    assert world.holds(comments_of(30))
-    assert world.tables["indexed"].get(0, KEY) is None
+        await bench.index.handle(short)
+    assert bench.holds(comments_of(30))
+    assert bench.tables["indexed"].get(0, KEY) is None
 
 
 async def test_a_small_ticket_has_no_parts_and_no_entry_of_its_own() -> None:
-    world = World()
-    await world.change(comments_of(20, 400))
-    assert world.holds(comments_of(20, 400))
-    assert (world.parts(ENRICHED), world.parts(EMBEDDED), world.sets()) == ([], [], 0)
-    entry: IndexedTicket = world.tables["indexed"].get(0, KEY)
+    bench = StagesBench()
+    await bench.change(comments_of(20, 400))
+    assert bench.holds(comments_of(20, 400))
+    assert (bench.parts(ENRICHED), bench.parts(EMBEDDED), bench.sets()) == ([], [], 0)
+    entry: IndexedTicket = bench.tables["indexed"].get(0, KEY)
     assert entry.many is None
     assert len(entry.public) + len(entry.internal) == len(chunks_of(comments_of(20, 400)))
 
 
 async def test_one_comment_larger_than_a_part_is_shared_out() -> None:
-    world = World()
+    bench = StagesBench()
     comments = [*comments_of(2, 400), *comments_of(1, 3 * PART_BYTES, first=7)]
-    await world.change(comments)
-    values = world.parts(ENRICHED)
+    await bench.change(comments)
+    values = bench.parts(ENRICHED)
     assert max(map(len, values)) < 2 * PART_BYTES
     said = [one for value in values for one in decode_value(EnrichedPart, value).passages]
     assert "".join(one.text for one in said if one.comment_id == 7) == str(comments[-1].plain_body).strip()
-    chunks = [one for value in world.parts(EMBEDDED) for one in decode_value(EmbeddedPart, value).chunks]
-    assert len(chunks) == len(world.weaviate.objects)
+    chunks = [one for value in bench.parts(EMBEDDED) for one in decode_value(EmbeddedPart, value).chunks]
+    assert len(chunks) == len(bench.objects)
 
 
 async def test_comments_that_came_ahead_of_their_ticket_are_read_from_its_topic() -> None:
-    world = World()
+    bench = StagesBench()
     comments = comments_of(45)
     large = in_parts(a_change(1, comments=comments, source="file"))
     assert len(large.parts) == 1
-    record = await send_parts(large, world.producer.send, 1)  # type: ignore[arg-type]
+    record = await send_parts(large, bench.producer.send, 1)  # type: ignore[arg-type]
     message = Incoming(BACKFILL, 0, 9, record.key, record.value, record.headers)
-    await world.settle(message, await world.enrich.handle(message))
-    enriched = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
+    await bench.settle(message, await bench.enrich.handle(message))
+    enriched = decode(EnrichedTicket, bench.last_on(ENRICHED).value, bench.last_on(ENRICHED).headers)
     assert enriched.parts is not None
-    said = [one for each in world.parts(ENRICHED) for one in decode_value(EnrichedPart, each).passages]
+    said = [one for each in bench.parts(ENRICHED) for one in decode_value(EnrichedPart, each).passages]
     assert said == passages_of(comments, NAMES)
     # The same file once more changes nothing, wherever its parts lie now.
-    record = await send_parts(large, world.producer.send, 1)  # type: ignore[arg-type]
+    record = await send_parts(large, bench.producer.send, 1)  # type: ignore[arg-type]
     message = Incoming(BACKFILL, 0, 10, record.key, record.value, record.headers)
-    assert (await world.enrich.handle(message)).reason == "duplicate"
+    assert (await bench.enrich.handle(message)).reason == "duplicate"
 
 
 async def test_a_hint_that_finds_a_large_ticket_as_it_was_takes_its_parts_back() -> None:
-    world = World()
-    world.zendesk.comments = comments_of(30)
+    bench = StagesBench()
+    bench.zendesk.comments = comments_of(30)
     for offset, verdict in ((1, "sent"), (2, "skipped"), (3, "skipped")):
         hint = TicketHint(account="acme", ticket_id=1, hinted_at=1.0)
         message = Incoming(CHANGES, 0, offset, KEY, encode(hint), headers_of(hint))
-        done = await world.settle(message, await world.enrich.handle(message))
+        done = await bench.settle(message, await bench.enrich.handle(message))
         assert done.verdict == verdict
-        enriched = decode(EnrichedTicket, world.last_on(ENRICHED).value, world.last_on(ENRICHED).headers)
+        enriched = decode(EnrichedTicket, bench.last_on(ENRICHED).value, bench.last_on(ENRICHED).headers)
         assert enriched.parts is not None
-        assert len(world.parts(ENRICHED)) == len(enriched.parts.refs)
-        assert world.sets() == 1
+        assert len(bench.parts(ENRICHED)) == len(enriched.parts.refs)
+        assert bench.sets() == 1

@@ -11,13 +11,15 @@ from agents.engine.engine import Engine
 from agents.engine.outcomes import Done
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.resume_points import TABLE, ResumePoints
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.tables import ResumePoint
 from schemas.topics import EMBEDDED
 from streams.kafka.messages import Incoming
 from streams.kafka.positions import Positions
 from streams.metrics import Metrics
 from streams.retries import RetryPolicy
-from tests.agents_fixtures import FakeEvent, FakeProducer, FakeTables, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
@@ -30,9 +32,9 @@ class Bench:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.log: list[Any] = []
-        self.tables = FakeTables(self.log)
+        self.tables = InMemoryTables(self.log)
         self.open: set[int] = set()
-        producer = FakeProducer(self.log)
+        producer = InMemoryProducer(self.log)
         self.ledger = ResumePoints(
             ProgressLedger(producer, self.tables, 4),  # type: ignore[arg-type]
             self.tables,  # type: ignore[arg-type]
@@ -62,7 +64,7 @@ class Bench:
         for offset in offsets:
             key = f"acme:{offset}".encode()
             await self.engine.put(
-                FakeEvent(offset, key=key, topic=EMBEDDED, partition=partition, log=self.log)
+                InMemoryEvent(offset, key=key, topic=EMBEDDED, partition=partition, log=self.log)
             )
 
     def point(self, partition: int = 0) -> ResumePoint | None:

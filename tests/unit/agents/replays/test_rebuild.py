@@ -14,18 +14,19 @@ from agents.replays.rebuild import Rebuild
 from schemas.codec import encode
 from schemas.errors import RefusedError, UnavailableError
 from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.testing import an_embedded
 from schemas.topics import EMBEDDED
 from streams.kafka.offset_ranges import Batch, OffsetRange
 from streams.kafka.partitions import partition_of
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import an_embedded, logs
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")
 OLD, NEW = "Tickets_old_4_c1", "Tickets_new_4_c1"
 
 
-class Desk:
+class RebuildBench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[str] = []
         self.target = OLD
@@ -40,7 +41,7 @@ class Desk:
             started_at=1.0,
             updated_at=1.0,
         )
-        desk = self
+        bench = self
 
         class Reader:
             def __init__(self, servers: str) -> None:
@@ -53,28 +54,28 @@ class Desk:
 
             async def spans(self, topics: list[str], partitions: range) -> dict[TopicPartition, OffsetRange]:
                 assert (topics, list(partitions)) == ([EMBEDDED], [0, 1])
-                return {TopicPartition(EMBEDDED, 0): OffsetRange(0, 0, len(desk.messages))}
+                return {TopicPartition(EMBEDDED, 0): OffsetRange(0, 0, len(bench.messages))}
 
             async def read(self, spans: Mapping[TopicPartition, OffsetRange]) -> AsyncIterator[Batch]:
-                if desk.away:
-                    desk.away -= 1
+                if bench.away:
+                    bench.away -= 1
                     raise UnavailableError("Kafka is away")
-                yield Batch(desk.messages, {})
+                yield Batch(bench.messages, {})
 
         async def read_instead(connection: Any, collection: str) -> str:
-            return "" if desk.target == collection else desk.target
+            return "" if bench.target == collection else bench.target
 
         async def check_complete(connection: Any, former: str, collection: str) -> None:
             assert (former, collection) == (OLD, NEW)
-            if desk.incomplete is not None:
-                raise desk.incomplete
+            if bench.incomplete is not None:
+                raise bench.incomplete
 
         async def move_alias(client: Any, name: str) -> None:
-            desk.log.append(f"moved to {name}")
-            desk.target = name
+            bench.log.append(f"moved to {name}")
+            bench.target = name
 
         async def delete_collection(connection: Any, name: str) -> None:
-            desk.log.append(f"deleted {name}")
+            bench.log.append(f"deleted {name}")
 
         monkeypatch.setattr(module, "RangeReader", Reader)
         monkeypatch.setattr(module, "read_instead", read_instead)
@@ -103,15 +104,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch) -> RebuildBench:
+    return RebuildBench(monkeypatch)
 
 
-async def test_readers_are_switched_and_the_record_says_so(desk: Desk) -> None:
-    desk.away = 2
-    await desk.finish()
-    assert desk.log == [f"saved {OLD}", f"moved to {NEW}"]
-    assert (desk.record.switched_from, desk.record.switched_to) == (OLD, NEW)
+async def test_readers_are_switched_and_the_record_says_so(bench: RebuildBench) -> None:
+    bench.away = 2
+    await bench.finish()
+    assert bench.log == [f"saved {OLD}", f"moved to {NEW}"]
+    assert (bench.record.switched_from, bench.record.switched_to) == (OLD, NEW)
 
 
 @pytest.mark.parametrize(
@@ -124,47 +125,47 @@ async def test_readers_are_switched_and_the_record_says_so(desk: Desk) -> None:
         {"replay": "enriched", "until": 5},
     ],
 )
-async def test_no_other_replay_switches_anything(desk: Desk, spec: dict[str, Any]) -> None:
-    desk.record.spec = ImportSpec(**spec)
-    await desk.finish()
-    assert desk.log == []
+async def test_no_other_replay_switches_anything(bench: RebuildBench, spec: dict[str, Any]) -> None:
+    bench.record.spec = ImportSpec(**spec)
+    await bench.finish()
+    assert bench.log == []
 
 
-async def test_where_readers_read_it_already_nothing_happens(desk: Desk) -> None:
-    desk.target = NEW
-    desk.record.spec = ImportSpec(replay="enriched", drop_old=True)
-    await desk.finish()
-    assert desk.log == []
+async def test_where_readers_read_it_already_nothing_happens(bench: RebuildBench) -> None:
+    bench.target = NEW
+    bench.record.spec = ImportSpec(replay="enriched", drop_old=True)
+    await bench.finish()
+    assert bench.log == []
 
 
-async def test_half_a_collection_is_not_read(desk: Desk) -> None:
-    desk.incomplete = RefusedError("searches still read the old one: 3 tickets are missing")
+async def test_half_a_collection_is_not_read(bench: RebuildBench) -> None:
+    bench.incomplete = RefusedError("searches still read the old one: 3 tickets are missing")
     with pytest.raises(RefusedError, match="3 tickets are missing"):
-        await desk.finish()
-    assert desk.log == []
-    assert desk.record.switched_from == ""
+        await bench.finish()
+    assert bench.log == []
+    assert bench.record.switched_from == ""
 
 
-async def test_a_ticket_last_embedded_for_another_collection_stops_it(desk: Desk) -> None:
+async def test_a_ticket_last_embedded_for_another_collection_stops_it(bench: RebuildBench) -> None:
     broken = SimpleNamespace(key=b"acme:9", value=b"{", partition=partition_of(b"acme:9", 2))
-    desk.messages = [
-        desk.message(1, OLD),
-        desk.message(1, NEW),
-        desk.message(2, NEW),
-        desk.message(2, OLD),
-        desk.message(3, OLD, account="other"),
+    bench.messages = [
+        bench.message(1, OLD),
+        bench.message(1, NEW),
+        bench.message(2, NEW),
+        bench.message(2, OLD),
+        bench.message(3, OLD, account="other"),
         broken,
     ]
     with pytest.raises(RefusedError, match="newest state of 1 tickets"):
-        await desk.finish()
-    desk.messages.append(desk.message(2, NEW))
-    await desk.finish()
-    assert desk.target == NEW
+        await bench.finish()
+    bench.messages.append(bench.message(2, NEW))
+    await bench.finish()
+    assert bench.target == NEW
 
 
-async def test_the_old_one_is_dropped_even_after_a_crash_between(desk: Desk) -> None:
-    desk.record.spec = ImportSpec(replay="enriched", drop_old=True)
-    await desk.finish()
-    assert desk.log == [f"saved {OLD}", f"moved to {NEW}", f"deleted {OLD}"]
-    await desk.finish()
-    assert desk.log[3:] == [f"deleted {OLD}"]
+async def test_the_old_one_is_dropped_even_after_a_crash_between(bench: RebuildBench) -> None:
+    bench.record.spec = ImportSpec(replay="enriched", drop_old=True)
+    await bench.finish()
+    assert bench.log == [f"saved {OLD}", f"moved to {NEW}", f"deleted {OLD}"]
+    await bench.finish()
+    assert bench.log[3:] == [f"deleted {OLD}"]

@@ -19,11 +19,12 @@ from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
 from schemas.headers.replays import REPLAY_HEADER, replay_headers, replay_of
 from schemas.messages.imports import ImportRecord, ImportSpec
+from schemas.testing import a_change, a_ticket, an_embedded, an_enriched, an_import
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.chosen_offsets import Chosen
 from streams.kafka.offset_ranges import Batch, OffsetRange
 from streams.retries import RetryPolicy, retrying
-from tests.agents_fixtures import FakeProducer, a_change, a_ticket, an_embedded, an_enriched
+from streams.testing import InMemoryProducer
 
 COLLECTION = "Tickets_test_4_c1"
 
@@ -43,14 +44,7 @@ def raw(message: Any, offset: int = 0, *, topic: str = ENRICHED, at: float = 0, 
 
 
 def record(**spec: Any) -> ImportRecord:
-    return ImportRecord(
-        id="r1",
-        account="acme",
-        status="running",
-        spec=ImportSpec(**({"replay": "enriched"} | spec)),
-        started_at=1.0,
-        updated_at=1.0,
-    )
+    return an_import(id="r1", spec=ImportSpec(**({"replay": "enriched"} | spec)))
 
 
 def test_what_is_taken() -> None:
@@ -195,10 +189,10 @@ class Topics:
                 yield Batch(self.held[place][first:last], {place: last})
 
 
-class Desk:
+class FeedBench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.topics = Topics()
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
         self.saved: list[ImportRecord] = []
         self.waited = 0
         self.meanwhile: list[Any] = []
@@ -235,107 +229,107 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch) -> FeedBench:
+    return FeedBench(monkeypatch)
 
 
-async def test_the_newest_of_each_ticket_is_sent_in_order_and_counted(desk: Desk) -> None:
-    desk.topics.put(ENRICHED, an_enriched(5), an_enriched(5, ticket_id=2), an_enriched(6))
-    desk.homes[b"acme:3"] = 1
-    desk.topics.put(ENRICHED, an_enriched(3, ticket_id=3), partition=1)
-    assert await desk.run() == [(2, 5), (1, 6), (3, 3)]
-    assert desk.record.fetched == desk.record.total == 3
-    assert desk.record.source_ended
-    assert desk.saved[-1] == desk.record
+async def test_the_newest_of_each_ticket_is_sent_in_order_and_counted(bench: FeedBench) -> None:
+    bench.topics.put(ENRICHED, an_enriched(5), an_enriched(5, ticket_id=2), an_enriched(6))
+    bench.homes[b"acme:3"] = 1
+    bench.topics.put(ENRICHED, an_enriched(3, ticket_id=3), partition=1)
+    assert await bench.run() == [(2, 5), (1, 6), (3, 3)]
+    assert bench.record.fetched == bench.record.total == 3
+    assert bench.record.source_ended
+    assert bench.saved[-1] == bench.record
 
 
-async def test_what_comes_meanwhile_is_sent_too_but_never_its_own_copies(desk: Desk) -> None:
-    desk.topics.put(ENRICHED, an_enriched(5))
+async def test_what_comes_meanwhile_is_sent_too_but_never_its_own_copies(bench: FeedBench) -> None:
+    bench.topics.put(ENRICHED, an_enriched(5))
 
     def copy(at: dict[str, Any]) -> Any:
         one = an_enriched(5)
         return raw(one, **at, headers=(*headers_of(one), *replay_headers("r1")))
 
-    desk.meanwhile = [
+    bench.meanwhile = [
         (ENRICHED, copy, an_enriched(6)),
         (ENRICHED, an_enriched(7)),
         (ENRICHED, an_enriched(8)),
     ]
-    assert await desk.run() == [(1, 5), (1, 6), (1, 7)]  # and no further: a busy desk never ends
-    assert desk.waited == 2
+    assert await bench.run() == [(1, 5), (1, 6), (1, 7)]  # and no further: a busy desk never ends
+    assert bench.waited == 2
 
 
-async def test_a_range_with_an_end_is_read_once(desk: Desk) -> None:
-    desk.record = record(until=5_000)
-    desk.topics.put(ENRICHED, an_enriched(5))
-    desk.meanwhile = [(ENRICHED, an_enriched(6))]
-    assert await desk.run() == [(1, 5)]
-    assert desk.waited == 0
+async def test_a_range_with_an_end_is_read_once(bench: FeedBench) -> None:
+    bench.record = record(until=5_000)
+    bench.topics.put(ENRICHED, an_enriched(5))
+    bench.meanwhile = [(ENRICHED, an_enriched(6))]
+    assert await bench.run() == [(1, 5)]
+    assert bench.waited == 0
 
 
-async def test_it_goes_on_from_its_cursor(desk: Desk) -> None:
-    desk.record = record(until=5_000)
-    desk.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 8)))
-    await desk.run()
-    halfway = next(one for one in desk.saved if one.fetched == 4)
-    desk.record = halfway
-    desk.producer.sent.clear()
-    assert await desk.run() == [(5, 5), (6, 5), (7, 5)]
-    assert desk.record.fetched == desk.record.total == 7
+async def test_it_goes_on_from_its_cursor(bench: FeedBench) -> None:
+    bench.record = record(until=5_000)
+    bench.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 8)))
+    await bench.run()
+    halfway = next(one for one in bench.saved if one.fetched == 4)
+    bench.record = halfway
+    bench.producer.sent.clear()
+    assert await bench.run() == [(5, 5), (6, 5), (7, 5)]
+    assert bench.record.fetched == bench.record.total == 7
 
 
-async def test_a_broker_that_is_away_repeats_nothing(desk: Desk) -> None:
-    desk.record = record(until=5_000)
-    desk.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 5)))
-    desk.topics.failures = 2
-    assert await desk.run() == [(1, 5), (2, 5), (3, 5), (4, 5)]
+async def test_a_broker_that_is_away_repeats_nothing(bench: FeedBench) -> None:
+    bench.record = record(until=5_000)
+    bench.topics.put(ENRICHED, *(an_enriched(5, ticket_id=number) for number in range(1, 5)))
+    bench.topics.failures = 2
+    assert await bench.run() == [(1, 5), (2, 5), (3, 5), (4, 5)]
 
 
-async def test_the_newest_change_of_each_ticket_is_sent(desk: Desk) -> None:
-    desk.record = record(replay="changes")
-    desk.topics.put(CHANGES, a_change(7), a_change(8), a_change(3, a_ticket(2)))
-    desk.topics.put(BACKFILL, a_change(6), a_change(4, a_ticket(2)), an_enriched(9))
-    desk.homes[b"acme:3"] = 1
-    desk.topics.put(BACKFILL, a_change(1, a_ticket(3)), partition=1)
-    assert sorted(await desk.run()) == [(1, 8), (2, 4), (3, 1)]
-    assert desk.waited == 0
+async def test_the_newest_change_of_each_ticket_is_sent(bench: FeedBench) -> None:
+    bench.record = record(replay="changes")
+    bench.topics.put(CHANGES, a_change(7), a_change(8), a_change(3, a_ticket(2)))
+    bench.topics.put(BACKFILL, a_change(6), a_change(4, a_ticket(2)), an_enriched(9))
+    bench.homes[b"acme:3"] = 1
+    bench.topics.put(BACKFILL, a_change(1, a_ticket(3)), partition=1)
+    assert sorted(await bench.run()) == [(1, 8), (2, 4), (3, 1)]
+    assert bench.waited == 0
 
 
-async def test_of_some_tickets_only_their_partitions_are_read(desk: Desk) -> None:
-    desk.record = record(tickets=[1], since=77)
-    desk.topics.put(ENRICHED, an_enriched(5, enriched_at=100.0))
-    desk.topics.put(ENRICHED, an_enriched(5, enriched_at=100.0), partition=1)
-    assert await desk.run() == [(1, 5)]
-    (topics, partitions, since), *_ = desk.topics.asked
+async def test_of_some_tickets_only_their_partitions_are_read(bench: FeedBench) -> None:
+    bench.record = record(tickets=[1], since=77)
+    bench.topics.put(ENRICHED, an_enriched(5, enriched_at=100.0))
+    bench.topics.put(ENRICHED, an_enriched(5, enriched_at=100.0), partition=1)
+    assert await bench.run() == [(1, 5)]
+    (topics, partitions, since), *_ = bench.topics.asked
     assert (topics, len(partitions), since) == ([ENRICHED], 1, 77)
 
 
-async def test_a_ticket_that_has_moved_is_taken_where_it_lies_now(desk: Desk) -> None:
-    desk.homes[b"acme:1"] = 1
-    desk.topics.put(ENRICHED, an_enriched(5), an_enriched(4, ticket_id=2))
-    desk.topics.put(ENRICHED, an_enriched(6), partition=1)
-    assert await desk.run() == [(2, 4), (1, 6)]
+async def test_a_ticket_that_has_moved_is_taken_where_it_lies_now(bench: FeedBench) -> None:
+    bench.homes[b"acme:1"] = 1
+    bench.topics.put(ENRICHED, an_enriched(5), an_enriched(4, ticket_id=2))
+    bench.topics.put(ENRICHED, an_enriched(6), partition=1)
+    assert await bench.run() == [(2, 4), (1, 6)]
 
 
-async def test_a_change_from_before_its_ticket_moved_goes_where_that_is_now(desk: Desk) -> None:
-    desk.record = record(replay="changes", tickets=[1])
-    desk.homes[b"acme:1"] = 1
-    desk.topics.put(CHANGES, a_change(7))
-    assert await desk.run() == [(1, 7)]
-    assert [one.partition for one in desk.producer.sent] == [1]
+async def test_a_change_from_before_its_ticket_moved_goes_where_that_is_now(bench: FeedBench) -> None:
+    bench.record = record(replay="changes", tickets=[1])
+    bench.homes[b"acme:1"] = 1
+    bench.topics.put(CHANGES, a_change(7))
+    assert await bench.run() == [(1, 7)]
+    assert [one.partition for one in bench.producer.sent] == [1]
 
 
-async def test_nothing_found_is_said(desk: Desk) -> None:
-    desk.record = record(replay="embedded")
-    desk.topics.put(EMBEDDED, an_enriched(5))
+async def test_nothing_found_is_said(bench: FeedBench) -> None:
+    bench.record = record(replay="embedded")
+    bench.topics.put(EMBEDDED, an_enriched(5))
     with pytest.raises(RefusedError, match="nothing to replay"):
-        await desk.run()
-    assert not desk.record.source_ended
+        await bench.run()
+    assert not bench.record.source_ended
 
 
-async def test_half_a_collection_is_not_finished_with_another_model(desk: Desk) -> None:
-    desk.topics.put(ENRICHED, an_enriched(5))
+async def test_half_a_collection_is_not_finished_with_another_model(bench: FeedBench) -> None:
+    bench.topics.put(ENRICHED, an_enriched(5))
     span = {f"{ENRICHED}/0": OffsetRange(0, 0, 1)}
-    desk.record.cursor = msgspec.json.encode(ReplayCursor("Tickets_other_4_c1", span)).decode()
+    bench.record.cursor = msgspec.json.encode(ReplayCursor("Tickets_other_4_c1", span)).decode()
     with pytest.raises(RefusedError, match="Tickets_other_4_c1"):
-        await desk.run()
+        await bench.run()

@@ -14,31 +14,34 @@ import pytest
 from agents.app.meter import Meter
 from agents.sources import following
 from agents.sources.following import Following
+from agents.testing import InMemoryTables
 from schemas.errors import CredentialsError, DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import LiveCursor
+from schemas.testing import a_change, a_ticket
 from schemas.topics import CHANGES
 from streams.kafka.partitions import account_partition
 from streams.retries import RetryPolicy, retrying
 from streams.sources.base import Page, Unreadable
 from streams.sources.zendesk.export_source import polling_pause
-from tests.agents_fixtures import FakeProducer, FakeTables, a_change, a_ticket, logs, settle, until
+from streams.testing import InMemoryProducer, settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 HOME = account_partition("acme", 8)
 
 
-class Desk:
+class FollowingBench:
     """Follows a source that answers what the test says, and then waits."""
 
     name = "test:pages"
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[Any] = []
-        self.producer = FakeProducer(self.log)
-        self.tables = FakeTables(self.log)
+        self.producer = InMemoryProducer(self.log)
+        self.tables = InMemoryTables(self.log)
         self.answers: asyncio.Queue[Page | Exception] = asyncio.Queue()
         self.asked: list[tuple[int | None, str]] = []
         self.pauses: list[float] = []
@@ -87,125 +90,129 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    made = Desk(monkeypatch)
+async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FollowingBench]:
+    made = FollowingBench(monkeypatch)
     yield made
     await made.stop()
 
 
-async def test_it_starts_a_little_back_and_follows_the_cursor(desk: Desk) -> None:
-    desk.start()
-    desk.answer("c1", 1, 2)
-    desk.answer("c2", 3, end=True)
-    await until(lambda: len(desk.asked) == 3)
-    (start, none), *rest = desk.asked
+async def test_it_starts_a_little_back_and_follows_the_cursor(bench: FollowingBench) -> None:
+    bench.start()
+    bench.answer("c1", 1, 2)
+    bench.answer("c2", 3, end=True)
+    await until(lambda: len(bench.asked) == 3)
+    (start, none), *rest = bench.asked
     assert none == ""
     assert start is not None
     assert 60 < time.time() - start < 180
     assert rest == [(None, "c1"), (None, "c2")]
-    changes = desk.producer.messages(TicketChange)
+    changes = bench.producer.messages(TicketChange)
     assert [(change.ticket_id, change.source) for change in changes] == [
         (1, "live"),
         (2, "live"),
         (3, "live"),
     ]
-    assert {record.topic for record in desk.producer.sent} == {CHANGES}
-    assert desk.cursor == "c2"
-    assert desk.pauses == [60]  # only at the end of the stream
+    assert {record.topic for record in bench.producer.sent} == {CHANGES}
+    assert bench.cursor == "c2"
+    assert bench.pauses == [60]  # only at the end of the stream
 
 
-async def test_it_goes_on_where_the_last_worker_was(desk: Desk) -> None:
-    await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("c9", 1.0))])
-    desk.start()
-    await until(lambda: desk.asked)
-    assert desk.asked == [(None, "c9")]
+async def test_it_goes_on_where_the_last_worker_was(bench: FollowingBench) -> None:
+    await bench.tables["cursors"].put(HOME, [(b"acme", LiveCursor("c9", 1.0))])
+    bench.start()
+    await until(lambda: bench.asked)
+    assert bench.asked == [(None, "c9")]
 
 
-async def test_the_cursor_moves_only_after_the_broker_has_the_page(desk: Desk) -> None:
-    desk.start()
-    desk.answer("c1", 1, end=True)
-    desk.producer.gate.clear()
-    await until(lambda: desk.producer.calls)
+async def test_the_cursor_moves_only_after_the_broker_has_the_page(bench: FollowingBench) -> None:
+    bench.start()
+    bench.answer("c1", 1, end=True)
+    bench.producer.gate.clear()
+    await until(lambda: bench.producer.calls)
     await settle()
-    assert desk.cursor is None
-    assert desk.tables["cursors"].puts == 0
-    desk.producer.gate.set()
-    await until(lambda: desk.cursor == "c1")
-    assert [entry[0] for entry in desk.log] == ["sent", "table"]
+    assert bench.cursor is None
+    assert bench.tables["cursors"].puts == 0
+    bench.producer.gate.set()
+    await until(lambda: bench.cursor == "c1")
+    assert [entry[0] for entry in bench.log] == ["sent", "table"]
 
 
-async def test_a_source_that_dies_in_between_reads_the_page_again(desk: Desk) -> None:
-    desk.start()
-    desk.answer("c1", 1)
-    desk.answer("c2", 2)
-    await until(lambda: desk.cursor == "c2")
-    desk.producer.gate.clear()
-    desk.answer("c3", 3)
-    await until(lambda: desk.producer.calls == 3)
-    await desk.stop()
-    desk.producer.gate.set()
-    desk.asked.clear()
-    desk.start()
-    await until(lambda: desk.asked)
-    assert desk.asked == [(None, "c2")]
+async def test_a_source_that_dies_in_between_reads_the_page_again(bench: FollowingBench) -> None:
+    bench.start()
+    bench.answer("c1", 1)
+    bench.answer("c2", 2)
+    await until(lambda: bench.cursor == "c2")
+    bench.producer.gate.clear()
+    bench.answer("c3", 3)
+    await until(lambda: bench.producer.calls == 3)
+    await bench.stop()
+    bench.producer.gate.set()
+    bench.asked.clear()
+    bench.start()
+    await until(lambda: bench.asked)
+    assert bench.asked == [(None, "c2")]
 
 
-async def test_a_broker_that_is_away_is_waited_for_and_the_page_not_asked_again(desk: Desk) -> None:
-    desk.producer.failures = 3
-    desk.tables["cursors"].failures = 3
-    desk.start()
-    desk.answer("c1", 1)
-    await until(lambda: desk.cursor == "c1")
-    assert [change.ticket_id for change in desk.producer.messages(TicketChange)] == [1]
-    await until(lambda: len(desk.asked) == 2)
+async def test_a_broker_that_is_away_is_waited_for_and_the_page_not_asked_again(
+    bench: FollowingBench,
+) -> None:
+    bench.producer.failures = 3
+    bench.tables["cursors"].failures = 3
+    bench.start()
+    bench.answer("c1", 1)
+    await until(lambda: bench.cursor == "c1")
+    assert [change.ticket_id for change in bench.producer.messages(TicketChange)] == [1]
+    await until(lambda: len(bench.asked) == 2)
 
 
-async def test_an_empty_page_moves_on_too(desk: Desk) -> None:
-    desk.start()
-    desk.answer("c1", end=True)
-    await until(lambda: desk.cursor == "c1")
-    assert desk.producer.sent == []
+async def test_an_empty_page_moves_on_too(bench: FollowingBench) -> None:
+    bench.start()
+    bench.answer("c1", end=True)
+    await until(lambda: bench.cursor == "c1")
+    assert bench.producer.sent == []
 
 
-async def test_an_account_that_names_no_cursor_is_read_from_its_start_until_it_does(desk: Desk) -> None:
-    desk.start()
-    desk.answer("", end=True)
-    desk.answer("", end=True)
-    await until(lambda: len(desk.asked) == 3)
-    (start, _), *rest = desk.asked
+async def test_an_account_that_names_no_cursor_is_read_from_its_start_until_it_does(
+    bench: FollowingBench,
+) -> None:
+    bench.start()
+    bench.answer("", end=True)
+    bench.answer("", end=True)
+    await until(lambda: len(bench.asked) == 3)
+    (start, _), *rest = bench.asked
     assert rest == [(start, ""), (start, "")]
-    await desk.stop()
-    desk.asked.clear()
+    await bench.stop()
+    bench.asked.clear()
     # Whoever goes on misses nothing that came meanwhile.
-    await desk.tables["cursors"].put(HOME, [(b"acme", LiveCursor("", 1.0, 1_700_000_000))])
-    desk.start()
-    desk.answer("c1", 1, end=True)
-    await until(lambda: len(desk.asked) == 2)
-    assert desk.asked == [(1_700_000_000, ""), (None, "c1")]
-    assert desk.tables["cursors"].get(HOME, b"acme") == LiveCursor("c1", ANY, 0)
+    await bench.tables["cursors"].put(HOME, [(b"acme", LiveCursor("", 1.0, 1_700_000_000))])
+    bench.start()
+    bench.answer("c1", 1, end=True)
+    await until(lambda: len(bench.asked) == 2)
+    assert bench.asked == [(1_700_000_000, ""), (None, "c1")]
+    assert bench.tables["cursors"].get(HOME, b"acme") == LiveCursor("c1", ANY, 0)
 
 
-async def test_a_row_that_is_no_ticket_stops_nothing(desk: Desk) -> None:
-    desk.start()
-    desk.answer("c1", 1, 2, broken=True)
-    await until(lambda: desk.cursor == "c1")
-    assert len(desk.producer.messages(TicketChange)) == 2
-    assert len(desk.producer.messages(DeadLetter)) == 1
+async def test_a_row_that_is_no_ticket_stops_nothing(bench: FollowingBench) -> None:
+    bench.start()
+    bench.answer("c1", 1, 2, broken=True)
+    await until(lambda: bench.cursor == "c1")
+    assert len(bench.producer.messages(TicketChange)) == 2
+    assert len(bench.producer.messages(DeadLetter)) == 1
 
 
 @pytest.mark.parametrize(
     ("error", "pause"), [(CredentialsError("login refused"), 10), (RefusedError("no", 422), 60)]
 )
 async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
-    desk: Desk, error: Exception, pause: int, logs: list[Any]
+    bench: FollowingBench, error: Exception, pause: int, logs: list[Any]
 ) -> None:
-    desk.start()
-    desk.answer("c1", 1)
-    desk.answers.put_nowait(error)
-    desk.answer("c2", 2)
-    await until(lambda: desk.cursor == "c2")
-    assert desk.asked[1:3] == [(None, "c1"), (None, "c1")]
-    assert desk.pauses == [pause]
+    bench.start()
+    bench.answer("c1", 1)
+    bench.answers.put_nowait(error)
+    bench.answer("c2", 2)
+    await until(lambda: bench.cursor == "c2")
+    assert bench.asked[1:3] == [(None, "c1"), (None, "c1")]
+    assert bench.pauses == [pause]
     (entry,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert (entry["account"], entry["error"]) == ("acme", error)
 

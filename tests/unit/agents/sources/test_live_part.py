@@ -10,7 +10,8 @@ import pytest
 
 from agents.sources import live_part
 from agents.sources.live_part import LivePart
-from tests.agents_fixtures import logs, settle, until
+from streams.testing import settle, until
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
+from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich import held_comments
 from agents.tickets.enrich.held_comments import Held, over_records
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
 from schemas.headers.replays import replay_headers
-from schemas.messages.tickets import CommentEvents, EnrichedTicket, TicketChange
+from schemas.messages.tickets import CommentEvents, EnrichedTicket
 from schemas.tables import HeldComments
+from schemas.testing import a_change
 from schemas.topics import BACKFILL
-from schemas.zendesk import Comment, Ticket
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
 from streams.kafka.positions import Positions
-from streams.sources.zendesk.comments import Comments
-from streams.transforms.names import Names
-from tests.agents_fixtures import FakeTables, a_change, a_message, a_part_store, settle
+from streams.testing import InMemoryZendesk, settle
 
 KEY = b"acme:1"
 
@@ -34,31 +33,23 @@ def comment(number: int, text: str = "") -> Comment:
     return Comment(id=number, public=number % 2 == 0, created_at=created, plain_body=text or f"text {number}")
 
 
-class Desk:
+class HeldCommentsBench:
     """The stage enrich, with a Zendesk that knows one comment of its own."""
 
     def __init__(self) -> None:
-        self.tables = FakeTables()
-        self.asked: list[int] = []
-        backlog = Backlog(Positions(), 10, 10)
-        self.stage = Enrich(self.tables, self, backlog, a_part_store(self.tables), Positions())  # type: ignore[arg-type]
+        self.tables = InMemoryTables()
+        self.zendesk = InMemoryZendesk(comments=[comment(0, "asked for")])
+        backlog, parts = Backlog(Positions(), 10, 10), a_part_store(self.tables)
+        self.stage = Enrich(self.tables, self.zendesk, backlog, parts, Positions())
         self.offset = 0
 
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        self.asked.append(ticket_id)
-        yield Comments([comment(0, "asked for")], [], 1)
-
-    def known_target(self, _: Ticket) -> int:
-        return 0
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return Names(), 0
-
     async def handle(self, message: Incoming) -> Done:
-        done = await self.stage.handle(message)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, await self.stage.handle(message), self.tables)
+
+    @property
+    def asked(self) -> int:
+        """How often Zendesk was asked for comments."""
+        return self.zendesk.count("comments")
 
     async def events(self, *numbers: int, held_for: str = "i1", **fields: Any) -> Done:
         self.offset += 1
@@ -88,18 +79,18 @@ class Desk:
 
 
 async def test_a_ticket_takes_its_comments_from_the_events() -> None:
-    desk = Desk()
-    assert (await desk.events(2, 3)).import_id == "", "it is no ticket of the import's"
-    await desk.events(4)
-    assert await desk.ticket(3) == ["text 2", "text 3", "text 4"]
-    assert desk.asked == []
-    assert desk.held == []
+    bench = HeldCommentsBench()
+    assert (await bench.events(2, 3)).import_id == "", "it is no ticket of the import's"
+    await bench.events(4)
+    assert await bench.ticket(3) == ["text 2", "text 3", "text 4"]
+    assert bench.asked == 0
+    assert bench.held == []
 
 
 async def test_public_and_internal_stay_what_they_are() -> None:
-    desk = Desk()
-    await desk.events(2, 3)
-    done = await desk.handle(
+    bench = HeldCommentsBench()
+    await bench.events(2, 3)
+    done = await bench.handle(
         a_message(a_change(source="import", import_id="i1", comment_count=2), 9, topic=BACKFILL)
     )
     found = decode(EnrichedTicket, done.records[0].value, done.records[0].headers)
@@ -110,107 +101,107 @@ async def test_public_and_internal_stay_what_they_are() -> None:
 
 
 async def test_many_comments_lie_in_parts_and_are_all_forgotten() -> None:
-    desk = Desk()
+    bench = HeldCommentsBench()
     for number in range(250):
-        await desk.events(number)
-        await desk.events(number)  # pages repeat events
-    assert len(desk.held) > 10
-    assert max(map(len, desk.tables["comments"].entries.values())) < 4_000
-    assert await desk.ticket(250) == [f"text {number}" for number in range(250)]
-    assert desk.held == []
+        await bench.events(number)
+        await bench.events(number)  # pages repeat events
+    assert len(bench.held) > 10
+    assert max(map(len, bench.tables["comments"].entries.values())) < 4_000
+    assert await bench.ticket(250) == [f"text {number}" for number in range(250)]
+    assert bench.held == []
 
 
 async def test_long_comments_are_not_written_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_comments, "_TOGETHER_BYTES", 100)
-    desk = Desk()
+    bench = HeldCommentsBench()
     for number in range(4):
-        await desk.events(number)
-    assert desk.held == [KEY, *(KEY + b"#%d" % number for number in range(3))]
-    assert len(await desk.ticket(4)) == 4
+        await bench.events(number)
+    assert bench.held == [KEY, *(KEY + b"#%d" % number for number in range(3))]
+    assert len(await bench.ticket(4)) == 4
 
 
 @pytest.mark.parametrize("count", [1, 3, None])
 async def test_a_number_that_differs_is_asked_for(count: int | None) -> None:
-    desk = Desk()
-    await desk.events(2, 3)
-    assert await desk.ticket(count) == ["asked for"]
-    assert desk.held == ([] if count else [KEY])
+    bench = HeldCommentsBench()
+    await bench.events(2, 3)
+    assert await bench.ticket(count) == ["asked for"]
+    assert bench.held == ([] if count else [KEY])
 
 
 async def test_nothing_held_is_asked_for() -> None:
-    assert await Desk().ticket(1) == ["asked for"]
+    assert await HeldCommentsBench().ticket(1) == ["asked for"]
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
 async def test_a_doubtful_ticket_is_asked_for_and_its_text_is_not_kept(order: int) -> None:
-    desk = Desk()
+    bench = HeldCommentsBench()
     for place in range(3):
-        await desk.events(*(() if place == order else (place,)), doubtful=place == order)
-    assert b"text" not in (desk.tables["comments"].entries[0, KEY] if order == 2 else b"")
-    assert await desk.ticket(2) == ["asked for"]
-    assert desk.held == []
+        await bench.events(*(() if place == order else (place,)), doubtful=place == order)
+    assert b"text" not in (bench.tables["comments"].entries[0, KEY] if order == 2 else b"")
+    assert await bench.ticket(2) == ["asked for"]
+    assert bench.held == []
 
 
 async def test_another_import_s_comments_are_not_believed() -> None:
-    desk = Desk()
-    await desk.events(2, 3, held_for="i0")
-    assert await desk.ticket(2) == ["asked for"]
-    assert desk.held == [KEY], "they may still be needed"
-    await desk.events(5, held_for="i1")
-    assert await desk.ticket(1, version=6) == ["text 5"]
+    bench = HeldCommentsBench()
+    await bench.events(2, 3, held_for="i0")
+    assert await bench.ticket(2) == ["asked for"]
+    assert bench.held == [KEY], "they may still be needed"
+    await bench.events(5, held_for="i1")
+    assert await bench.ticket(1, version=6) == ["text 5"]
 
 
 async def test_a_newer_import_starts_anew() -> None:
-    desk = Desk()
+    bench = HeldCommentsBench()
     for number in range(50):
-        await desk.events(number, held_for="i0")
-    await desk.events(7, held_for="i1")
-    assert desk.held == [KEY]
-    assert await desk.ticket(1) == ["text 7"]
+        await bench.events(number, held_for="i0")
+    await bench.events(7, held_for="i1")
+    assert bench.held == [KEY]
+    assert await bench.ticket(1) == ["text 7"]
 
 
 async def test_what_needs_no_comments_lets_them_go_too() -> None:
-    desk = Desk()
-    await desk.events(2)
-    await desk.ticket(1)
-    await desk.events(2)
-    assert await desk.ticket(1) == ["duplicate"]
-    assert desk.held == []
-    await desk.events(2)
-    assert await desk.ticket(1, version=4) == ["stale"]
-    assert desk.held == []
+    bench = HeldCommentsBench()
+    await bench.events(2)
+    await bench.ticket(1)
+    await bench.events(2)
+    assert await bench.ticket(1) == ["duplicate"]
+    assert bench.held == []
+    await bench.events(2)
+    assert await bench.ticket(1, version=4) == ["stale"]
+    assert bench.held == []
 
 
 async def test_a_message_that_comes_again_after_a_crash_lets_them_go() -> None:
-    desk = Desk()
+    bench = HeldCommentsBench()
     change = a_change(source="import", import_id="i1", comment_count=1)
     message = a_message(change, 9, topic=BACKFILL)
-    await desk.events(2)
-    await desk.handle(message)
-    await desk.events(2)  # as if the last entry had not been written
-    assert (await desk.handle(message)).verdict == "repeated"
-    assert desk.held == []
+    await bench.events(2)
+    await bench.handle(message)
+    await bench.events(2)  # as if the last entry had not been written
+    assert (await bench.handle(message)).verdict == "repeated"
+    assert bench.held == []
 
 
 async def test_a_replay_asks_zendesk_and_takes_nothing_from_an_import() -> None:
-    desk = Desk()
-    await desk.events(2)
+    bench = HeldCommentsBench()
+    await bench.events(2)
     change = a_change(source="import", import_id="i1", comment_count=1)
     message = a_message(change, 9, topic=BACKFILL)
-    done = await desk.handle(message._replace(headers=[*message.headers, *replay_headers("r1")]))
+    done = await bench.handle(message._replace(headers=[*message.headers, *replay_headers("r1")]))
     assert b"asked for" in (done.records[0].value or b"")
-    assert desk.held == [KEY]
+    assert bench.held == [KEY]
 
 
 async def test_a_message_under_another_ticket_s_key_is_refused() -> None:
     told = CommentEvents(account="acme", ticket_id=2, held_for="i1")
     with pytest.raises(PermanentError, match="key"):
-        await Desk().handle(Incoming(BACKFILL, 0, 1, KEY, encode(told), headers_of(told)))
+        await HeldCommentsBench().handle(Incoming(BACKFILL, 0, 1, KEY, encode(told), headers_of(told)))
 
 
 async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_comments, "_FORGET_AT_ONCE", 3)
-    tables = FakeTables()
+    tables = InMemoryTables()
     kept = {b"acme:1", b"acme:1#0", b"other:5"}
     entries = [(key, HeldComments("i2")) for key in kept if key != b"other:5"]
     entries += [(b"other:5", HeldComments("i1"))]

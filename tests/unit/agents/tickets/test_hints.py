@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -11,27 +10,19 @@ import pytest
 
 from agents.engine.outcomes import Done
 from agents.knowledge.backlog import Backlog
+from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.pass_through import is_wanted
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import DecodeError, PermanentError, RefusedError, UnavailableError
-from schemas.messages.tickets import EnrichedTicket, Origin, TicketChange, TicketHint, WholeTicket
+from schemas.messages.tickets import EnrichedTicket, Origin, TicketHint, WholeTicket
 from schemas.tables import SeenTicket
+from schemas.testing import a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
-from schemas.zendesk import Comment, Ticket
+from schemas.zendesk import Comment
 from streams.kafka.messages import Incoming
 from streams.kafka.positions import Positions
-from streams.sources.zendesk.comments import Comments
-from streams.sources.zendesk.tickets import Row
-from streams.transforms.names import Names
-from tests.agents_fixtures import (
-    FakeTables,
-    a_change,
-    a_message,
-    a_part_store,
-    a_ticket,
-    settle,
-)
+from streams.testing import InMemoryZendesk, settle
 
 KEY = b"acme:1"
 AT = {"2024-01-02T00:00:00Z": 1_704_153_600, "2024-01-03T00:00:00Z": 1_704_240_000}
@@ -40,51 +31,11 @@ SAID = Comment(id=1, public=True, created_at="2024-01-01T00:00:00Z", author_id=7
 HIDDEN = msgspec.structs.replace(SAID, public=False)
 
 
-class FakeZendesk:
-    """``gate`` holds back the answer for the comments."""
-
-    def __init__(self) -> None:
-        self.ticket: Ticket | None = a_ticket()
-        self.comments_are = [SAID]
-        self.error: Exception | None = None
-        self.target = 45
-        self.known = 0
-        self.rows = 0
-        self.comment_calls = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.raw: bytes | None = None
-
-    async def row(self, ticket_id: int, lane: str, sending: Callable[[], None]) -> Row:
-        self.rows += 1
-        sending()
-        if self.raw is not None:
-            return Row(msgspec.Raw(self.raw), 1)
-        return Row(None if self.ticket is None else msgspec.Raw(encode(self.ticket)), 1)
-
-    def known_target(self, ticket: Ticket) -> int:
-        return self.known
-
-    async def merge_target(self, ticket: Ticket, lane: str) -> tuple[int, int]:
-        self.known = self.target
-        return self.target, 1
-
-    async def comment_pages(self, ticket_id: int, lane: str) -> AsyncIterator[Comments]:
-        self.comment_calls += 1
-        found = list(self.comments_are)
-        await self.gate.wait()
-        if self.error:
-            raise self.error
-        yield Comments(found, [], 1)
-
-    async def names(self, change: TicketChange, comments: list[Comment], lane: str) -> tuple[Names, int]:
-        return Names(users={7: "Ann"}), 0
-
-
-class Desk:
+class HintsBench:
     def __init__(self, *, connected: bool = True) -> None:
-        self.tables = FakeTables()
-        self.zendesk = FakeZendesk()
+        self.tables = InMemoryTables()
+        self.zendesk = InMemoryZendesk(a_ticket(), [SAID], users={7: "Ann"})
+        self.zendesk.target = 45
         self.positions = Positions()
         self.stage = Enrich(
             self.tables,  # type: ignore[arg-type]
@@ -99,11 +50,7 @@ class Desk:
         return await self.settle(message, await self.stage.handle(message))
 
     async def settle(self, message: Incoming, done: Done) -> Done:
-        if done.still_wanted is not None and not done.still_wanted():
-            return Done("skipped", reason="stale", records=done.otherwise)
-        for mark in done.marks:
-            await self.tables[mark.table].put(message.partition, [(mark.key, mark.entry)])
-        return done
+        return await settled(message, done, self.tables)
 
     @property
     def seen(self) -> SeenTicket | None:
@@ -129,219 +76,219 @@ def texts(done: Done) -> list[tuple[str, str]]:
 
 
 async def test_a_hint_of_a_ticket_never_seen_brings_it_whole() -> None:
-    desk = Desk()
-    done = await desk.settled(a_hint())
+    bench = HintsBench()
+    done = await bench.settled(a_hint())
     ticket = sent(done)
     assert (ticket.version, ticket.source, ticket.origin) == (AT[SECOND], "live", Origin(CHANGES, 0, 9))
     assert texts(done) == [("public", "It burns.")]
-    assert (ticket.zendesk_calls, done.calls, desk.zendesk.rows) == (2, 2, 1)
-    assert desk.seen is not None
-    assert (desk.seen.version, desk.seen.digest) == (AT[SECOND], "")
+    assert (ticket.zendesk_calls, done.calls, bench.zendesk.count("row")) == (2, 2, 1)
+    assert bench.seen is not None
+    assert (bench.seen.version, bench.seen.digest) == (AT[SECOND], "")
 
 
 async def test_generated_timestamp_is_the_version_where_zendesk_tells_it() -> None:
-    desk = Desk()
-    desk.zendesk.ticket = a_ticket(generated_timestamp=1_800_000_000)
-    assert sent(await desk.settled(a_hint())).version == 1_800_000_000
+    bench = HintsBench()
+    bench.zendesk.ticket = a_ticket(generated_timestamp=1_800_000_000)
+    assert sent(await bench.settled(a_hint())).version == 1_800_000_000
 
 
 async def test_a_hint_never_lowers_a_version_and_brings_comments_that_changed_alone() -> None:
-    desk = Desk()
-    await desk.settled(a_message(a_change(1_900_000_000, changed_at=float(AT[SECOND])), 3))
-    desk.zendesk.comments_are = [HIDDEN]
-    done = await desk.settled(a_hint())
+    bench = HintsBench()
+    await bench.settled(a_message(a_change(1_900_000_000, changed_at=float(AT[SECOND])), 3))
+    bench.zendesk.comments = [HIDDEN]
+    done = await bench.settled(a_hint())
     assert sent(done).version == 1_900_000_000
     assert texts(done) == [("internal", "It burns.")]
-    assert desk.seen is not None
-    assert (desk.seen.version, desk.seen.origin.offset) == (1_900_000_000, 9)
-    assert desk.seen.digest
+    assert bench.seen is not None
+    assert (bench.seen.version, bench.seen.origin.offset) == (1_900_000_000, 9)
+    assert bench.seen.digest
     # By the origin a replay tells the newest of two states of one version.
-    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), desk.seen)
-    again = await desk.settled(a_hint(10))
+    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), bench.seen)
+    again = await bench.settled(a_hint(10))
     assert again.reason == "duplicate"
-    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), desk.seen)
+    assert is_wanted(msgspec.convert(msgspec.to_builtins(sent(done)), WholeTicket), bench.seen)
 
 
 async def test_a_second_hint_finds_nothing_new_and_says_nothing() -> None:
-    desk = Desk()
-    await desk.settled(a_hint(9))
-    done = await desk.settled(a_hint(10))
+    bench = HintsBench()
+    await bench.settled(a_hint(9))
+    done = await bench.settled(a_hint(10))
     assert (done.verdict, done.reason, done.records, done.calls) == ("skipped", "duplicate", [], 2)
-    desk.zendesk.comments_are = [HIDDEN]
-    assert texts(await desk.settled(a_hint(11))) == [("internal", "It burns.")]
+    bench.zendesk.comments = [HIDDEN]
+    assert texts(await bench.settled(a_hint(11))) == [("internal", "It burns.")]
 
 
 async def test_hints_that_had_come_before_the_look_are_answered_by_it() -> None:
-    desk = Desk()
-    desk.positions.arrived[CHANGES, 0] = 12
-    await desk.settled(a_hint(9))
+    bench = HintsBench()
+    bench.positions.arrived[CHANGES, 0] = 12
+    await bench.settled(a_hint(9))
     for offset in (9, 10, 12):
-        done = await desk.settled(a_hint(offset))
+        done = await bench.settled(a_hint(offset))
         assert (done.verdict, done.reason) == ("skipped", "duplicate")
-    assert desk.zendesk.rows == 1
-    await desk.settled(a_hint(13))
-    assert desk.zendesk.rows == 2
+    assert bench.zendesk.count("row") == 1
+    await bench.settled(a_hint(13))
+    assert bench.zendesk.count("row") == 2
     # Another topic's offsets say nothing.
-    await desk.settled(a_hint(9, topic=BACKFILL))
-    assert desk.zendesk.rows == 3
+    await bench.settled(a_hint(9, topic=BACKFILL))
+    assert bench.zendesk.count("row") == 3
 
 
 async def test_the_export_s_row_of_the_same_version_is_read_all_the_same() -> None:
-    desk = Desk()
-    await desk.settled(a_hint())
-    desk.zendesk.comments_are = [SAID, msgspec.structs.replace(SAID, id=2, plain_body="More.")]
+    bench = HintsBench()
+    await bench.settled(a_hint())
+    bench.zendesk.comments = [SAID, msgspec.structs.replace(SAID, id=2, plain_body="More.")]
     change = a_change(AT[SECOND], changed_at=float(AT[SECOND]))
-    done = await desk.settled(a_message(change, 20))
+    done = await bench.settled(a_message(change, 20))
     assert len(sent(done).passages) == 2
-    assert (await desk.settled(a_message(change, 21))).reason == "duplicate"
+    assert (await bench.settled(a_message(change, 21))).reason == "duplicate"
 
 
 async def test_a_ticket_that_is_gone_is_removed_and_late_hints_do_not_bring_it_back() -> None:
-    desk = Desk()
-    await desk.settled(a_message(a_change(50), 3))
-    desk.zendesk.ticket = None
-    ticket = sent(await desk.settled(a_hint(9)))
+    bench = HintsBench()
+    await bench.settled(a_message(a_change(50), 3))
+    bench.zendesk.ticket = None
+    ticket = sent(await bench.settled(a_hint(9)))
     assert (ticket.removed, ticket.passages, ticket.version) == (True, [], 50)
     for offset in (10, 11):
-        assert (await desk.settled(a_hint(offset))).reason == "duplicate"
+        assert (await bench.settled(a_hint(offset))).reason == "duplicate"
     # Nor does the row that told of it before it went, coming again.
-    assert (await desk.settled(a_message(a_change(50), 12))).reason == "duplicate"
+    assert (await bench.settled(a_message(a_change(50), 12))).reason == "duplicate"
     # The export's word of the deletion is newer, and so is its return.
     gone = a_change(60, a_ticket(status="deleted"))
-    assert sent(await desk.settled(a_message(gone, 13))).removed
-    desk.zendesk.ticket = a_ticket(updated_at=THIRD)
-    assert not sent(await desk.settled(a_hint(14))).removed
+    assert sent(await bench.settled(a_message(gone, 13))).removed
+    bench.zendesk.ticket = a_ticket(updated_at=THIRD)
+    assert not sent(await bench.settled(a_hint(14))).removed
 
 
 async def test_a_ticket_whose_comments_are_gone_is_removed() -> None:
-    desk = Desk()
-    await desk.settled(a_message(a_change(50), 3))
-    desk.zendesk.error = RefusedError("not found", 404)
-    assert sent(await desk.settled(a_hint())).removed
+    bench = HintsBench()
+    await bench.settled(a_message(a_change(50), 3))
+    bench.zendesk.error = RefusedError("not found", 404)
+    assert sent(await bench.settled(a_hint())).removed
 
 
 async def test_a_deleted_ticket_is_removed() -> None:
-    desk = Desk()
-    desk.zendesk.ticket = a_ticket(status="deleted")
-    assert sent(await desk.settled(a_hint())).removed
-    assert desk.zendesk.comment_calls == 0
+    bench = HintsBench()
+    bench.zendesk.ticket = a_ticket(status="deleted")
+    assert sent(await bench.settled(a_hint())).removed
+    assert bench.zendesk.count("comments") == 0
 
 
 @pytest.mark.parametrize("tags", [["closed_by_merge"], []])
 async def test_word_of_a_merge_has_zendesk_asked_into_what(tags: list[str]) -> None:
-    desk = Desk()
-    desk.zendesk.ticket = a_ticket(status="closed", tags=tags)
-    first = sent(await desk.settled(a_hint(event="ticket.merged")))
+    bench = HintsBench()
+    bench.zendesk.ticket = a_ticket(status="closed", tags=tags)
+    first = sent(await bench.settled(a_hint(event="ticket.merged")))
     assert (first.removed, first.facts.merged_into) == (False, 45)
     # Looked at again, it is as it was: nothing to send.
-    assert (await desk.settled(a_hint(9, event="ticket.merged"))).reason == "duplicate"
+    assert (await bench.settled(a_hint(9, event="ticket.merged"))).reason == "duplicate"
     # Should Zendesk say otherwise one day, the mark goes.
-    desk.zendesk.target = 0
-    assert sent(await desk.settled(a_hint(10, event="ticket.merged"))).facts.merged_into == 0
+    bench.zendesk.target = 0
+    assert sent(await bench.settled(a_hint(10, event="ticket.merged"))).facts.merged_into == 0
 
 
 async def test_the_export_keeps_what_word_of_a_merge_had_found() -> None:
-    desk = Desk()
-    desk.zendesk.ticket = closed = a_ticket(status="closed")
-    assert sent(await desk.settled(a_hint(event="ticket.merged"))).facts.merged_into == 45
+    bench = HintsBench()
+    bench.zendesk.ticket = closed = a_ticket(status="closed")
+    assert sent(await bench.settled(a_hint(event="ticket.merged"))).facts.merged_into == 45
     row = a_change(AT[SECOND] + 1, closed, changed_at=float(AT[SECOND]))
-    assert sent(await desk.settled(a_message(row, 20))).facts.merged_into == 45
+    assert sent(await bench.settled(a_message(row, 20))).facts.merged_into == 45
 
 
 async def test_word_of_something_else_has_no_audits_asked() -> None:
-    desk = Desk()
-    desk.zendesk.ticket = a_ticket(status="closed")
-    assert sent(await desk.settled(a_hint(event="ticket.status_changed"))).facts.merged_into == 0
+    bench = HintsBench()
+    bench.zendesk.ticket = a_ticket(status="closed")
+    assert sent(await bench.settled(a_hint(event="ticket.status_changed"))).facts.merged_into == 0
 
 
 async def test_a_ticket_that_never_was_leaves_nothing() -> None:
-    desk = Desk()
-    desk.zendesk.ticket = None
-    done = await desk.settled(a_hint())
+    bench = HintsBench()
+    bench.zendesk.ticket = None
+    done = await bench.settled(a_hint())
     assert (done.verdict, done.reason, done.records, done.marks) == ("skipped", "gone", [], [])
 
 
 async def test_an_answer_older_than_what_was_seen_is_not_believed() -> None:
-    desk = Desk()
+    bench = HintsBench()
     new = a_change(AT[THIRD], a_ticket(updated_at=THIRD), changed_at=float(AT[THIRD]))
-    await desk.settled(a_message(new, 3))
-    done = await desk.settled(a_hint())  # Zendesk's copy still says SECOND
+    await bench.settled(a_message(new, 3))
+    done = await bench.settled(a_hint())  # Zendesk's copy still says SECOND
     assert (done.verdict, done.reason, done.records) == ("skipped", "stale", [])
-    desk.zendesk.ticket = a_ticket(updated_at=THIRD)
-    assert sent(await desk.settled(a_hint(10))).version == AT[THIRD]
+    bench.zendesk.ticket = a_ticket(updated_at=THIRD)
+    assert sent(await bench.settled(a_hint(10))).version == AT[THIRD]
 
 
 async def test_a_change_that_passes_during_a_look_has_it_look_again() -> None:
-    desk = Desk()
-    desk.zendesk.gate.clear()
-    looking = asyncio.create_task(desk.stage.handle(a_hint()))
+    bench = HintsBench()
+    bench.zendesk.gate.clear()
+    looking = asyncio.create_task(bench.stage.handle(a_hint()))
     await settle()
-    await desk.tables["seen"].put(0, [(KEY, SeenTicket(1_900_000_000, "x", Origin(BACKFILL, 0, 1)))])
-    desk.zendesk.comments_are = [HIDDEN]
-    desk.zendesk.gate.set()
+    await bench.tables["seen"].put(0, [(KEY, SeenTicket(1_900_000_000, "x", Origin(BACKFILL, 0, 1)))])
+    bench.zendesk.comments = [HIDDEN]
+    bench.zendesk.gate.set()
     done = await looking
-    assert desk.zendesk.rows == 2
+    assert bench.zendesk.count("row") == 2
     assert (sent(done).version, texts(done), done.calls) == (1_900_000_000, [("internal", "It burns.")], 4)
 
 
 async def test_a_change_that_passes_after_the_look_puts_the_hint_back() -> None:
-    desk = Desk()
+    bench = HintsBench()
     message = a_hint()
-    done = await desk.stage.handle(message)
-    await desk.settled(a_message(a_change(1_900_000_000, source="import"), 1))
-    (again,) = (await desk.settle(message, done)).records
+    done = await bench.stage.handle(message)
+    await bench.settled(a_message(a_change(1_900_000_000, source="import"), 1))
+    (again,) = (await bench.settle(message, done)).records
     assert (again.topic, again.key, again.value, list(again.headers)) == (
         CHANGES,
         KEY,
         message.value,
         message.headers,
     )
-    assert desk.seen is not None
-    assert desk.seen.version == 1_900_000_000
+    assert bench.seen is not None
+    assert bench.seen.version == 1_900_000_000
 
 
 async def test_comments_read_before_a_look_do_not_overwrite_it() -> None:
-    desk = Desk()
+    bench = HintsBench()
     message = a_message(a_change(AT[SECOND], source="import", import_id="i1"), 1)
-    desk.zendesk.gate.clear()
-    reading = asyncio.create_task(desk.stage.handle(message))
+    bench.zendesk.gate.clear()
+    reading = asyncio.create_task(bench.stage.handle(message))
     await settle()
-    desk.zendesk.comments_are = [HIDDEN]
-    desk.zendesk.gate.set()
-    await desk.settled(a_hint())
-    assert (await desk.settle(message, await reading)).reason == "stale"
+    bench.zendesk.comments = [HIDDEN]
+    bench.zendesk.gate.set()
+    await bench.settled(a_hint())
+    assert (await bench.settle(message, await reading)).reason == "stale"
     # A newer version is wanted whoever looked.
     newer = a_message(a_change(AT[SECOND] + 1, source="import"), 2)
-    assert (await desk.settled(newer)).verdict == "sent"
+    assert (await bench.settled(newer)).verdict == "sent"
 
 
 async def test_when_the_change_was_made_is_what_freshness_counts_from() -> None:
-    desk = Desk()
+    bench = HintsBench()
     at = float(AT[SECOND])
-    assert sent(await desk.settled(a_hint(9, hinted_at=at - 5))).changed_at == at
-    desk.zendesk.comments_are = [HIDDEN]
-    assert sent(await desk.settled(a_hint(10, hinted_at=at + 5))).changed_at == at + 5
+    assert sent(await bench.settled(a_hint(9, hinted_at=at - 5))).changed_at == at
+    bench.zendesk.comments = [HIDDEN]
+    assert sent(await bench.settled(a_hint(10, hinted_at=at + 5))).changed_at == at + 5
 
 
 async def test_without_an_account_nobody_can_be_asked() -> None:
-    done = await Desk(connected=False).settled(a_hint())
+    done = await HintsBench(connected=False).settled(a_hint())
     assert (done.verdict, done.reason) == ("skipped", "no account")
 
 
 async def test_what_can_never_be_answered_is_refused() -> None:
-    desk = Desk()
+    bench = HintsBench()
     with pytest.raises(PermanentError, match="its ticket is b'acme:2'"):
-        await desk.stage.handle(a_hint(ticket_id=2))
+        await bench.stage.handle(a_hint(ticket_id=2))
     with pytest.raises(DecodeError):
-        await desk.stage.handle(a_hint()._replace(value=b'{"account": 1}'))
-    desk.zendesk.raw = b'{"id": null}'
+        await bench.stage.handle(a_hint()._replace(value=b'{"account": 1}'))
+    bench.zendesk.raw = b'{"id": null}'
     with pytest.raises(DecodeError, match="not a ticket"):
-        await desk.stage.handle(a_hint())
-    desk.zendesk.raw = encode(a_ticket(2))
+        await bench.stage.handle(a_hint())
+    bench.zendesk.raw = encode(a_ticket(2))
     with pytest.raises(DecodeError, match="told of 2"):
-        await desk.stage.handle(a_hint())
-    desk.zendesk.raw = None
-    desk.zendesk.error = UnavailableError("away")
+        await bench.stage.handle(a_hint())
+    bench.zendesk.raw = None
+    bench.zendesk.error = UnavailableError("away")
     with pytest.raises(UnavailableError):
-        await desk.stage.handle(a_hint())
-    assert desk.seen is None
+        await bench.stage.handle(a_hint())
+    assert bench.seen is None

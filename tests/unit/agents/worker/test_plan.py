@@ -15,7 +15,7 @@ from agents.worker.plan import PlanOf, draining, whole
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings
 from schemas.settings.zendesk import ZendeskSettings
-from tests.agents_fixtures import logs
+from tests.shared_fixtures import logs
 
 __all__ = ["logs"]
 pytestmark = pytest.mark.usefixtures("logs")

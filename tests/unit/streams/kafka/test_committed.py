@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from schemas.errors import UnavailableError
 from streams.kafka import committed as module
 from streams.kafka.committed import CommittedOffsets
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 P0, P1, P2 = (TopicPartition("t", partition) for partition in range(3))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agents.testing import a_message
 from schemas.codec import IN_PARTS, SCHEMAS, headers_of
 from schemas.errors import DecodeError, UnknownSchemaError
 from schemas.headers.moves import moved_headers
@@ -20,10 +21,10 @@ from schemas.messages.tickets import (
     EnrichedTicket,
     TicketChange,
 )
+from schemas.testing import a_change, an_enriched
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.envelope import Envelope
 from streams.kafka.messages import Incoming
-from tests.agents_fixtures import a_change, a_message, an_enriched
 
 
 def test_a_plain_message_says_its_kind_and_nothing_else() -> None:

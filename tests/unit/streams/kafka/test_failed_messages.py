@@ -15,6 +15,7 @@ from schemas.codec import decode
 from schemas.errors import DecodeError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import Source, TicketChange
+from schemas.testing import a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from schemas.zendesk import Ticket
 from schemas.zendesk_pages import RawExportPage
@@ -22,7 +23,7 @@ from streams.kafka.dead_letters import dead_letter, line_dead_letter
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.partitions import partition_of
 from streams.sources.zendesk.export_source import NAME, page_of
-from tests.agents_fixtures import QUICK, a_ticket
+from tests.shared_fixtures import QUICK
 
 HEADERS = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=4)
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import ProducerFenced
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.protocol.produce import ProduceRequest
@@ -17,7 +18,7 @@ from agents.app.membership import watch_membership
 from streams.kafka import lease as module
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 @pytest.fixture
@@ -103,16 +104,18 @@ async def test_only_what_the_broker_accepts_is_a_sign_of_life(request_: Any, cod
     assert (lease.held, coordinator.forgotten) == (False, 1)
 
 
-async def test_no_message_leaves_without_it_and_what_is_dropped_never_does() -> None:
+async def test_no_message_leaves_without_it_and_what_is_dropped_never_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sent: list[Any] = []
 
-    async def send(node_id: int, request: Any) -> str:
+    async def send(_: Any, node_id: int, request: Any) -> str:
         sent.append(request)
         return "done"
 
     lease = Lease(10)
+    monkeypatch.setattr(AIOKafkaClient, "send", send)
     client = LeasedProducer(lease, bootstrap_servers="127.0.0.1:9")
-    client._send_request = send
     produce = ProduceRequest(None, -1, 1000, [])
     assert await client.client.send(0, "metadata") == "done"
     first = asyncio.create_task(client.client.send(0, produce))
@@ -127,7 +130,7 @@ async def test_no_message_leaves_without_it_and_what_is_dropped_never_does() -> 
     with pytest.raises(ProducerFenced):
         await asyncio.wait_for(second, 5)
     assert sent == ["metadata", produce]
-    client._closed = True
+    await client.stop()
 
 
 async def test_it_says_how_long_it_lasts() -> None:

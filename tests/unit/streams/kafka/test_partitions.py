@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kafka.partitions import account_partition, partition_of
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 # The hashes that Kafka's own Java client is tested with: clients/src/test/java/org/apache/kafka/
 # common/utils/UtilsTest.java, testMurmur2.

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaTimeoutError,
@@ -26,7 +28,7 @@ from streams.kafka.messages import Record
 from streams.kafka.positions import Positions
 from streams.kafka.producer import Producer
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
-from tests.agents_fixtures import settle
+from streams.testing import settle
 
 
 class StubBatch:
@@ -294,15 +296,16 @@ async def test_a_worker_s_records_wait_for_kafka_however_long_it_is_away() -> No
     assert patience(None) < math.inf
 
 
-async def test_a_batch_that_a_closing_client_takes_in_too_late_is_told() -> None:
-    client = LeasedProducer(None, bootstrap_servers="127.0.0.1:1")
-    accumulator, place = client._message_accumulator, TopicPartition("t", 0)
-
-    async def known(topic: str) -> set[int]:
+async def test_a_batch_that_a_closing_client_takes_in_too_late_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def known(_: Any, topic: str) -> set[int]:
         return {0}
 
-    client.client._wait_on_metadata = known
-    client._metadata.partitions_for_topic = lambda topic: {0}
+    monkeypatch.setattr(AIOKafkaClient, "_wait_on_metadata", known)
+    monkeypatch.setattr(ClusterMetadata, "partitions_for_topic", lambda _, topic: {0})
+    client = LeasedProducer(None, bootstrap_servers="127.0.0.1:1")
+    accumulator, place = client._message_accumulator, TopicPartition("t", 0)
 
     def batch() -> Any:
         made = client.create_batch()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.lanes import Lane
 from streams.limits.daily import DailyShare
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 
 LANES: st.SearchStrategy[Lane] = st.sampled_from(("live", "backfill"))
 

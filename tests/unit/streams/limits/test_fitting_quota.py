@@ -12,7 +12,7 @@ from schemas.lanes import Lane
 from streams.limits import QuotaShare
 from streams.limits.gate import Gate
 from streams.limits.in_flight import Adaptive
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock
 
 MOST = 400
 
@@ -21,7 +21,7 @@ MOST = 400
 class Service:
     """Allows ``quota`` calls in each minute; answers after ``latency`` seconds, with ``headers`` or not."""
 
-    clock: FakeClock
+    clock: VirtualClock
     quota: int
     latency: float
     headers: bool = True
@@ -110,7 +110,7 @@ def crowd(
     *, quota: int, start: int, latency: float, told: int = 0, headers: bool = True, others: float = 0.0
 ) -> tuple[Service, list[Worker]]:
     """Two workers, each with half of the partitions."""
-    service = Service(FakeClock(), quota, latency, headers, others)
+    service = Service(VirtualClock(), quota, latency, headers, others)
     return service, [Worker(service, told or quota, start, share=4, of=8) for _ in range(2)]
 
 
@@ -186,7 +186,7 @@ async def test_live_calls_pass_while_a_backfill_is_refused_and_fits_itself() -> 
 
 
 async def test_a_worker_that_may_have_lost_its_partitions_calls_nobody() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     owns = True
     limit = QuotaShare(600, 1, owns=lambda: owns, clock=clock.clock, sleep=clock.sleep)
     limit.own(1)

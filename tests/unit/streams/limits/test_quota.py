@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from schemas.lanes import Lane
 from streams.limits import QuotaShare
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock
 
 
 def share(
-    clock: FakeClock, per_minute: float, partitions: int = 1, own: int = 1, **more: float
+    clock: VirtualClock, per_minute: float, partitions: int = 1, own: int = 1, **more: float
 ) -> QuotaShare:
     made = QuotaShare(per_minute, partitions, clock=clock.clock, sleep=clock.sleep, **more)
     made.own(own)
@@ -24,7 +24,7 @@ def share(
 
 
 async def greedy(
-    limit: QuotaShare, clock: FakeClock, log: list[float], amount: float = 1, lane: Lane = "backfill"
+    limit: QuotaShare, clock: VirtualClock, log: list[float], amount: float = 1, lane: Lane = "backfill"
 ) -> None:
     while True:
         await limit.acquire(amount, lane=lane)
@@ -42,7 +42,7 @@ def most_in_a_minute(times: list[float]) -> int:
     return most
 
 
-async def crowd(clock: FakeClock, shares: list[QuotaShare], seconds: float, each: int = 3) -> list[float]:
+async def crowd(clock: VirtualClock, shares: list[QuotaShare], seconds: float, each: int = 3) -> list[float]:
     log: list[float] = []
     tasks = [asyncio.create_task(greedy(one, clock, log)) for one in shares for _ in range(each)]
     await clock.run(asyncio.Event().wait(), until=clock.now + seconds)
@@ -66,7 +66,7 @@ def test_all_workers_together_stay_within_the_quota_and_use_it(case: tuple[list[
     partitions = sum(owned)
 
     async def run() -> None:
-        clock = FakeClock()
+        clock = VirtualClock()
         shares = [share(clock, per_minute, partitions, one) for one in owned]
         log = await crowd(clock, shares, 180)
         assert most_in_a_minute(log) <= per_minute
@@ -81,7 +81,7 @@ def test_all_workers_together_stay_within_the_quota_and_use_it(case: tuple[list[
 
 @pytest.mark.parametrize("per_minute", [10, 60, 400, 700, 24_000])
 async def test_a_backfill_alone_uses_nearly_all_of_the_quota(per_minute: int) -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     minutes = 10 if per_minute < 1000 else 0.2
     log = await crowd(clock, [share(clock, per_minute)], minutes * 60)
     assert 0.97 * per_minute * minutes <= len(log) <= per_minute * minutes
@@ -90,7 +90,7 @@ async def test_a_backfill_alone_uses_nearly_all_of_the_quota(per_minute: int) ->
 
 
 async def test_after_idle_time_a_minute_still_holds_no_more_than_the_quota() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 400)
     clock.now += 3600
     log = await crowd(clock, [limit], 60)
@@ -98,7 +98,7 @@ async def test_after_idle_time_a_minute_still_holds_no_more_than_the_quota() -> 
 
 
 async def test_a_restart_brings_no_new_minute() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     log: list[float] = []
     for _ in range(20):
         log += await crowd(clock, [share(clock, 400)], 3)
@@ -109,7 +109,7 @@ async def test_a_restart_brings_no_new_minute() -> None:
 @given(st.lists(st.floats(10, 25_000), min_size=30, max_size=60))
 def test_amounts_over_the_burst_pass_at_the_same_rate(amounts: list[float]) -> None:
     async def run() -> None:
-        clock = FakeClock()
+        clock = VirtualClock()
         limit = share(clock, 1_000_000)
         started = clock.now
         waits = [await clock.run(limit.acquire(amount, lane="backfill")) for amount in amounts]
@@ -123,7 +123,7 @@ def test_amounts_over_the_burst_pass_at_the_same_rate(amounts: list[float]) -> N
 
 
 async def test_passes_in_order_whatever_the_amounts() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60)
     order: list[int] = []
 
@@ -137,7 +137,7 @@ async def test_passes_in_order_whatever_the_amounts() -> None:
 
 
 async def test_live_passes_before_a_crowd_of_backfills() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60)
     log: list[float] = []
     tasks = [asyncio.create_task(greedy(limit, clock, log)) for _ in range(50)]
@@ -150,7 +150,7 @@ async def test_live_passes_before_a_crowd_of_backfills() -> None:
 
 
 async def test_a_live_call_does_not_wait_behind_a_large_backfill() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60)
     large = asyncio.create_task(limit.acquire(500, lane="backfill"))
     await clock.run(clock.sleep(5.2))
@@ -160,7 +160,7 @@ async def test_a_live_call_does_not_wait_behind_a_large_backfill() -> None:
 
 
 async def test_recent_live_traffic_finds_the_reserve_untouched() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 6000, reserve=0.1)
     log: list[float] = []
     tasks = [asyncio.create_task(greedy(limit, clock, log)) for _ in range(50)]
@@ -185,7 +185,7 @@ async def test_recent_live_traffic_finds_the_reserve_untouched() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["live", "backfill"]), st.floats(0, 2)), min_size=1, max_size=60))
 def test_everybody_passes_in_the_end_and_live_first(calls: list[tuple[Lane, float]]) -> None:
     async def run() -> None:
-        clock = FakeClock()
+        clock = VirtualClock()
         limit = share(clock, 60)
         passed: list[tuple[Lane, int]] = []
 
@@ -212,7 +212,7 @@ def test_everybody_passes_in_the_end_and_live_first(calls: list[tuple[Lane, floa
 
 
 async def test_nobody_passes_without_partitions_until_some_are_owned() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60, partitions=4, own=0)
     limit.own(1)
     limit.own(0)
@@ -227,7 +227,7 @@ async def test_nobody_passes_without_partitions_until_some_are_owned() -> None:
 
 
 async def test_a_change_of_ownership_changes_the_rate() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 600, partitions=10, own=10)
     whole = await crowd(clock, [limit], 60)
     limit.own(3)
@@ -240,7 +240,7 @@ async def test_a_change_of_ownership_changes_the_rate() -> None:
 
 
 async def test_a_pause_holds_everybody_and_is_never_shortened() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 6000)
     await clock.run(limit.acquire())
     limit.pause(30)
@@ -249,7 +249,7 @@ async def test_a_pause_holds_everybody_and_is_never_shortened() -> None:
 
 
 async def test_a_pause_also_holds_those_who_wait_already() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60)
     await clock.run(limit.acquire())
     waiting = asyncio.create_task(limit.acquire())
@@ -259,7 +259,7 @@ async def test_a_pause_also_holds_those_who_wait_already() -> None:
 
 
 async def test_nothing_remaining_means_waiting_for_the_reset() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 6000)
     clock.now += 5
     limit.observe(0, 17)
@@ -267,7 +267,7 @@ async def test_nothing_remaining_means_waiting_for_the_reset() -> None:
 
 
 async def test_little_remaining_is_shared_and_spread_until_the_reset() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 600, partitions=2, own=1)
     clock.now += 5
     limit.observe(60, 30)  # somebody else has used the rest: 30 calls are this worker's
@@ -278,7 +278,7 @@ async def test_little_remaining_is_shared_and_spread_until_the_reset() -> None:
 
 
 async def test_headers_as_expected_change_nothing() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 400)
     log: list[float] = []
 
@@ -298,7 +298,7 @@ async def test_headers_as_expected_change_nothing() -> None:
 
 
 async def test_a_cancelled_waiter_leaves_no_gap() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     limit = share(clock, 60)
     await clock.run(limit.acquire())
     large = asyncio.create_task(limit.acquire(1000))

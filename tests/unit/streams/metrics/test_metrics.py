@@ -131,14 +131,14 @@ class Broker:
 
 
 @pytest.fixture
-def desk() -> Any:
-    class Desk:
+def bench() -> Any:
+    class MetricsBench:
         metrics = Metrics()
         engine = Held()
         broker = Broker()
         now = 1000.0
 
-    made: Any = Desk()
+    made: Any = MetricsBench()
     made.sampler = Sampler(
         made.metrics.state,
         engines=[made.engine],
@@ -151,35 +151,35 @@ def desk() -> Any:
     return made
 
 
-async def test_lag_is_told_in_messages_and_seconds_of_the_partitions_at_hand_only(desk: Any) -> None:
-    desk.sampler.assigned([0, 5])
-    desk.broker.waiting = {(CHANGES, 5): Waiting(10, 14), (ENRICHED, 5): Waiting(0, 2)}
-    desk.engine.heads = {(CHANGES, 5): 940.0}
-    await desk.sampler.look(desk.broker)
-    desk.now = 1010.0
-    await desk.sampler.look(desk.broker)
+async def test_lag_is_told_in_messages_and_seconds_of_the_partitions_at_hand_only(bench: Any) -> None:
+    bench.sampler.assigned([0, 5])
+    bench.broker.waiting = {(CHANGES, 5): Waiting(10, 14), (ENRICHED, 5): Waiting(0, 2)}
+    bench.engine.heads = {(CHANGES, 5): 940.0}
+    await bench.sampler.look(bench.broker)
+    bench.now = 1010.0
+    await bench.sampler.look(bench.broker)
 
     def lag(what: str, topic: str, partition: int) -> float | None:
         place = {"stage": STAGE_OF[topic], "topic": topic, "partition": str(partition)}
-        return value(desk.metrics, f"lag_{what}", **place)
+        return value(bench.metrics, f"lag_{what}", **place)
 
     assert lag("messages", CHANGES, 5) == 4
     assert lag("seconds", CHANGES, 5) == 70  # the message itself says when it was put there
     assert (lag("messages", ENRICHED, 5), lag("seconds", ENRICHED, 5)) == (2, 10)  # nobody has read it yet
     assert (lag("messages", EMBEDDED, 0), lag("seconds", EMBEDDED, 0)) == (0, 0)
     assert lag("messages", CHANGES, 1) is None
-    assert value(desk.metrics, "table_entries", table="indexed") == 25
-    desk.sampler.revoked()
+    assert value(bench.metrics, "table_entries", table="indexed") == 25
+    bench.sampler.revoked()
     assert lag("messages", CHANGES, 5) is None and lag("seconds", CHANGES, 5) is None
 
 
-def test_the_last_comparison_is_shown(desk: Any) -> None:
+def test_the_last_comparison_is_shown(bench: Any) -> None:
     class Raw:
         report = ReconcileReport(at=5.0, account=9, indexed=8, drift={"missing": 2, "stale": 0})
         value, headers = encode(report), headers_of(report)
 
-    desk.sampler._show_report(Raw)
-    assert value(desk.metrics, "reconcile_drift_tickets", kind="missing") == 2
-    assert value(desk.metrics, "reconcile_drift_tickets", kind="chunks") == 0
-    assert value(desk.metrics, "reconcile_tickets", side="indexed") == 8
-    assert value(desk.metrics, "reconcile_timestamp_seconds") == 5
+    bench.sampler._show_report(Raw)
+    assert value(bench.metrics, "reconcile_drift_tickets", kind="missing") == 2
+    assert value(bench.metrics, "reconcile_drift_tickets", kind="chunks") == 0
+    assert value(bench.metrics, "reconcile_tickets", side="indexed") == 8
+    assert value(bench.metrics, "reconcile_timestamp_seconds") == 5

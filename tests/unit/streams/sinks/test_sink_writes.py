@@ -17,6 +17,7 @@ from schemas.errors import RefusedError, UnavailableError
 from schemas.ids import chunk_id
 from schemas.messages.tickets import TicketFacts
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+from streams.sinks.weaviate import sink as module
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.weaviate.client import WeaviateConnection
 from streams.weaviate.large import results_of
@@ -37,6 +38,7 @@ class FakeWeaviate:
         self._refuse = refuse
         self._times: dict[str, int] = {}
         self.observer = Unobserved()
+        self.client = None
         self.calls: list[tuple[str, int]] = []
         self.running: set[str] = set()
         self.held: list[UUID] = []
@@ -100,10 +102,19 @@ class FakeWeaviate:
         self.unindexed.discard(identity)
 
 
+@pytest.fixture(autouse=True)
+def collection_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sink sets itself up without a word to Weaviate: the collection and its alias are there."""
+
+    async def there(*_: object) -> bool:
+        return False
+
+    for name in ("ensure_collection", "require_size", "ensure_alias"):
+        monkeypatch.setattr(module, name, there)
+
+
 def sink_of(fake: FakeWeaviate) -> WeaviateSink:
-    sink = WeaviateSink(cast(WeaviateConnection, fake), "Tickets_m_4_c1", 4)
-    sink._is_set_up = True
-    return sink
+    return WeaviateSink(cast(WeaviateConnection, fake), "Tickets_m_4_c1", 4)
 
 
 def item(ticket_id: int, *texts: str, stale: list[UUID] | None = None) -> SinkItem:
@@ -189,7 +200,6 @@ async def test_what_a_lost_weaviate_may_hold_half_is_indexed_anew() -> None:
     with pytest.raises(UnavailableError):
         await sink.write([item(1, "a", stale=[])])
     fake.fail.clear()
-    sink._is_set_up = True
     for _ in range(2):
         await sink.write([item(1, "a", stale=[]), item(2, "b", stale=[])])
     own = np.ones(4, np.float32).tobytes()
@@ -238,7 +248,6 @@ async def test_deletions_that_were_cut_short_are_remembered() -> None:
     # Its entries in the indexes have gone, the object has not.
     fake.fail.clear()
     fake.held, fake.unindexed = [], {UUID(int=9)}
-    sink._is_set_up = True
     await sink.write([item(1, "a")])
     assert not fake.unindexed
     before = len(fake.calls)

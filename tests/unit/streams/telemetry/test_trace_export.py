@@ -15,7 +15,7 @@ from schemas.settings.tracing import TracingSettings
 from streams.telemetry import trace_export
 from streams.telemetry.call_spans import tracing_of
 from streams.telemetry.trace_export import LoggingExporter, tracing_to
-from tests.agents_fixtures import logs
+from tests.shared_fixtures import logs
 from tests.trace_fixtures import KeptTracing
 
 __all__ = ["logs"]

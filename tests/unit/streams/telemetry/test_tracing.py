@@ -24,11 +24,13 @@ from agents.engine.handling import MessageContext
 from agents.engine.outcomes import Done
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.writer import BatchedWriter
+from agents.testing import InMemoryEvent, InMemoryTables
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.headers.retries import with_retry
 from schemas.headers.traces import FORMER, TRACEPARENT, TRACESTATE, as_former, without_trace
 from schemas.messages.dead_letters import DeadLetter
+from schemas.testing import FACTS, a_change, a_ticket
 from schemas.topics import BACKFILL, CHANGES, DEAD_LETTERS
 from streams.embeddings.observe import EmbeddingCall
 from streams.kafka.envelope import Envelope
@@ -38,18 +40,8 @@ from streams.metrics import Metrics
 from streams.sinks.base import SinkItem, SinkResult
 from streams.telemetry.call_spans import TracedCalls
 from streams.telemetry.source_spans import sourced
-from tests.agents_fixtures import (
-    AT_ONCE,
-    FACTS,
-    QUICK,
-    FakeEvent,
-    FakeProducer,
-    FakeTables,
-    a_change,
-    a_ticket,
-    logs,
-    until,
-)
+from streams.testing import AT_ONCE, InMemoryProducer, until
+from tests.shared_fixtures import QUICK, logs
 from tests.trace_fixtures import KeptTracing
 
 __all__ = ["logs"]
@@ -225,8 +217,8 @@ class Stage:
 
     def __init__(self, tracing: KeptTracing | None, handler: Any) -> None:
         self.tracing = tracing
-        self.producer = FakeProducer()
-        tables = FakeTables([])
+        self.producer = InMemoryProducer()
+        tables = InMemoryTables([])
         self.log: list[Any] = []
         self.engine = Engine(
             "enrich",
@@ -247,7 +239,7 @@ class Stage:
     async def run(self, headers: Any, topic: str = CHANGES) -> Record:
         """Return what a message with these headers led to."""
         one = record(7, import_id="i1")
-        event = FakeEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
+        event = InMemoryEvent(11, key=one.key, value=one.value, headers=headers, topic=topic, log=self.log)
         await self.engine.put(event)
         await until(lambda: self.log)
         await self.engine.let_go()
@@ -319,7 +311,7 @@ async def test_what_a_rebalance_takes_away_has_a_span_that_ends() -> None:
 
     tracing = KeptTracing()
     stage = Stage(tracing, waits)
-    await stage.engine.put(FakeEvent(11, log=stage.log))
+    await stage.engine.put(InMemoryEvent(11, log=stage.log))
     await started.wait()
     await stage.engine.let_go()
     assert dict(tracing.one("enrich").attributes or {})["ticketstream.verdict"] == "abandoned"

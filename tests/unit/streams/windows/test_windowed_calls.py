@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.testing import settle
 from streams.windows.calls import Failed, WindowedCalls
 
 FOREVER = 3600.0
@@ -57,11 +58,6 @@ async def submit_all(windowed: WindowedCalls[int, int], batches: list[list[int]]
     await settle()
     windowed.flush()
     return await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,7 +13,7 @@ import pytest
 from schemas.errors import UnavailableError
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
 from schemas.topics import BACKFILL
-from tests.agents_fixtures import FakeProducer
+from streams.testing import InMemoryProducer
 from tests.dead_letter_fixtures import a_letter, a_retry, a_verdict, b64, book_of
 from ticketstream import cli
 from ticketstream.operations.dead_letters import book as dead_letters
@@ -22,13 +22,13 @@ from ticketstream.operations.dead_letters.book import DeadLetterList, KnownLette
 from ticketstream.operations.imports import waiting as import_wait
 
 
-class Desk:
+class LettersBench:
     """A topic of dead letters in memory, and what commands send."""
 
     def __init__(self) -> None:
         self.messages: list[DeadLetter | DeadLetterVerdict] = []
         self.unreadable = 0
-        self.producer = FakeProducer()
+        self.producer = InMemoryProducer()
 
     @property
     def found(self) -> DeadLetterList:
@@ -49,10 +49,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LettersBench:
     monkeypatch.setenv("TICKETSTREAM_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("TICKETSTREAM_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:9")
-    desk = Desk()
+    bench = LettersBench()
 
     class Sender:
         def __init__(self, *_: Any, **__: Any) -> None: ...
@@ -63,9 +63,9 @@ def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
         async def __aexit__(self, *_: object) -> None: ...
 
         async def send(self, records: Any) -> None:
-            before = len(desk.producer.messages(DeadLetterVerdict))
-            await desk.producer.send(records)
-            desk.messages += desk.producer.messages(DeadLetterVerdict)[before:]
+            before = len(bench.producer.messages(DeadLetterVerdict))
+            await bench.producer.send(records)
+            bench.messages += bench.producer.messages(DeadLetterVerdict)[before:]
 
     async def topics(_: Any) -> None: ...
 
@@ -73,12 +73,12 @@ def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
         return True
 
     for module in (dead_letters, dead_letter_work):
-        monkeypatch.setattr(module, "load_dead_letters", desk.load)
-        monkeypatch.setattr(module, "originals", desk.originals)
+        monkeypatch.setattr(module, "load_dead_letters", bench.load)
+        monkeypatch.setattr(module, "originals", bench.originals)
     monkeypatch.setattr(dead_letter_work, "Sender", Sender)
     monkeypatch.setattr(import_wait, "warn_without_workers", warn)
     monkeypatch.setattr(dead_letter_work, "ensure_topics", topics)
-    return desk
+    return bench
 
 
 LINE = {"stage": "source", "error_type": "DecodeError", "topic": "/x.ndjson", "line": 12, "key": None}
@@ -90,9 +90,9 @@ def told(capsys: Printed, *arguments: str, status: int = 0) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_letters_are_grouped_by_reason(desk: Desk, capsys: Printed) -> None:
-    desk.messages = [a_letter(3), a_letter(2), a_letter(1, **LINE)]
-    desk.unreadable = 1
+def test_letters_are_grouped_by_reason(bench: LettersBench, capsys: Printed) -> None:
+    bench.messages = [a_letter(3), a_letter(2), a_letter(1, **LINE)]
+    bench.unreadable = 1
     found = told(capsys, "list", "--limit", "2")
     assert (found["total"], found["unreadable"]) == (3, 1)
     assert found["states"] == {"open": 3, "retried": 0, "discarded": 0}
@@ -122,10 +122,10 @@ def test_letters_are_grouped_by_reason(desk: Desk, capsys: Printed) -> None:
     assert "--flat lists each of them" in printed.err
 
 
-def test_letters_are_listed_one_by_one(desk: Desk, capsys: Printed) -> None:
+def test_letters_are_listed_one_by_one(bench: LettersBench, capsys: Printed) -> None:
     first = a_letter(1)
     again = a_retry(2, first)
-    desk.messages = [first, a_verdict(first), again, a_letter(3, **LINE), a_retry(4, again)]
+    bench.messages = [first, a_verdict(first), again, a_letter(3, **LINE), a_retry(4, again)]
     assert cli.run(["dead-letters", "list", "--flat", "--limit", "2"]) == 0
     printed = capsys.readouterr()
     assert "2 of 2 are shown" not in printed.err
@@ -147,10 +147,10 @@ def test_letters_are_listed_one_by_one(desk: Desk, capsys: Printed) -> None:
     ]
 
 
-def test_an_empty_topic_and_one_without_open_letters(desk: Desk, capsys: Printed) -> None:
+def test_an_empty_topic_and_one_without_open_letters(bench: LettersBench, capsys: Printed) -> None:
     assert cli.run(["dead-letters", "list"]) == 0
     assert capsys.readouterr().out == "no dead letters\n"
-    desk.messages = [a_letter(1), a_verdict(a_letter(1), "discarded")]
+    bench.messages = [a_letter(1), a_verdict(a_letter(1), "discarded")]
     assert cli.run(["dead-letters", "list"]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err.strip()) == (
@@ -159,18 +159,18 @@ def test_an_empty_topic_and_one_without_open_letters(desk: Desk, capsys: Printed
     )
 
 
-def test_a_list_can_be_narrowed(desk: Desk, capsys: Printed) -> None:
-    desk.messages = [a_letter(1), a_letter(2, key=b64(b"acme:8")), a_letter(3, **LINE)]
+def test_a_list_can_be_narrowed(bench: LettersBench, capsys: Printed) -> None:
+    bench.messages = [a_letter(1), a_letter(2, key=b64(b"acme:8")), a_letter(3, **LINE)]
     assert told(capsys, "list", "--ticket", "#8")["total"] == 1
     assert told(capsys, "list", "--reason", "embed", "--reason", "source")["total"] == 3
     assert told(capsys, "list", "--reason", "embed", "--ticket", "7")["total"] == 1
     assert told(capsys, "list", "--until", "1970-01-01T00:16:42")["total"] == 1
 
 
-def test_one_letter_is_shown(desk: Desk, capsys: Printed) -> None:
+def test_one_letter_is_shown(bench: LettersBench, capsys: Printed) -> None:
     first = a_letter(5)
     second = a_retry(6, first)
-    desk.messages = [first, a_verdict(first), second, a_letter(7, value=None)]
+    bench.messages = [first, a_verdict(first), second, a_letter(7, value=None)]
     assert cli.run(["dead-letters", "show", first.id]) == 0
     shown = capsys.readouterr().out
     for words in (
@@ -194,9 +194,9 @@ def test_one_letter_is_shown(desk: Desk, capsys: Printed) -> None:
     assert "the message had no value" in capsys.readouterr().out
 
 
-def test_a_retry_is_sent_once(desk: Desk, capsys: Printed) -> None:
+def test_a_retry_is_sent_once(bench: LettersBench, capsys: Printed) -> None:
     letters = [a_letter(number) for number in (1, 2, 3)]
-    desk.messages = [*letters]
+    bench.messages = [*letters]
     assert cli.run(["dead-letters", "retry", letters[0].id, "--id", letters[1].id]) == 0
     heard = capsys.readouterr().err.splitlines()
     assert heard == [
@@ -204,7 +204,7 @@ def test_a_retry_is_sent_once(desk: Desk, capsys: Printed) -> None:
         "2 dead letters retried",
         "what fails again is in `ticketstream dead-letters list`",
     ]
-    assert len(desk.producer.on(BACKFILL)) == 2
+    assert len(bench.producer.on(BACKFILL)) == 2
     assert cli.run(["dead-letters", "retry", letters[0].id]) == 0
     assert capsys.readouterr().err == "1 dead letter was retried or discarded before: nothing to do\n"
     found = told(capsys, "retry", "--all")
@@ -216,16 +216,18 @@ def test_a_retry_is_sent_once(desk: Desk, capsys: Printed) -> None:
         "impossible": [],
     }
     assert told(capsys, "retry", "--all")["retried"] == 0
-    assert len(desk.producer.on(BACKFILL)) == 3
+    assert len(bench.producer.on(BACKFILL)) == 3
     # One fails again: its id, or --all, sends it once more.
-    desk.messages.append(a_retry(4, letters[0]))
+    bench.messages.append(a_retry(4, letters[0]))
     assert told(capsys, "retry", letters[0].id)["dead_letters"] == [f"{4:016x}"]
-    assert len(desk.producer.on(BACKFILL)) == 4
+    assert len(bench.producer.on(BACKFILL)) == 4
 
 
-def test_discarded_letters_are_put_aside_and_can_be_called_back_by_id(desk: Desk, capsys: Printed) -> None:
+def test_discarded_letters_are_put_aside_and_can_be_called_back_by_id(
+    bench: LettersBench, capsys: Printed
+) -> None:
     letters = [a_letter(number) for number in (1, 2)]
-    desk.messages = [*letters]
+    bench.messages = [*letters]
     assert told(capsys, "discard", "--reason", "embed/RefusedError", "--until", "1970-01-01T00:16:42") == {
         "matched": 1,
         "discarded": 1,
@@ -233,17 +235,17 @@ def test_discarded_letters_are_put_aside_and_can_be_called_back_by_id(desk: Desk
         "dead_letters": [letters[0].id],
         "impossible": [],
     }
-    assert desk.producer.on(BACKFILL) == []
+    assert bench.producer.on(BACKFILL) == []
     assert told(capsys, "list")["total"] == 1
     assert told(capsys, "retry", "--ticket", "7")["dead_letters"] == [letters[1].id]
     assert told(capsys, "discard", letters[1].id)["discarded"] == 0  # it is on its way
     assert told(capsys, "retry", letters[0].id)["dead_letters"] == [letters[0].id]
-    assert {known.state for known in desk.found.letters} == {"retried"}
+    assert {known.state for known in bench.found.letters} == {"retried"}
 
 
-def test_what_cannot_be_retried_is_named_and_stays(desk: Desk, capsys: Printed) -> None:
-    desk.messages = [a_letter(number, topic=f"gone\x1b{number}") for number in range(12)]
-    desk.messages.append(a_letter(20))
+def test_what_cannot_be_retried_is_named_and_stays(bench: LettersBench, capsys: Printed) -> None:
+    bench.messages = [a_letter(number, topic=f"gone\x1b{number}") for number in range(12)]
+    bench.messages.append(a_letter(20))
     assert cli.run(["dead-letters", "retry", "--all"]) == 1
     heard = capsys.readouterr().err
     assert heard.count("cannot be retried: no stage reads the topic") == 10
@@ -251,13 +253,13 @@ def test_what_cannot_be_retried_is_named_and_stays(desk: Desk, capsys: Printed) 
     assert "\x1b" not in heard
     assert "1 dead letter retried" in heard
     assert len(told(capsys, "retry", "--all", status=1)["impossible"]) == 12
-    assert desk.found.states == {"open": 12, "retried": 1}
+    assert bench.found.states == {"open": 12, "retried": 1}
 
 
-def test_a_kafka_that_goes_away_leaves_the_rest_open(desk: Desk, capsys: Printed) -> None:
-    desk.messages = [a_letter(number) for number in range(250)]
+def test_a_kafka_that_goes_away_leaves_the_rest_open(bench: LettersBench, capsys: Printed) -> None:
+    bench.messages = [a_letter(number) for number in range(250)]
     calls = 0
-    send = desk.producer.send
+    send = bench.producer.send
 
     async def breaks(records: Any) -> Any:
         nonlocal calls
@@ -266,7 +268,7 @@ def test_a_kafka_that_goes_away_leaves_the_rest_open(desk: Desk, capsys: Printed
             raise UnavailableError("Kafka is away")
         return await send(records)
 
-    desk.producer.send = breaks  # type: ignore[method-assign]
+    bench.producer.send = breaks  # type: ignore[method-assign]
     assert cli.run(["dead-letters", "retry", "--all"]) == 1
     heard = capsys.readouterr().err
     assert "200 dead letters retried before that; the same command goes on with the rest" in heard
@@ -274,9 +276,9 @@ def test_a_kafka_that_goes_away_leaves_the_rest_open(desk: Desk, capsys: Printed
     assert told(capsys, "retry", "--all")["retried"] == 50
 
 
-def test_letters_are_exported(desk: Desk, capsys: Printed, tmp_path: Path) -> None:
+def test_letters_are_exported(bench: LettersBench, capsys: Printed, tmp_path: Path) -> None:
     letters = [a_letter(number) for number in (1, 2, 3)]
-    desk.messages = [*letters, a_verdict(letters[0])]
+    bench.messages = [*letters, a_verdict(letters[0])]
     file = tmp_path / "letters.ndjson"
     file.write_text("old")
     assert cli.run(["dead-letters", "export", str(file)]) == 0
@@ -317,17 +319,17 @@ def test_letters_are_exported(desk: Desk, capsys: Printed, tmp_path: Path) -> No
     ],
 )
 def test_what_is_wrong_is_one_line(
-    desk: Desk, arguments: list[str], status: int, words: str, capsys: Printed
+    bench: LettersBench, arguments: list[str], status: int, words: str, capsys: Printed
 ) -> None:
-    desk.messages = [a_letter(1)]
+    bench.messages = [a_letter(1)]
     assert cli.run(["dead-letters", *arguments]) == status
     printed = capsys.readouterr()
     assert printed.out == ""
     assert words in printed.err
     assert printed.err.count("\n") == 1
-    assert desk.producer.sent == []
+    assert bench.producer.sent == []
 
 
-def test_all_of_nothing_is_an_error(desk: Desk, capsys: Printed) -> None:
+def test_all_of_nothing_is_an_error(bench: LettersBench, capsys: Printed) -> None:
     assert cli.run(["dead-letters", "retry", "--all"]) == 1
     assert capsys.readouterr().err == "error: there are no dead letters\n"

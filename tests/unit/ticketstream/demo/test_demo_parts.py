@@ -52,7 +52,7 @@ def known(number: int, *, status: str = "open", removed: bool = False, comments:
     return {"id": number, "removed": removed, "ticket": row, "comments": [{}] * comments}
 
 
-class Desk:
+class DemoBench:
     """A Zendesk and its index, which shows a change after so many searches."""
 
     def __init__(self, lag: int, *, deaf: bool = False) -> None:
@@ -84,34 +84,34 @@ class Desk:
         return [hit(7, f"Subject Ann: {SENTENCE}" if "comment" in done else "Subject")]
 
 
-async def follow(desk: Desk) -> list[Arrival]:
+async def follow(bench: DemoBench) -> list[Arrival]:
     told: list[Arrival] = []
-    arrivals = await follow_changes(cast(SampleZendeskControl, desk), 7, desk.find, told.append)
+    arrivals = await follow_changes(cast(SampleZendeskControl, bench), 7, bench.find, told.append)
     assert told == arrivals
     return arrivals
 
 
 async def test_each_change_is_made_once_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "_PAUSE_SECONDS", 0)
-    desk = Desk(lag=3)
-    arrivals = await follow(desk)
+    bench = DemoBench(lag=3)
+    arrivals = await follow(bench)
     assert [each.change for each in arrivals] == ["comment added", "status solved", "ticket deleted"]
-    assert desk.calls == [f"comment 7 {SENTENCE}", "status 7 solved", "delete 7"]
-    assert desk.shown == desk.calls
+    assert bench.calls == [f"comment 7 {SENTENCE}", "status 7 solved", "delete 7"]
+    assert bench.shown == bench.calls
 
 
 async def test_a_change_that_never_arrives_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "_PAUSE_SECONDS", 0)
     monkeypatch.setattr(changes, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(UserError, match=r"comment added, but after .* ticket 7 is not found by its new"):
-        await follow(Desk(lag=0, deaf=True))
+        await follow(DemoBench(lag=0, deaf=True))
 
 
 async def test_a_search_that_shows_a_change_too_early_proves_nothing() -> None:
-    desk = Desk(lag=0)
-    desk.shown = desk.calls = ["comment 7"]
+    bench = DemoBench(lag=0)
+    bench.shown = bench.calls = ["comment 7"]
     with pytest.raises(UserError, match="before the change"):
-        await follow(desk)
+        await follow(bench)
 
 
 def test_the_ticket_to_change_is_open_and_there() -> None:

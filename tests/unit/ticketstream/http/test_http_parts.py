@@ -19,8 +19,9 @@ from schemas.topics import CHANGES
 from streams.kafka.messages import Record
 from streams.kafka.partitions import partition_of
 from streams.sources.zendesk.signature import TEST_SECRET
-from tests.agents_fixtures import logs, until
+from streams.testing import until
 from tests.http_fixtures import BEARER, KEY, assert_problem
+from tests.shared_fixtures import logs
 from ticketstream import cli
 from ticketstream.http.app import create_app
 from ticketstream.http.server import build_app, listen

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from streams.testing import VirtualClock
 from ticketstream.local.sample.zendesk.faults import Fault, Faults
 from ticketstream.local.sample.zendesk.limits import Limits
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def headers_of(limits: Limits, bucket: str = "general") -> dict[bytes, bytes]:
@@ -21,8 +14,8 @@ def headers_of(limits: Limits, bucket: str = "general") -> dict[bytes, bytes]:
 
 
 def test_the_account_is_refused_beyond_its_limit_until_the_minute_is_over() -> None:
-    clock = Clock()
-    limits = Limits(3, 10, clock=clock)
+    clock = VirtualClock()
+    limits = Limits(3, 10, clock=clock.clock)
     clock.now += 0.5
     assert [limits.take("general")[0] for _ in range(4)] == [None, None, None, "general"]
     headers = headers_of(limits)
@@ -37,8 +30,8 @@ def test_the_account_is_refused_beyond_its_limit_until_the_minute_is_over() -> N
 
 
 def test_an_endpoint_counts_in_its_own_bucket_and_in_the_accounts() -> None:
-    clock = Clock()
-    limits = Limits(5, 2, clock=clock)
+    clock = VirtualClock()
+    limits = Limits(5, 2, clock=clock.clock)
     assert [limits.take("incremental")[0] for _ in range(3)] == [None, None, "incremental"]
     assert headers_of(limits)[b"x-rate-limit-remaining"] == b"2"
     told = headers_of(limits, "incremental")[b"zendesk-ratelimit-incremental-exports"]
@@ -46,14 +39,14 @@ def test_an_endpoint_counts_in_its_own_bucket_and_in_the_accounts() -> None:
 
 
 def test_deleted_tickets_have_ten_calls_a_minute() -> None:
-    limits = Limits(100, 100, clock=Clock())
+    limits = Limits(100, 100, clock=VirtualClock().clock)
     assert [limits.take("deleted")[0] for _ in range(11)] == [None] * 10 + ["deleted"]
 
 
 @pytest.mark.parametrize("scale", [1, 10, 60, 600])
 def test_whoever_waits_as_told_is_let_in(scale: float) -> None:
-    clock = Clock()
-    limits = Limits(1, 10, time_scale=scale, clock=clock)
+    clock = VirtualClock()
+    limits = Limits(1, 10, time_scale=scale, clock=clock.clock)
     clock.now += 0.0123 / scale
     for _ in range(5):
         assert limits.take("general")[0] is None
@@ -63,7 +56,7 @@ def test_whoever_waits_as_told_is_let_in(scale: float) -> None:
 
 
 def test_limits_change_at_once_and_can_be_switched_off() -> None:
-    limits = Limits(1, 1, clock=Clock())
+    limits = Limits(1, 1, clock=VirtualClock().clock)
     limits.take("general")
     limits.change(requests_per_minute=2)
     assert [limits.take("general")[0] for _ in range(3)] == [None, None, "general"]
@@ -80,8 +73,8 @@ def test_a_fault_strikes_its_path_as_often_as_told() -> None:
 
 
 def test_a_fault_ends_with_its_time() -> None:
-    clock = Clock()
-    faults = Faults(clock=clock)
+    clock = VirtualClock()
+    faults = Faults(clock=clock.clock)
     faults.set([Fault(kind="rate_limit", seconds=5)])
     assert faults.choose("/x")
     clock.now += 5

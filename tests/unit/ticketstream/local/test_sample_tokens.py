@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from streams.testing import VirtualClock
 from ticketstream.local.sample.zendesk.login import Login, needed_scopes
 from ticketstream.local.sample.zendesk.oauth import Authority, OAuthError
 
@@ -17,16 +18,8 @@ CLIENT = {"client_id": "c", "client_secret": "s"}
 CALLBACK = "http://127.0.0.1:8765/callback"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def authority_of(clock: Clock) -> Authority:
-    return Authority("c", "s", clock)
+def authority_of(clock: VirtualClock) -> Authority:
+    return Authority("c", "s", clock.clock)
 
 
 def refused(authority: Authority, **asked: Any) -> str:
@@ -40,7 +33,7 @@ def ask(authority: Authority, grant: str, **more: Any) -> dict[str, Any]:
 
 
 def test_client_credentials_give_an_access_token_alone_and_it_ends() -> None:
-    clock = Clock()
+    clock = VirtualClock()
     authority = authority_of(clock)
     answer = ask(authority, "client_credentials", scope="read", expires_in=600)
     assert answer["expires_in"] == 600 and answer["token_type"] == "bearer"
@@ -55,7 +48,7 @@ def test_client_credentials_give_an_access_token_alone_and_it_ends() -> None:
 
 
 def test_the_life_is_named_only_to_who_names_one() -> None:
-    authority = authority_of(Clock())
+    authority = authority_of(VirtualClock())
     assert "expires_in" not in ask(authority, "client_credentials")
     authority.steer({"expires_in": "null", "access_seconds": 20})
     assert ask(authority, "client_credentials", expires_in=600)["expires_in"] is None
@@ -68,11 +61,11 @@ def test_the_life_is_named_only_to_who_names_one() -> None:
 @pytest.mark.parametrize("seconds", [300, 172_800, 0, -5, "soon"])
 def test_a_life_out_of_bounds_is_refused(seconds: Any) -> None:
     asked = {"grant_type": "client_credentials", **CLIENT, "expires_in": seconds}
-    assert refused(authority_of(Clock()), **asked) == "400 invalid_request"
+    assert refused(authority_of(VirtualClock()), **asked) == "400 invalid_request"
 
 
 def test_wrong_and_switched_off_clients_are_refused() -> None:
-    authority = authority_of(Clock())
+    authority = authority_of(VirtualClock())
     for wrong in ({"client_id": "x"}, {"client_secret": "x"}, {"client_secret": None}):
         asked = {"grant_type": "client_credentials", **CLIENT, **wrong}
         assert refused(authority, **asked) == "401 invalid_client"
@@ -84,7 +77,7 @@ def test_wrong_and_switched_off_clients_are_refused() -> None:
 
 
 def test_a_renewal_ends_the_old_pair_at_once_and_serves_once() -> None:
-    clock = Clock()
+    clock = VirtualClock()
     authority = authority_of(clock)
     first = authority.issue({"scope": "read"})
     second = ask(authority, "refresh_token", refresh_token=first["refresh_token"])
@@ -101,7 +94,7 @@ def test_a_renewal_ends_the_old_pair_at_once_and_serves_once() -> None:
 def test_a_code_serves_once_and_only_whoever_asked_for_it() -> None:
     verifier = "v" * 43
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-    clock = Clock()
+    clock = VirtualClock()
     authority = authority_of(clock)
 
     def code_of(**more: str) -> str:
@@ -141,7 +134,7 @@ def test_a_code_serves_once_and_only_whoever_asked_for_it() -> None:
 
 
 def test_scopes_and_revocation_are_looked_at_for_every_call() -> None:
-    authority = authority_of(Clock())
+    authority = authority_of(VirtualClock())
     login = Login("old", None, None, authority)
     token = ask(authority, "client_credentials", scope="tickets:read")["access_token"]
     header = f"Bearer {token}".encode()

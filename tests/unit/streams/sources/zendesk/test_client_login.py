@@ -10,6 +10,7 @@ import pytest
 from schemas.errors import CredentialsError, RateLimitedError, UnavailableError
 from streams.sources.zendesk.client_login import FRESH_SECONDS, ClientLogin
 from streams.sources.zendesk.tokens import Granted
+from streams.testing import settle
 
 VARIABLES = "ID and SECRET"
 
@@ -42,11 +43,6 @@ class Zendesk:
             now=lambda: self.unix,
             chance=lambda: chance,
         )
-
-
-async def settle() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def test_one_request_serves_all_calls_that_wait() -> None:

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from schemas.messages.imports import CommentsWay
+from schemas.testing import a_ticket
 from streams.sources.zendesk.comment_ways import Limits, Size, Ways, ways_of
-from tests.agents_fixtures import a_ticket
 
 START = 1_700_000_000.0
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import CredentialsError, quoting
 from streams.sources.zendesk.standing import LoginStanding
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock
 
 
 async def _known() -> None:
@@ -14,7 +14,7 @@ async def _known() -> None:
 
 
 def test_one_call_in_a_while_finds_out_whether_a_refused_login_is_mended() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     standing = LoginStanding(_known, refused_seconds=4.0, clock=clock.clock)
     standing.hold_back()
     standing.refused(quoting(CredentialsError("refused: what Zendesk said"), "what Zendesk said"))

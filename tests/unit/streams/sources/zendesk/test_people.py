@@ -12,8 +12,8 @@ import pytest
 from schemas.zendesk import User
 from streams.limits import QuotaShare
 from streams.sources.zendesk.people import People
-from tests.agents_fixtures import logs
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock
+from tests.shared_fixtures import logs
 from tests.zendesk_fixtures import client_of
 
 __all__ = ["logs"]
@@ -114,7 +114,7 @@ async def test_unknown_ids_have_no_name_and_are_not_asked_for_again() -> None:
 
 async def test_names_are_looked_up_again_after_a_while() -> None:
     directory = Directory()
-    clock = FakeClock()
+    clock = VirtualClock()
     people = people_of(directory, ttl_seconds=60, timer=clock.clock)
     await people.names(users=[1], lane="live")
     clock.now += 59
@@ -135,7 +135,7 @@ async def test_a_call_holds_at_most_100_ids() -> None:
 
 async def test_ids_gather_for_as_long_as_the_call_waits_for_its_turn() -> None:
     directory = Directory()
-    clock = FakeClock()
+    clock = VirtualClock()
     general = QuotaShare(60, 1, clock=clock.clock, sleep=clock.sleep)
     general.own(1)
     general.pause(30)
@@ -196,7 +196,7 @@ async def test_one_who_leaves_does_not_take_the_others_along() -> None:
 async def test_names_that_are_refused_are_left_out_and_said(status: int, logs: list[Any]) -> None:
     directory = Directory()
     directory.status = status
-    clock = FakeClock()
+    clock = VirtualClock()
     people = people_of(directory, timer=clock.clock)
     found = await asyncio.gather(*(people.names(users=[n], lane="live") for n in range(1, 4)))
     assert [names.user(n) for n, (names, _) in enumerate(found, 1)] == ["", "", ""]

@@ -24,6 +24,8 @@ class Account:
         """Not in ``show_many``, but there."""
         self.asked: list[str] = []
         self.status = 200
+        self.missing = 404
+        """The answer for one that is not there."""
         self.extra: list[Any] = []
         self.gate = asyncio.Event()
         self.gate.set()
@@ -34,7 +36,9 @@ class Account:
         if ids is None:
             number = int(request.url.path.rpartition("/")[2].removesuffix(".json"))
             found = number in self.there
-            return httpx.Response(200 if found else 404, json={"ticket": {"id": number}} if found else {})
+            return httpx.Response(
+                200 if found else self.missing, json={"ticket": {"id": number}} if found else {}
+            )
         wanted = [int(one) for one in ids.split(",")]
         rows = [{"id": one, "n": len(self.asked)} for one in wanted if one in self.there - self.hidden]
         await self.gate.wait()
@@ -105,17 +109,9 @@ async def test_strange_rows_are_nobody_s(rows: TicketRows, account: Account) -> 
     assert (await rows.row(1, "live")).raw is not None
 
 
-async def test_a_refusal_of_the_ticket_alone_is_raised(
-    rows: TicketRows, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refusal_of_the_ticket_alone_is_raised(rows: TicketRows, account: Account) -> None:
     account.there.clear()
-
-    async def refused(request: httpx.Request) -> httpx.Response:
-        return (
-            httpx.Response(200, json={"tickets": []}) if "ids" in request.url.params else httpx.Response(422)
-        )
-
-    monkeypatch.setattr(rows._client, "_transport", httpx.MockTransport(refused))
+    account.missing = 422
     with pytest.raises(RefusedError):
         await rows.row(1, "live")
 

@@ -27,7 +27,7 @@ from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.responses import AnswerTooLargeError, read_heading
 from streams.sources.zendesk.troubles import FAILING_SECONDS, Troubles
-from tests.fake_clock import FakeClock
+from streams.testing import VirtualClock
 from tests.zendesk_fixtures import client_of
 
 ANY = msgspec.json.Decoder(dict[str, Any])
@@ -437,7 +437,7 @@ async def test_a_bounded_client_gives_up() -> None:
 
 async def test_a_service_that_is_silent_is_unavailable() -> None:
     async def silent(request: httpx.Request) -> httpx.Response:
-        await FakeClock().sleep(1)
+        await VirtualClock().sleep(1)
         raise AssertionError
 
     client = client_of(silent, attempts=1, timeout=0.02)  # type: ignore[arg-type]
@@ -467,7 +467,7 @@ async def test_a_packed_answer_is_unpacked() -> None:
 
 
 async def test_the_page_asked_for_is_decided_when_its_turn_comes() -> None:
-    clock = FakeClock()
+    clock = VirtualClock()
     general = QuotaShare(60, 1, clock=clock.clock, sleep=clock.sleep)
     general.own(1)
     await clock.run(general.acquire())

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from schemas.codec import encode
 from schemas.errors import UserError
 from schemas.messages.dead_letters import DeadLetter
+from schemas.testing import a_change
 from schemas.topics import IMPORT_COMMANDS
-from tests.agents_fixtures import QUICK, a_change
 from tests.dead_letter_fixtures import Raw, a_letter, a_retry, a_verdict, b64, book_of, topic_of
+from tests.shared_fixtures import QUICK
 from ticketstream.operations.dead_letters.book import Book, DeadLetterList, original
 from ticketstream.operations.dead_letters.choice import Filters, by_reason, filtered, parse_filters, to_settle
 

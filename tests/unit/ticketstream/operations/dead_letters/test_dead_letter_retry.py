@@ -16,6 +16,7 @@ from schemas.errors import PermanentError, UnavailableError
 from schemas.headers.retries import Retry, retry_of
 from schemas.messages.dead_letters import DeadLetter, DeadLetterVerdict
 from schemas.messages.tickets import TicketChange
+from schemas.testing import a_change, a_ticket
 from schemas.topics import (
     BACKFILL,
     CHANGES,
@@ -30,8 +31,9 @@ from schemas.topics import (
 from streams.kafka.messages import Record
 from streams.kafka.partitions import partition_of
 from streams.kafka.topics import MAX_MESSAGE_BYTES, TOPIC_MAX_BYTES
-from tests.agents_fixtures import QUICK, FakeProducer, a_change, a_ticket
+from streams.testing import InMemoryProducer
 from tests.dead_letter_fixtures import a_letter, a_retry, b64, book_of
+from tests.shared_fixtures import QUICK
 from ticketstream.operations.dead_letters.book import KnownLetter
 from ticketstream.operations.dead_letters.document import export_line, summary, whole
 from ticketstream.operations.dead_letters.retry import sent_again
@@ -165,7 +167,7 @@ async def stream(letters: Sequence[DeadLetter]) -> AsyncIterator[tuple[KnownLett
 
 async def test_a_verdict_follows_its_letter_once_kafka_has_the_original() -> None:
     log: list[Any] = []
-    producer = FakeProducer(log)
+    producer = InMemoryProducer(log)
     letters = [a_letter(number) for number in range(BATCH_LETTERS + 1)]
     letters[3] = a_letter(3, topic="nowhere")
     settled = Settled()
@@ -182,7 +184,7 @@ async def test_a_verdict_follows_its_letter_once_kafka_has_the_original() -> Non
 
 
 async def test_a_retry_that_is_stopped_has_written_nothing_it_has_not_sent() -> None:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     letters = [a_letter(number) for number in range(3 * BATCH_LETTERS)]
     settled = Settled()
     calls = 0
@@ -204,12 +206,12 @@ async def test_a_retry_that_is_stopped_has_written_nothing_it_has_not_sent() -> 
 async def test_large_originals_go_in_small_batches() -> None:
     log: list[Any] = []
     letters = [a_letter(number, value=b64(b"x" * 5_000_000)) for number in range(4)]
-    await retry_letters(stream(letters), FakeProducer(log).send, Settled(), partitions=PARTITIONS)
+    await retry_letters(stream(letters), InMemoryProducer(log).send, Settled(), partitions=PARTITIONS)
     assert [len(values) for _, values in log] == [2, 2, 2, 2]
 
 
 async def test_discarding_sends_verdicts_only() -> None:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     letters = [a_letter(number) for number in range(BATCH_LETTERS + 5)]
     settled = Settled()
     await discard_letters(book_of(*letters).letters, producer.send, settled)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 from ticketstream.operations.imports.forecast.sampling import choose, margin_of, total_of
 
 

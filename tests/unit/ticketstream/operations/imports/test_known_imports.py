@@ -9,6 +9,7 @@ import pytest
 
 from schemas.codec import decode
 from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec, StageCounts
+from schemas.testing import an_import
 from schemas.topics import IMPORT_COMMANDS
 from streams.kafka.partitions import account_partition
 from ticketstream.operations.imports.commands import command_record, new_import_id
@@ -31,15 +32,7 @@ def command(kind: str, **fields: object) -> ImportCommand:
 
 
 def record(**fields: object) -> ImportRecord:
-    given = {
-        "id": "a",
-        "account": "acme",
-        "status": "running",
-        "spec": ImportSpec(),
-        "started_at": 100.0,
-        "updated_at": 160.0,
-    }
-    return ImportRecord(**(given | fields))  # type: ignore[arg-type]
+    return an_import(**({"id": "a", "started_at": 100.0, "updated_at": 160.0} | fields))
 
 
 def test_ids_sort_by_time_and_differ_within_a_second() -> None:

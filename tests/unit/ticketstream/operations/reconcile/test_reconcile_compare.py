@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.ids import Visibility, content_hash
 from schemas.parts import ManyChunks, added
-from tests.agents_fixtures import QUICK
+from tests.shared_fixtures import QUICK
 from ticketstream.operations.reconcile.compare import SURPLUS, Findings, Kind, compare
 from ticketstream.operations.reconcile.states import (
     AccountStates,

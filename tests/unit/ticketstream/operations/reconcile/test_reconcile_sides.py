@@ -17,7 +17,7 @@ from schemas.messages.tickets import TicketChange
 from schemas.settings.load import Settings
 from schemas.topics import BACKFILL
 from streams.kafka.partitions import partition_of
-from tests.agents_fixtures import FakeProducer
+from streams.testing import InMemoryProducer
 from tests.zendesk_fixtures import client_of
 from ticketstream.operations.reconcile.account import AccountReader
 from ticketstream.operations.reconcile.compare import Findings, Kind, Totals
@@ -121,7 +121,7 @@ async def test_what_differs_is_sent_as_it_is_now_and_forced() -> None:
         # An archived ticket could be left out of a list, and still be there.
         return httpx.Response(200, json={"ticket": row(2)}) if number == 2 else httpx.Response(404)
 
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     gone: list[tuple[int, int]] = []
     told: list[int] = []
     async with client_of(answer) as client:
@@ -171,7 +171,7 @@ async def test_a_ticket_that_is_refused_is_left_out_and_said() -> None:
         number = int(request.url.path.split("/")[-1].removesuffix(".json"))
         return httpx.Response(200, json={"ticket": row(number) | ({"id": None} if number == 3 else {})})
 
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     async with client_of(answer) as client:
         mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
         found = findings((1, Kind.STALE, 1), (2, Kind.STALE, 1), (3, Kind.STALE, 1))
@@ -205,7 +205,7 @@ async def test_removals_need_no_call() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
         raise AssertionError("nobody needs to be asked")
 
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     async with client_of(answer) as client:
         mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
         found = findings(*((number, Kind.DELETED, SECONDS) for number in range(1, 251)))

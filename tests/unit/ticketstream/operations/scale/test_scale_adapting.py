@@ -14,6 +14,7 @@ from schemas.codec import encode
 from schemas.headers.moves import moved_headers
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from schemas.tables import EmbeddingSpent, ResumePoint
+from schemas.testing import an_import
 from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
 from streams.kafka.offset_ranges import OffsetRange
 from streams.kafka.partitions import account_partition
@@ -33,17 +34,8 @@ ENDS = {TopicPartition(topic, number): 100 + number for topic in (ENRICHED, EMBE
 
 
 def record(account: str = MOVES, **fields: Any) -> ImportRecord:
-    given = {
-        "id": "i1",
-        "account": account,
-        "status": "running",
-        "spec": ImportSpec(),
-        "started_at": 1.0,
-        "updated_at": 1.0,
-        "cursor": "abc",
-        "stages": {"enrich/2": StageCounts(sent=3)},
-    }
-    return ImportRecord(**(given | fields))  # type: ignore[arg-type]
+    given = {"cursor": "abc", "stages": {"enrich/2": StageCounts(sent=3)}}
+    return an_import(account=account, **(given | fields))
 
 
 def test_the_accounts_of_these_tests() -> None:

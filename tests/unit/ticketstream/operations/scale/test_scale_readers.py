@@ -12,13 +12,13 @@ import pytest
 from schemas.codec import encode, headers_of
 from schemas.errors import ConflictError
 from schemas.headers.moves import moved_headers
-from schemas.messages.imports import ImportRecord, ImportSpec
 from schemas.messages.tickets import Origin
 from schemas.scaling import scale_marker
 from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings
 from schemas.settings.zendesk import ZendeskSettings
 from schemas.tables import IndexedTicket, LiveCursor
+from schemas.testing import an_import
 from schemas.topics import CHANGES, changelog_topic
 from streams.kafka.partitions import partition_of
 from tests.dead_letter_fixtures import Raw, a_letter, a_verdict
@@ -37,8 +37,7 @@ def raw(topic: str, partition: int, key: bytes, value: bytes | None, headers: An
 
 
 def record(**fields: Any) -> bytes:
-    given = {"id": "i1", "account": "acme", "status": "running", "spec": ImportSpec()}
-    return encode(ImportRecord(started_at=1.0, updated_at=2.0, **(given | fields)))  # type: ignore[arg-type]
+    return encode(an_import(**fields))
 
 
 def test_an_import_that_has_moved_is_there_in_whichever_order_partitions_are_read() -> None:

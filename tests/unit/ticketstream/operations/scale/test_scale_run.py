@@ -39,7 +39,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Desk:
+class ScaleBench:
     """A broker, what is in flight, and a process that can be killed at any of its calls."""
 
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ class Desk:
                 raise Killed
         self.log.append(what)
 
-    async def __aenter__(self) -> Desk:
+    async def __aenter__(self) -> ScaleBench:
         return self
 
     async def __aexit__(self, *_: object) -> None: ...
@@ -168,70 +168,70 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(tmp_path, monkeypatch)
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScaleBench:
+    return ScaleBench(tmp_path, monkeypatch)
 
 
-async def test_in_this_order(desk: Desk) -> None:
-    outcome = await desk.scale()
+async def test_in_this_order(bench: ScaleBench) -> None:
+    outcome = await bench.scale()
     assert outcome.status == "done"
-    desk.check_done()
-    kinds = [each.split()[0] for each in desk.log]
+    bench.check_done()
+    kinds = [each.split()[0] for each in bench.log]
     order = [kind for number, kind in enumerate(kinds) if kind not in kinds[:number]]
     assert order == ["drain", "begin", "grow", "send", "acknowledge", "end"]
-    assert desk.log[desk.log.index("acknowledge") + 1] == f"send {RESUME_POINTS}"
-    again = await desk.scale()
+    assert bench.log[bench.log.index("acknowledge") + 1] == f"send {RESUME_POINTS}"
+    again = await bench.scale()
     assert again.status == "unchanged"
 
 
 async def test_killed_at_any_of_its_calls_it_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Desk(tmp_path, monkeypatch)
+    whole = ScaleBench(tmp_path, monkeypatch)
     await whole.scale()
     for calls in range(len(whole.log)):
-        desk = Desk(tmp_path, monkeypatch)
-        desk.calls_left = calls
+        bench = ScaleBench(tmp_path, monkeypatch)
+        bench.calls_left = calls
         with pytest.raises(Killed):
-            await desk.scale()
+            await bench.scale()
         for topic in BY_KEY:  # no key is away meanwhile
-            assert {key for key, _ in desk.topics.live(topic)} == set(KEYS)
-        desk.calls_left = None
-        if desk.marker is not None and set(desk.counts_.values()) == {4}:
-            desk.in_flight = 2  # a worker was starting when the change was marked
-        outcome = await desk.scale()
+            assert {key for key, _ in bench.topics.live(topic)} == set(KEYS)
+        bench.calls_left = None
+        if bench.marker is not None and set(bench.counts_.values()) == {4}:
+            bench.in_flight = 2  # a worker was starting when the change was marked
+        outcome = await bench.scale()
         assert outcome.status in ("done", "unchanged")
-        assert desk.in_flight == 0
-        desk.check_done()
+        assert bench.in_flight == 0
+        bench.check_done()
 
 
-async def test_a_dry_run_changes_nothing(desk: Desk) -> None:
-    desk.workers_ = ["worker at 10.0.0.1"]
+async def test_a_dry_run_changes_nothing(bench: ScaleBench) -> None:
+    bench.workers_ = ["worker at 10.0.0.1"]
     plans: list[Any] = []
-    outcome = await desk.scale(dry_run=True, planned=plans.append)
+    outcome = await bench.scale(dry_run=True, planned=plans.append)
     assert outcome.status == "planned"
     (plan,) = plans
     moving = sum(partition_of(key, 4) != partition_of(key, 6) for key in KEYS)
-    assert (plan.keys, plan.in_flight, plan.workers) == (4 * moving, {ENRICHED: 3}, desk.workers_)
-    assert desk.log == []
+    assert (plan.keys, plan.in_flight, plan.workers) == (4 * moving, {ENRICHED: 3}, bench.workers_)
+    assert bench.log == []
 
 
-async def test_workers_stop_it_before_anything_is_done(desk: Desk) -> None:
-    desk.workers_ = ["worker at 10.0.0.1"]
+async def test_workers_stop_it_before_anything_is_done(bench: ScaleBench) -> None:
+    bench.workers_ = ["worker at 10.0.0.1"]
     with pytest.raises(ConflictError, match="a worker is still running"):
-        await desk.scale()
-    desk.workers_ = []
-    slot = take_slot(desk.settings.data_dir)
+        await bench.scale()
+    bench.workers_ = []
+    slot = take_slot(bench.settings.data_dir)
     with pytest.raises(ConflictError, match="a worker is still running on this machine: stop all workers"):
-        await desk.scale()
+        await bench.scale()
     slot.release()
-    assert desk.log == []
-    assert (await desk.scale()).status == "done"
+    assert bench.log == []
+    assert (await bench.scale()).status == "done"
 
 
-async def test_a_cap_too_small_for_so_many_partitions_is_refused(desk: Desk) -> None:
+async def test_a_cap_too_small_for_so_many_partitions_is_refused(bench: ScaleBench) -> None:
     caps = EmbeddingSettings(requests_per_day=5)
-    desk.settings = desk.settings.model_copy(update={"embedding": caps})
+    bench.settings = bench.settings.model_copy(update={"embedding": caps})
     with pytest.raises(SettingsError, match="REQUESTS_PER_DAY"):
-        await desk.scale()
-    assert desk.log == []
+        await bench.scale()
+    assert bench.log == []

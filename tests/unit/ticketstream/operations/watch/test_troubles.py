@@ -12,8 +12,10 @@ from agents.measuring.worker_state import StateTeller
 from schemas.codec import decode, encode, headers_of
 from schemas.messages.imports import ImportRecord, ImportSpec
 from schemas.messages.workers import Trouble, WorkerState
+from schemas.testing import an_import
 from schemas.topics import WORKER_STATES
-from tests.agents_fixtures import FakeProducer, logs
+from streams.testing import InMemoryProducer
+from tests.shared_fixtures import logs
 from ticketstream.operations.imports.known import KnownImport
 from ticketstream.operations.imports.progress_bars import progress_line
 from ticketstream.operations.imports.summary import Pace
@@ -67,8 +69,7 @@ def test_the_words_say_what_since_when_and_what_to_do() -> None:
 
 
 def record(**fields: Any) -> ImportRecord:
-    whole: dict[str, Any] = {"id": "i", "account": "acme", "status": "running", "spec": ImportSpec()} | fields
-    return ImportRecord(started_at=1.0, updated_at=1.0, total=100, **whole)
+    return an_import(total=100, **fields)
 
 
 def test_only_what_reads_the_export_waits_for_it() -> None:
@@ -108,7 +109,7 @@ def test_no_time_left_is_invented_while_nothing_can_go_on() -> None:
 
 
 async def test_a_worker_tells_what_is_news_and_repeats_what_is_wrong(monkeypatch: Any) -> None:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     now: list[Trouble] = []
     teller = StateTeller(
         producer,  # type: ignore[arg-type]
@@ -144,7 +145,7 @@ async def test_a_worker_tells_what_is_news_and_repeats_what_is_wrong(monkeypatch
 
 
 async def test_what_is_dropped_once_at_a_start_is_nothing_to_warn_of(logs: list[Any]) -> None:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     teller = StateTeller(
         producer,  # type: ignore[arg-type]
         list,
@@ -159,7 +160,7 @@ async def test_what_is_dropped_once_at_a_start_is_nothing_to_warn_of(logs: list[
 
 
 async def test_a_state_that_is_not_told_twice_running_is_warned_of(logs: list[Any]) -> None:
-    producer = FakeProducer()
+    producer = InMemoryProducer()
     teller = StateTeller(
         producer,  # type: ignore[arg-type]
         list,

@@ -40,7 +40,7 @@ class FakeProcess:
         self.status = -signal.SIGKILL
 
 
-class Desk:
+class PoolBench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.started: list[FakeProcess] = []
@@ -65,75 +65,75 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+def bench(monkeypatch: pytest.MonkeyPatch) -> PoolBench:
+    return PoolBench(monkeypatch)
 
 
-def test_all_are_started_and_left_alone_while_they_run(desk: Desk) -> None:
-    desk.pool.start()
-    desk.pool.look()
-    assert len(desk.started) == 2
-    assert desk.pool.pids == [process.pid for process in desk.started]
-    assert desk.notes == []
+def test_all_are_started_and_left_alone_while_they_run(bench: PoolBench) -> None:
+    bench.pool.start()
+    bench.pool.look()
+    assert len(bench.started) == 2
+    assert bench.pool.pids == [process.pid for process in bench.started]
+    assert bench.notes == []
 
 
-def test_one_that_dies_is_started_again_at_once_and_the_other_left_alone(desk: Desk) -> None:
-    desk.pool.start()
-    first, second = desk.started
-    desk.now += 5
+def test_one_that_dies_is_started_again_at_once_and_the_other_left_alone(bench: PoolBench) -> None:
+    bench.pool.start()
+    first, second = bench.started
+    bench.now += 5
     first.status = -signal.SIGKILL
-    assert desk.look_until_started(3) == 0
-    assert desk.pool.pids == [desk.started[2].pid, second.pid]
-    assert desk.notes == [f"worker {first.pid} ended (signal SIGKILL); starting it again"]
+    assert bench.look_until_started(3) == 0
+    assert bench.pool.pids == [bench.started[2].pid, second.pid]
+    assert bench.notes == [f"worker {first.pid} ended (signal SIGKILL); starting it again"]
 
 
-def test_one_that_dies_again_and_again_is_started_ever_later(desk: Desk) -> None:
-    desk.pool.start()
+def test_one_that_dies_again_and_again_is_started_ever_later(bench: PoolBench) -> None:
+    bench.pool.start()
     pauses = []
     for count in range(3, 10):
-        desk.started[0 if count == 3 else -1].status = 1
-        pauses.append(desk.look_until_started(count))
+        bench.started[0 if count == 3 else -1].status = 1
+        pauses.append(bench.look_until_started(count))
     assert pauses == [0, 1, 2, 4, 8, 8, 8]
-    assert len(desk.notes) == 7  # one for each death, not one for each look
-    assert desk.notes[0].endswith("ended (exit status 1); starting it again")
+    assert len(bench.notes) == 7  # one for each death, not one for each look
+    assert bench.notes[0].endswith("ended (exit status 1); starting it again")
 
 
-def test_a_healthy_while_forgives_what_was(desk: Desk) -> None:
-    desk.pool.start()
+def test_a_healthy_while_forgives_what_was(bench: PoolBench) -> None:
+    bench.pool.start()
     for count in range(3, 7):
-        desk.started[0 if count == 3 else -1].status = 1
-        desk.look_until_started(count)
-    desk.now += 31
-    desk.started[-1].status = 1
-    assert desk.look_until_started(7) == 0
-    desk.started[-1].status = 1
-    assert desk.look_until_started(8) == 1
+        bench.started[0 if count == 3 else -1].status = 1
+        bench.look_until_started(count)
+    bench.now += 31
+    bench.started[-1].status = 1
+    assert bench.look_until_started(7) == 0
+    bench.started[-1].status = 1
+    assert bench.look_until_started(8) == 1
 
 
-def test_stopping_asks_all_and_kills_who_does_not_listen(desk: Desk) -> None:
-    desk.pool.start()
-    polite, stubborn = desk.started
+def test_stopping_asks_all_and_kills_who_does_not_listen(bench: PoolBench) -> None:
+    bench.pool.start()
+    polite, stubborn = bench.started
     stubborn.stubborn = True
-    desk.pool.stop()
+    bench.pool.stop()
     assert (polite.status, stubborn.status) == (0, -signal.SIGKILL)
     assert polite.signals == stubborn.signals == [signal.SIGHUP]  # none hands its partitions to another
-    assert desk.notes == [f"worker {stubborn.pid} did not stop in 30 s and is killed"]
-    assert desk.pool.pids == []
+    assert bench.notes == [f"worker {stubborn.pid} did not stop in 30 s and is killed"]
+    assert bench.pool.pids == []
 
 
-def test_one_that_stops_alone_hands_its_partitions_over(desk: Desk) -> None:
-    desk.pool.count = 1
-    desk.pool.start()
-    desk.pool.stop()
-    (only,) = desk.started
+def test_one_that_stops_alone_hands_its_partitions_over(bench: PoolBench) -> None:
+    bench.pool.count = 1
+    bench.pool.start()
+    bench.pool.stop()
+    (only,) = bench.started
     assert only.signals == [signal.SIGTERM]
 
 
-def test_watching_ends_when_asked(desk: Desk) -> None:
-    desk.pool.start()
-    desk.pool.ask_to_stop()
-    desk.pool.watch()
-    assert all(not process.signals for process in desk.started)
+def test_watching_ends_when_asked(bench: PoolBench) -> None:
+    bench.pool.start()
+    bench.pool.ask_to_stop()
+    bench.pool.watch()
+    assert all(not process.signals for process in bench.started)
 
 
 @pytest.fixture

@@ -1,18 +1,40 @@
-"""Time that passes only when everybody sleeps."""
+"""Time and turns of the event loop in tests."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from streams.retries import RetryPolicy
 
 T = TypeVar("T")
 
+AT_ONCE: Final = RetryPolicy(factor=0)
+"""Tries again without a pause."""
 
-class FakeClock:
-    """Pass ``clock`` and ``sleep`` to what is tested, and drive it with ``run``."""
+
+async def settle(turns: int = 30) -> None:
+    """Let everything run that need not wait, for so many turns of the event loop."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait until a condition holds; raises TimeoutError when it takes longer than so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+class VirtualClock:
+    """Time that passes only when everybody sleeps; unlike the real one it never passes by itself.
+
+    Pass ``clock`` (seconds, like ``time.time`` or ``time.monotonic``) and ``sleep`` to what is tested, and
+    drive it with ``run``.
+    """
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -20,9 +42,11 @@ class FakeClock:
         self._count = itertools.count()
 
     def clock(self) -> float:
+        """Return the time in seconds."""
         return self.now
 
     async def sleep(self, seconds: float) -> None:
+        """Wait until ``run`` has let so many seconds pass."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.now + max(seconds, 0.0), next(self._count), future))
         await future
@@ -33,7 +57,11 @@ class FakeClock:
             await asyncio.sleep(0)
 
     async def run(self, awaitable: Awaitable[T], until: float | None = None) -> T | None:
-        """Let time pass until the awaitable is done, or until ``until``; returns its result."""
+        """Let time pass until the awaitable is done, and return its result.
+
+        At the time ``until`` it is cancelled, and None returned. Raises AssertionError when it waits and
+        nobody sleeps: no time that passes would end that.
+        """
         task = asyncio.ensure_future(awaitable)
         while True:
             await self.settle()
