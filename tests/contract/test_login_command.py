@@ -12,6 +12,7 @@ import httpx
 import pytest
 from login_fixtures import FakeRecords, FakeTopic, new_clock
 
+from schemas.cluster import Cluster
 from schemas.errors import (
     CredentialsError,
     RateLimitedError,
@@ -151,7 +152,7 @@ class Person:
             data_dir=tmp_path,
         )
         if secret:
-            monkeypatch.setattr(Settings, "bootstrap_servers", property(lambda _: "127.0.0.1:1"))
+            monkeypatch.setattr(Settings, "cluster", property(lambda _: Cluster("127.0.0.1:1", 8)))
 
     async def logs_in(
         self, follow: Callable[[str], str] = lambda page: page, *, timeout: float = 10.0, port: int = 0

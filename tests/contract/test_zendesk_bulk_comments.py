@@ -20,6 +20,7 @@ from agents.imports.runner import ImportRunner
 from agents.knowledge.backlog import Backlog
 from agents.testing import InMemoryTables, a_part_store
 from agents.tickets.enrich.stage import Enrich
+from schemas.cluster import Cluster
 from schemas.codec import decode, is_named
 from schemas.ids import ticket_key
 from schemas.messages.imports import CommentsWay, ImportRecord, ImportSpec
@@ -76,8 +77,7 @@ class Pass:
         self.runner = ImportRunner(
             client,
             self.producer,  # type: ignore[arg-type]
-            bootstrap_servers="",
-            partitions=PARTITIONS,
+            cluster=Cluster("", PARTITIONS),
             bulk=self.bulk,
             meter=Meter(),
         )

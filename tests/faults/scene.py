@@ -285,7 +285,7 @@ class Scene:
 async def opened(desk: AccountDesk, scenario: Scenario, form: Form) -> AsyncIterator[Scene]:
     """Open a scene on a desk that has started, and end what it has begun."""
     await ensure_topics(desk.settings)
-    async with Pulse(desk.settings.bootstrap_servers, desk.account) as pulse:
+    async with Pulse(desk.settings.cluster, desk.account) as pulse:
         scene = Scene(desk, pulse, scenario, form)
         try:
             yield scene

@@ -148,7 +148,7 @@ class Desk:
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[Producer]:
         """A producer on the desk's Kafka."""
-        producer = Producer(self.settings.bootstrap_servers, "tests")
+        producer = Producer(self.settings.cluster, "tests")
         await producer.start()
         try:
             yield producer
@@ -167,12 +167,12 @@ class Desk:
 
     async def receipts(self) -> list[Receipt]:
         """Return all receipts, each partition's in order."""
-        async with TopicReader(self.settings.bootstrap_servers, [INDEXED]) as reader:
+        async with TopicReader(self.settings.cluster, [INDEXED]) as reader:
             return [decode(Receipt, raw.value, raw.headers) async for raw in reader.to_end()]
 
     async def dead_letters(self) -> list[DeadLetter]:
         """Return all dead letters as they lie on their topic, with repeats; not what became of them."""
-        async with TopicReader(self.settings.bootstrap_servers, [DEAD_LETTERS]) as reader:
+        async with TopicReader(self.settings.cluster, [DEAD_LETTERS]) as reader:
             return [
                 decode(DeadLetter, raw.value, raw.headers)
                 async for raw in reader.to_end()
@@ -184,7 +184,7 @@ class Desk:
         receipts: list[Receipt] = []
         async with (
             asyncio.timeout(seconds),
-            TopicReader(self.settings.bootstrap_servers, [INDEXED]) as reader,
+            TopicReader(self.settings.cluster, [INDEXED]) as reader,
         ):
             while not condition(receipts):
                 new = await reader.next_batch(0.05)
@@ -199,13 +199,13 @@ class Desk:
     async def unacknowledged(self) -> dict[str, tuple[int, int]]:
         """Return what is committed and the end of each topic and partition not worked off."""
         left = {}
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.cluster.servers)
         await admin.start()
         try:
             committed = await admin.list_consumer_group_offsets(APP_ID)
         finally:
             await admin.close()
-        async with CommittedOffsets(self.settings.bootstrap_servers, self.partitions) as watermarks:
+        async with CommittedOffsets(self.settings.cluster, self.partitions) as watermarks:
             for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED, IMPORT_COMMANDS, IMPORT_PROGRESS):
                 for place, end in (await watermarks.ends(topic)).items():
                     offset = committed[place].offset if place in committed else -1
@@ -221,7 +221,7 @@ class Desk:
         found = await asyncio.to_thread(self.command, "status", "--json")
         assert found.returncode == 0, found.stderr
         said = {each["partition"]: each["offset"] for each in json.loads(found.stdout)["indexed_through"]}
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.bootstrap_servers)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.cluster.servers)
         await admin.start()
         try:
             committed = await admin.list_consumer_group_offsets(APP_ID)
@@ -238,7 +238,7 @@ class Desk:
 
     async def members(self) -> int:
         """Return how many workers Kafka knows."""
-        return len(await active_workers(self.settings.bootstrap_servers))
+        return len(await active_workers(self.settings.cluster))
 
     # Imports.
 
@@ -263,7 +263,7 @@ class Desk:
     ) -> ImportRecord:
         """Follow an import until the condition holds (by default: until it has ended)."""
         last = None
-        watch = ImportWatch(self.settings.bootstrap_servers, self.account, import_id, self.partitions)
+        watch = ImportWatch(self.settings.cluster, self.account, import_id, self.partitions)
         try:
             async with asyncio.timeout(seconds), watch:
                 async for state in watch.states(every=0.1):

@@ -72,7 +72,7 @@ def clear(desk: Desk) -> None:
 
 
 async def _clear(desk: Desk) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.cluster.servers)
     await admin.start()
     try:
         await _end_group(admin)

@@ -38,7 +38,7 @@ def kafka(shared_desk: Desk) -> Iterator[Desk]:
     """The shared stack, with the topics of these tests."""
 
     async def change(*, make: bool) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=shared_desk.settings.bootstrap_servers)
+        admin = AIOKafkaAdminClient(bootstrap_servers=shared_desk.settings.cluster.servers)
         await admin.start()
         try:
             if make:
@@ -79,7 +79,7 @@ class TestProducer(ProducerBehaviour):
             yield
 
     async def lying_on(self, topic: str, partition: int) -> list[Record]:
-        async with TopicReader(self.desk.settings.bootstrap_servers, [topic]) as reader:
+        async with TopicReader(self.desk.settings.cluster, [topic]) as reader:
             return [
                 Record(topic, partition, raw.key, raw.value, list(raw.headers))
                 async for raw in reader.to_end()
@@ -91,7 +91,7 @@ class TestParts(PartsBehaviour):
     @pytest.fixture
     def reader(self, kafka: Desk, producer: Producer) -> PartReader:
         self.producer = producer
-        return PartReader(kafka.settings.bootstrap_servers)
+        return PartReader(kafka.settings.cluster)
 
     async def sent(self, record: Record) -> int:
         return (await self.producer.send([record]))[TOPIC, record.partition]
@@ -113,7 +113,7 @@ class TestTable(TableBehaviour):
     async def test_the_changelog_tells_a_new_owner_the_same(self, table: StateTable[SeenTicket]) -> None:
         await table.put(2, [(b"a", entry(1)), (b"b", entry(2)), (b"a", entry(3))])
         await table.put(2, [(b"b", None)])
-        async with TopicReader(self.kafka.settings.bootstrap_servers, [table.changelog]) as reader:
+        async with TopicReader(self.kafka.settings.cluster, [table.changelog]) as reader:
             lying = [(raw.key, raw.value) async for raw in reader.to_end() if raw.partition == 2]
         assert lying[-3:] == [(b"a", encode(entry(3))), (b"b", encode(entry(2))), (b"b", None)]
 

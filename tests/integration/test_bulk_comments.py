@@ -20,7 +20,7 @@ AGAIN = 3
 async def held(desk: Desk) -> set[bytes]:
     """Return the keys of what the table ``comments`` holds."""
     entries: dict[bytes, bytes | None] = {}
-    async with TopicReader(desk.settings.bootstrap_servers, [changelog_topic("comments")]) as reader:
+    async with TopicReader(desk.settings.cluster, [changelog_topic("comments")]) as reader:
         async for raw in reader.to_end():
             entries[raw.key] = raw.value
     assert entries, "comments have been held"

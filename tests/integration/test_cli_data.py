@@ -202,7 +202,7 @@ async def test_a_file_goes_on_where_its_command_died(desk: Desk, tmp_path: Path)
     file = tmp_path / "export.ndjson"
     file.write_text("\n".join(lines) + "\n")
     import_id = await begin_file_import(desk, file, len(lines))
-    record = (await find_import(desk.settings.bootstrap_servers, import_id)).record
+    record = (await find_import(desk.settings.cluster, import_id)).record
     async with desk.producer() as producer:
         sent = 0
 

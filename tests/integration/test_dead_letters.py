@@ -94,9 +94,7 @@ async def everything_done(desk: Desk) -> None:
 
 async def records_on(desk: Desk, topic: str, key: bytes) -> list[Any]:
     """Return what lies on a topic under a key, in order."""
-    async with TopicReader(
-        desk.settings.bootstrap_servers, [topic], partitions=[desk.partition(key)]
-    ) as reader:
+    async with TopicReader(desk.settings.cluster, [topic], partitions=[desk.partition(key)]) as reader:
         return [raw async for raw in reader.to_end() if raw.key == key]
 
 
@@ -116,7 +114,7 @@ async def test_what_is_cured_is_retried_once_and_ends_up_as_the_account_has_it(d
     desk.zendesk.clear_faults()
 
     # A retry that dies before it writes down what it did …
-    servers = desk.settings.bootstrap_servers
+    servers = desk.settings.cluster
     known = (await load_dead_letters(servers)).letters[:2]
     async with desk.producer() as producer:
         sent = 0

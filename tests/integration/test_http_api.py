@@ -160,7 +160,7 @@ async def test_an_import_is_watched_by_hundreds_to_its_end(
     assert len(newest) == 1
 
     shown = (await api.get(f"/api/v1/imports/{import_id}")).json()
-    known = await find_import(desk.settings.bootstrap_servers, import_id)
+    known = await find_import(desk.settings.cluster, import_id)
     assert {name: shown[name] for name in import_fields(known)} == import_fields(known)
     assert (await api.get("/api/v1/imports")).json() == {"imports": [shown]}
     assert [doc async for _, doc in events(api, f"/api/v1/imports/{import_id}/events")] == [shown]

@@ -247,7 +247,7 @@ async def of_ticket(desk: Desk, ticket_id: int) -> dict[str, Record]:
     """Return the last message of a ticket on each topic."""
     key = ticket_key(desk.account, ticket_id)
     last: dict[str, Record] = {}
-    async with TopicReader(desk.settings.bootstrap_servers, MESSAGES) as reader:
+    async with TopicReader(desk.settings.cluster, MESSAGES) as reader:
         async for raw in reader.to_end():
             if raw.key == key:
                 last[raw.topic] = Record(raw.topic, raw.partition, raw.key, raw.value, list(raw.headers))
@@ -256,7 +256,7 @@ async def of_ticket(desk: Desk, ticket_id: int) -> dict[str, Record]:
 
 async def settled(desk: Desk) -> None:
     """Wait until all that is on the topics now has been worked off."""
-    async with CommittedOffsets(desk.settings.bootstrap_servers, desk.partitions) as watermarks:
+    async with CommittedOffsets(desk.settings.cluster, desk.partitions) as watermarks:
         for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED):
             await watermarks.wait_for(topic)
 

@@ -50,7 +50,7 @@ class Caller:
 async def raw_records(desk: Desk) -> list[tuple[bytes, bytes]]:
     """Return key and value of all that lies on the topic."""
     place = TopicPartition(LOGINS, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=desk.settings.bootstrap_servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=desk.settings.cluster.servers)
     await consumer.start()
     try:
         consumer.assign([place])
@@ -67,7 +67,7 @@ async def raw_records(desk: Desk) -> list[tuple[bytes, bytes]]:
 
 async def made_by_a_stranger(desk: Desk) -> None:
     """Have the topic as a broker makes it by itself, which would forget the login in a week."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.cluster.servers)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(LOGINS, 1, 1)])
@@ -77,7 +77,7 @@ async def made_by_a_stranger(desk: Desk) -> None:
 
 async def policy(desk: Desk) -> dict[str, str]:
     """Return the topic's configuration."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.cluster.servers)
     await admin.start()
     try:
         (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, LOGINS)])

@@ -29,7 +29,7 @@ def open_tickets(desk: Desk) -> Iterator[int]:
 async def parts_on(desk: Desk, topic: str) -> int:
     """Return how many parts a topic still holds, once it is compacted."""
     kept: dict[bytes, bool] = {}
-    async with TopicReader(desk.settings.bootstrap_servers, [topic]) as reader:
+    async with TopicReader(desk.settings.cluster, [topic]) as reader:
         async for raw in reader.to_end():
             if is_part(raw.headers):
                 kept[raw.key] = raw.value is not None
@@ -38,7 +38,7 @@ async def parts_on(desk: Desk, topic: str) -> int:
 
 async def embedded_in_part(desk: Desk) -> None:
     """Wait until a part of a ticket has been embedded."""
-    async with asyncio.timeout(90), TopicReader(desk.settings.bootstrap_servers, [EMBEDDED]) as reader:
+    async with asyncio.timeout(90), TopicReader(desk.settings.cluster, [EMBEDDED]) as reader:
         while not any(is_part(raw.headers) for raw in await reader.next_batch(0.05)):
             pass
 

@@ -106,9 +106,7 @@ async def test_readable_messages_that_cannot_be_handled_are_kept_and_passed(desk
     partition = desk.partition(key)
     desk.zendesk.add_comment(ticket_id, "So that there are messages")
     await goes_on(desk, ticket_id)
-    async with TopicReader(
-        desk.settings.bootstrap_servers, [EMBEDDED, ENRICHED], partitions=[partition]
-    ) as reader:
+    async with TopicReader(desk.settings.cluster, [EMBEDDED, ENRICHED], partitions=[partition]) as reader:
         newest = {raw.topic: raw async for raw in reader.to_end() if raw.key == key and raw.value}
     whole = decode(EmbeddedTicket, newest[EMBEDDED].value, newest[EMBEDDED].headers)
     text = decode(EnrichedTicket, newest[ENRICHED].value, newest[ENRICHED].headers)

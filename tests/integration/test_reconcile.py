@@ -144,7 +144,7 @@ async def test_merged_tickets_that_an_earlier_release_removed_come_back(desk: De
     held = await places(desk)
     merged = next(each for each in desk.zendesk.truth() if each["merged_into"] and each["id"] in held)
     key = ticket_key(desk.account, merged["id"])
-    async with TopicReader(desk.settings.bootstrap_servers, {EMBEDDED: EmbeddedTicket}) as reader:
+    async with TopicReader(desk.settings.cluster, {EMBEDDED: EmbeddedTicket}) as reader:
         (last,) = [raw async for raw in reader.to_end() if raw.key == key][-1:]
     ticket = decode(EmbeddedTicket, last.value, last.headers)
     origin = replace(ticket.origin, offset=ticket.origin.offset + 1)

@@ -45,7 +45,7 @@ class Kept(NamedTuple):
 async def newest(desk: Desk, topic: str) -> dict[bytes, Kept]:
     """Return the live message of each key; fails when a key has two."""
     live: dict[tuple[bytes, int], Kept] = {}
-    async with TopicReader(desk.settings.bootstrap_servers, [topic]) as reader:
+    async with TopicReader(desk.settings.cluster, [topic]) as reader:
         async for raw in reader.to_end():
             place = (raw.key, raw.partition)
             if raw.value is None:
@@ -97,7 +97,7 @@ def indexed_live(receipts: Sequence[Receipt]) -> set[int]:
 async def spent(desk: Desk) -> list[EmbeddingSpent]:
     """Return what the partitions have spent today, by their numbers."""
     entries: dict[int, EmbeddingSpent] = {}
-    async with TopicReader(desk.settings.bootstrap_servers, [changelog_topic("spending")]) as reader:
+    async with TopicReader(desk.settings.cluster, [changelog_topic("spending")]) as reader:
         async for raw in reader.to_end():
             entries[raw.partition] = msgspec.json.decode(raw.value, type=EmbeddingSpent)
     return [entries[number] for number in sorted(entries)]
@@ -227,7 +227,7 @@ async def test_more_partitions_killed_again_and_again(open_desk: OpenDesk, tmp_p
     assert (await newest(desk, changelog_topic("cursors"))).keys() == {desk.account.encode()}
     imports = await newest(desk, changelog_topic("imports"))
     assert {kept.partition for kept in imports.values()} == {account_partition(desk.account, AFTER)}
-    known = await find_import(desk.settings.bootstrap_servers, record.id)
+    known = await find_import(desk.settings.cluster, record.id)
     assert (known.record.indexed, known.record.status) == (record.indexed, "completed")
 
     # Nothing but the burst is worked on any more.

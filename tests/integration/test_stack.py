@@ -137,7 +137,7 @@ def test_everything_asked_for_runs_and_the_settings_file_reaches_it(
         monkeypatch.delenv(name)
     monkeypatch.setenv("TICKETSTREAM_DATA_DIR", str(stack.paths.data_dir))
     settings = load_settings()
-    assert kafka_ready(settings.bootstrap_servers)
+    assert kafka_ready(settings.cluster)
     assert httpx.get(f"{settings.weaviate_http_url}/v1/meta").json()["version"] == "1.35.2"
     token = settings.zendesk.oauth_token
     assert token is not None

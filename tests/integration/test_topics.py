@@ -29,7 +29,7 @@ ROUNDS = 10
 async def fresh(open_desk: OpenDesk) -> AsyncIterator[tuple[Desk, AIOKafkaAdminClient]]:
     """A broker on which nobody has worked yet, and its administration."""
     desk = open_desk(1)
-    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.cluster.servers)
     await admin.start()
     yield desk, admin
     await admin.close()
@@ -39,7 +39,7 @@ async def test_every_record_comes_once_while_a_producer_never_rests(
     fresh: tuple[Desk, AIOKafkaAdminClient],
 ) -> None:
     desk, admin = fresh
-    servers = desk.settings.bootstrap_servers
+    servers = desk.settings.cluster.servers
     await admin.create_topics([NewTopic(TOPIC, 2, 1)])
     written = 0
 
@@ -72,7 +72,7 @@ async def test_topics_that_a_consumer_made_by_asking_become_what_they_must_be(
 ) -> None:
     desk, admin = fresh
     names = list(topic_configs())
-    servers = desk.settings.bootstrap_servers
+    servers = desk.settings.cluster.servers
     # Our own clients make nothing by asking, so the broker is asked as others do.
     await admin._send_request(_asking(names))
     while not set(names) <= set(await described(admin)):

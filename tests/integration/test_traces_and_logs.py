@@ -212,7 +212,7 @@ async def test_a_live_change_has_one_trace_to_its_receipt(watched: Watched) -> N
     await until(called, SECONDS, "the calls made for a live change")
     key = f"{desk.account}:{ticket}".encode()
     await desk.received(lambda receipts: any(receipt.ticket_id == ticket for receipt in receipts))
-    async with TopicReader(desk.settings.bootstrap_servers, [ENRICHED, EMBEDDED, INDEXED]) as reader:
+    async with TopicReader(desk.settings.cluster, [ENRICHED, EMBEDDED, INDEXED]) as reader:
         told = {
             raw.topic: dict(raw.headers)[TRACEPARENT].decode()
             async for raw in reader.to_end()

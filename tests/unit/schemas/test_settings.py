@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.cluster import Cluster
 from schemas.errors import SettingsError
 from schemas.settings.load import PREFIX, STACK_ENV, Settings, data_dir, load_settings
 
@@ -39,13 +40,13 @@ def test_environment_wins_over_dotenv_which_wins_over_the_stack(
 ) -> None:
     name = "KAFKA__BOOTSTRAP_SERVERS"
     write(bare / "data" / STACK_ENV, **{name: "stack:1", "KAFKA__PARTITIONS": "3"})
-    assert load_settings().bootstrap_servers == "stack:1"
+    assert load_settings().cluster.servers == "stack:1"
     write(bare / ".env", **{name: "dotenv:2"})
     settings = load_settings()
-    assert (settings.bootstrap_servers, settings.kafka.partitions) == ("dotenv:2", 3)
+    assert settings.cluster == Cluster("dotenv:2", 3)
     monkeypatch.setenv(PREFIX + name, "environment:3")
     settings = load_settings()
-    assert (settings.bootstrap_servers, settings.kafka.partitions) == ("environment:3", 3)
+    assert settings.cluster == Cluster("environment:3", 3)
 
 
 def test_what_the_stack_wrote_can_be_left_out(bare: Path) -> None:
@@ -63,7 +64,7 @@ def test_dotenv_names_the_data_directory_whose_stack_is_read(
     write(other / STACK_ENV, KAFKA__BOOTSTRAP_SERVERS="other:1")
     assert data_dir() == other
     settings = load_settings()
-    assert (settings.data_dir, settings.bootstrap_servers) == (other, "other:1")
+    assert (settings.data_dir, settings.cluster.servers) == (other, "other:1")
 
 
 def test_an_empty_variable_is_none(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +147,7 @@ def test_a_mistyped_name_in_a_group_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("ask", "variable"),
     [
-        ("bootstrap_servers", "KAFKA__BOOTSTRAP_SERVERS"),
+        ("cluster", "KAFKA__BOOTSTRAP_SERVERS"),
         ("weaviate_http_url", "WEAVIATE__HTTP_URL"),
         ("weaviate_grpc_url", "WEAVIATE__GRPC_URL"),
         ("account", "ZENDESK__SUBDOMAIN"),

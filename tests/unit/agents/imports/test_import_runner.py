@@ -12,6 +12,7 @@ from agents.app.meter import Meter
 from agents.engine import refused_logins
 from agents.imports import runner as import_runner
 from agents.imports.runner import ImportRunner
+from schemas.cluster import Cluster
 from schemas.codec import encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
@@ -51,8 +52,8 @@ class RunnerBench:
         bench = self
 
         class CommittedOffsets:
-            def __init__(self, servers: str, partitions: int) -> None:
-                assert (servers, partitions) == ("kafka:1", 8)
+            def __init__(self, cluster: Cluster) -> None:
+                assert cluster == Cluster("kafka:1", 8)
 
             async def __aenter__(self) -> CommittedOffsets:
                 return self
@@ -90,8 +91,7 @@ class RunnerBench:
         runner = ImportRunner(
             client,
             self.producer,  # type: ignore[arg-type]
-            bootstrap_servers="kafka:1",
-            partitions=8,
+            cluster=Cluster("kafka:1", 8),
             meter=Meter(),
             **more,
         )

@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 
 from agents.replays import rebuild as module
 from agents.replays.rebuild import Rebuild
+from schemas.cluster import Cluster
 from schemas.codec import encode
 from schemas.errors import RefusedError, UnavailableError
 from schemas.messages.imports import ImportRecord, ImportSpec
@@ -44,8 +45,8 @@ class RebuildBench:
         bench = self
 
         class Reader:
-            def __init__(self, servers: str) -> None:
-                assert servers == "kafka:1"
+            def __init__(self, cluster: Cluster) -> None:
+                assert cluster.servers == "kafka:1"
 
             async def __aenter__(self) -> Reader:
                 return self
@@ -97,8 +98,7 @@ class RebuildBench:
             SimpleNamespace(client=None),  # type: ignore[arg-type]
             None,  # type: ignore[arg-type]
             collection=NEW,
-            bootstrap_servers="kafka:1",
-            partitions=2,
+            cluster=Cluster("kafka:1", 2),
         )
         await rebuild.finish(self.record, save)
 

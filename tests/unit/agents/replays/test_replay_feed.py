@@ -15,6 +15,7 @@ from agents.replays import feed as module
 from agents.replays.choice import Choice, Newest, described
 from agents.replays.cursor import ReplayCursor
 from agents.replays.feed import ReplayFeed
+from schemas.cluster import Cluster
 from schemas.codec import encode, headers_of
 from schemas.errors import RefusedError, UnavailableError
 from schemas.headers.replays import REPLAY_HEADER, replay_headers, replay_of
@@ -162,8 +163,8 @@ class Topics:
             at = {"offset": len(held), "topic": topic, "partition": partition}
             held.append(raw(message, **at) if isinstance(message, msgspec.Struct) else message(at))
 
-    def reader(self, servers: str) -> Topics:
-        assert servers == "kafka:1"
+    def reader(self, cluster: Cluster) -> Topics:
+        assert cluster.servers == "kafka:1"
         return self
 
     async def __aenter__(self) -> Topics:
@@ -207,8 +208,7 @@ class FeedBench:
         """Feed the replay, and return ticket and version of what it has sent."""
         feed = ReplayFeed(
             self.producer,  # type: ignore[arg-type]
-            bootstrap_servers="kafka:1",
-            partitions=2,
+            cluster=Cluster("kafka:1", 2),
             collection=collection,
         )
 

@@ -10,7 +10,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
+from streams.kafka import clients
 from streams.kafka import committed as module
 from streams.kafka.committed import CommittedOffsets
 from streams.testing import settle
@@ -63,14 +65,14 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
-    monkeypatch.setattr(module, "AIOKafkaAdminClient", made.client("admin"))
-    monkeypatch.setattr(module, "AIOKafkaConsumer", made.client("consumer"))
+    monkeypatch.setattr(clients, "AIOKafkaAdminClient", made.client("admin"))
+    monkeypatch.setattr(clients, "AIOKafkaConsumer", made.client("consumer"))
     monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
     return made
 
 
 async def test_only_partitions_that_hold_anything_count(broker: Broker) -> None:
-    async with CommittedOffsets("kafka:1", 3) as watermarks:
+    async with CommittedOffsets(Cluster("kafka:1", 3)) as watermarks:
         assert await watermarks.ends("t") == {P0: 10, P1: 9}  # the third is empty
     assert sorted(broker.stopped) == ["admin", "consumer"]
 
@@ -90,13 +92,13 @@ async def test_everything_has_passed_when_every_partition_has(
     broker: Broker, committed: dict[TopicPartition, int], passed: bool
 ) -> None:
     broker.committed = committed
-    async with CommittedOffsets("kafka:1", 3) as watermarks:
+    async with CommittedOffsets(Cluster("kafka:1", 3)) as watermarks:
         assert await watermarks.passed(await watermarks.ends("t")) is passed
 
 
 async def test_it_waits_for_what_was_there_and_not_for_what_comes_later(broker: Broker) -> None:
     broker.committed = {P0: 9, P1: 9}
-    async with CommittedOffsets("kafka:1", 3) as watermarks:
+    async with CommittedOffsets(Cluster("kafka:1", 3)) as watermarks:
         waiting = asyncio.create_task(watermarks.wait_for("t"))
         await settle()
         assert not waiting.done()
@@ -107,12 +109,12 @@ async def test_it_waits_for_what_was_there_and_not_for_what_comes_later(broker: 
 
 async def test_an_empty_topic_is_not_waited_for(broker: Broker) -> None:
     broker.ends = dict(broker.begins)
-    async with CommittedOffsets("kafka:1", 3) as watermarks:
+    async with CommittedOffsets(Cluster("kafka:1", 3)) as watermarks:
         await asyncio.wait_for(watermarks.wait_for("t"), 1)
 
 
 async def test_a_broker_that_is_away_can_be_asked_again(broker: Broker) -> None:
-    async with CommittedOffsets("kafka:1", 3) as watermarks:
+    async with CommittedOffsets(Cluster("kafka:1", 3)) as watermarks:
         broker.error = KafkaConnectionError("gone")
         with pytest.raises(UnavailableError, match="does not tell the end of t"):
             await watermarks.ends("t")
@@ -123,6 +125,6 @@ async def test_a_broker_that_is_away_can_be_asked_again(broker: Broker) -> None:
 async def test_a_broker_that_is_away_at_the_start_is_told_and_nothing_stays_open(broker: Broker) -> None:
     broker.error = KafkaConnectionError("nobody")
     with pytest.raises(UnavailableError, match="kafka:1 cannot be reached"):
-        async with CommittedOffsets("kafka:1", 3):
+        async with CommittedOffsets(Cluster("kafka:1", 3)):
             raise AssertionError
     assert sorted(broker.stopped) == ["admin", "consumer"]

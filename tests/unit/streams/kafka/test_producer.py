@@ -20,7 +20,9 @@ from aiokafka.errors import (
     ProducerClosed,
 )
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
+from streams.kafka import clients as kafka_clients
 from streams.kafka import producer as module
 from streams.kafka.lease import Lease
 from streams.kafka.leased_producer import LeasedProducer
@@ -109,12 +111,12 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[StubClient]:
     class Stub(StubClient):
         made: list[StubClient] = []  # noqa: RUF012
 
-    monkeypatch.setattr(module, "LeasedProducer", Stub)
+    monkeypatch.setattr(kafka_clients, "LeasedProducer", Stub)
     return Stub.made
 
 
 async def started(positions: Positions | None = None) -> Producer:
-    producer = Producer("kafka:1", "worker-0", positions=positions)
+    producer = Producer(Cluster("kafka:1", 8), "worker-0", positions=positions)
     await producer.start()
     return producer
 
@@ -240,7 +242,7 @@ async def test_kafka_away_at_the_start_is_told_and_leaves_nothing_open(
     clients: list[StubClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StubClient, "refuses_to_start", KafkaConnectionError("nobody"))
-    producer = Producer("kafka:1", "worker-0")
+    producer = Producer(Cluster("kafka:1", 8), "worker-0")
     with pytest.raises(UnavailableError, match="kafka:1 cannot be reached"):
         await producer.start()
     assert clients[0].stopped == 1

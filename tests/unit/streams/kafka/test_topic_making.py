@@ -15,7 +15,7 @@ from schemas.settings.load import Settings
 from schemas.tables import TABLES
 from schemas.topics import DEAD_LETTERS, IMPORT_COMMANDS, PIPELINE
 from streams.kafka import client as kafka_client
-from streams.kafka import topics
+from streams.kafka import clients
 from streams.kafka.topic_settings import TopicSettings, differences
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES, MAX_MESSAGE_BYTES, ensure_topics, topic_configs
 
@@ -157,8 +157,8 @@ def admin(monkeypatch: pytest.MonkeyPatch) -> type[FakeAdmin]:
         async def end_offsets(self, places: list[Any]) -> dict[Any, int]:
             return {place: 5 if place.topic in Admin.filled else 0 for place in places}
 
-    monkeypatch.setattr(topics, "AIOKafkaAdminClient", Admin)
-    monkeypatch.setattr(topics, "AIOKafkaConsumer", Consumer)
+    monkeypatch.setattr(clients, "AIOKafkaAdminClient", Admin)
+    monkeypatch.setattr(clients, "AIOKafkaConsumer", Consumer)
     return Admin
 
 

@@ -11,6 +11,7 @@ from prometheus_client import generate_latest
 
 from agents.measuring.ages import Ages
 from agents.measuring.sampler import STAGE_OF, Sampler
+from schemas.cluster import Cluster
 from schemas.codec import encode, headers_of
 from schemas.messages.reconcile import ReconcileReport
 from schemas.topics import CHANGES, EMBEDDED, ENRICHED
@@ -143,8 +144,7 @@ def bench() -> Any:
         made.metrics.state,
         engines=[made.engine],
         tables=Sizes(),
-        bootstrap_servers="kafka:1",
-        partitions=8,
+        cluster=Cluster("kafka:1", 8),
         account=None,
         clock=lambda: made.now,
     )

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import yaml
 
+from schemas.cluster import Cluster
 from schemas.errors import SettingsError, StackError
 from schemas.settings.embedding import GeminiSettings
 from schemas.settings.kafka import KafkaSettings
@@ -197,7 +198,7 @@ def test_the_settings_file_is_read_back_as_written(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("TICKETSTREAM_DATA_DIR", str(paths.data_dir))
     settings = load_settings()
     assert settings.data_dir == paths.data_dir
-    assert settings.bootstrap_servers == "127.0.0.1:20000"
+    assert settings.cluster.servers == "127.0.0.1:20000"
     assert settings.weaviate_grpc_url == "grpc://127.0.0.1:20003"
     assert settings.account == "acme"
     assert settings.zendesk.requests_per_minute == 25_000
@@ -210,9 +211,9 @@ def test_the_number_of_partitions_is_remembered_over_a_new_start(tmp_path: Path)
     stack = LocalStack(tmp_path)
     write_record(paths.spec, StackSpec(ports=PORTS))
     write_settings_file(paths, {})
-    stack.keep_partitions("elsewhere:9092", 16)
+    stack.keep_partitions(Cluster("elsewhere:9092", 16), 16)
     assert read_spec(paths.spec) == StackSpec(ports=PORTS)
-    stack.keep_partitions(f"127.0.0.1:{PORTS['kafka']}", 16)
+    stack.keep_partitions(Cluster(f"127.0.0.1:{PORTS['kafka']}", 16), 16)
     assert "TICKETSTREAM_KAFKA__PARTITIONS='16'" in paths.settings_file.read_text()
     again = plan_spec(paths, StackOptions(), read_spec(paths.spec), list(PORTS), {})
     assert stack_environment(paths, again, None)["TICKETSTREAM_KAFKA__PARTITIONS"] == "16"

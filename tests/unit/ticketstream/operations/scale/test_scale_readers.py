@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.cluster import Cluster
 from schemas.codec import encode, headers_of
 from schemas.errors import ConflictError
 from schemas.headers.moves import moved_headers
@@ -67,7 +68,7 @@ async def test_who_follows_an_import_that_moves_is_told(
             return self.later.pop(0)
 
     monkeypatch.setattr(imports, "TopicReader", Reader)
-    states = ImportWatch("kafka:1", "acme", "i1", 4).states()
+    states = ImportWatch(Cluster("kafka:1", 4), "acme", "i1").states()
     first = await anext(states)
     assert first is not None
     assert first.status == "running"
@@ -95,7 +96,7 @@ async def test_the_ledger_takes_what_lies_in_its_own_partition(
             yield raw(topic, old, key, None, moved_headers(home))
 
     monkeypatch.setattr("ticketstream.operations.reconcile.ledger.TopicReader", Reader)
-    table = await LedgerReader("kafka:1", "acme", "Tickets_x", 6).read()
+    table = await LedgerReader(Cluster("kafka:1", 6), "acme", "Tickets_x").read()
     assert list(table.ids) == [7]
     assert list(table.version) == [9]
 
