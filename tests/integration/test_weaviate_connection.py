@@ -8,12 +8,12 @@ import uuid
 
 import numpy as np
 import pytest
-from grpc import aio
 from weaviate_bench import FACTS, SIZE, chunk, vector_of
 from weaviate_fixture import WeaviateServer, locked_weaviate, settings_for
 
 from schemas.errors import CredentialsError, SettingsError, UnavailableError, UserError
 from schemas.ids import ALIAS
+from schemas.settings.load import Settings
 from streams.search.hybrid import Search
 from streams.sinks.base import SinkItem, SinkResult
 from streams.sinks.weaviate.sink import WeaviateSink
@@ -59,15 +59,21 @@ async def test_wrong_key_is_a_matter_of_the_login(locked_weaviate: WeaviateServe
         assert "wrong-key" not in str(refused.value)
 
 
+class KeyTakenAway(WeaviateConnection):
+    """A connection that was opened with its key, and whose calls the server then refuses."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._metadata = (("authorization", "Bearer wrong-key"),)
+
+
 async def test_key_taken_away_later(locked_weaviate: WeaviateServer) -> None:
-    target = locked_weaviate.grpc_url.removeprefix("grpc://")
-    async with (
-        await connect(locked_weaviate.settings) as connection,
-        aio.insecure_channel(target) as channel,
-    ):
-        item = SinkItem(account="acme", ticket_id=1, facts=FACTS, upserts=[chunk(0, "a")])
+    item = SinkItem(account="acme", ticket_id=1, facts=FACTS, upserts=[chunk(0, "a")])
+    async with await connect(locked_weaviate.settings) as connection:
         await WeaviateSink(connection, "Tickets_k_16_c1", SIZE).write([item])
-        refused = WeaviateConnection(connection.client, channel, "wrong-key")
+    refused = KeyTakenAway(locked_weaviate.settings)
+    await refused.open()
+    async with refused:
         with pytest.raises(CredentialsError, match="TICKETSTREAM_WEAVIATE__API_KEY"):
             await WeaviateSink(refused, "Tickets_k_16_c1", SIZE).write([item])
         with pytest.raises(CredentialsError, match="TICKETSTREAM_WEAVIATE__API_KEY"):

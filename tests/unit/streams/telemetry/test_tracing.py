@@ -37,10 +37,10 @@ from streams.kafka.envelope import Envelope
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.positions import Positions
 from streams.metrics import Metrics
-from streams.sinks.base import SinkItem, SinkResult
+from streams.sinks.base import SinkItem
 from streams.telemetry.call_spans import TracedCalls
 from streams.telemetry.source_spans import sourced
-from streams.testing import AT_ONCE, InMemoryProducer, until
+from streams.testing import AT_ONCE, InMemoryProducer, InMemorySink, until
 from tests.shared_fixtures import QUICK, logs
 from tests.trace_fixtures import KeptTracing
 
@@ -339,29 +339,11 @@ async def test_zendesk_s_calls_are_children_and_failures_say_why() -> None:
     assert tracing.named("zendesk export") == []
 
 
-class Sink:
-    """Takes everything, or refuses it with an error."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-
-    async def setup(self) -> bool:
-        return True
-
-    async def write(self, batch: Any) -> list[SinkResult]:
-        if self.error is not None:
-            raise self.error
-        return [SinkResult() for _ in batch]
-
-    async def close(self) -> None:
-        pass
-
-
-async def write(tracing: KeptTracing, sink: Sink) -> None:
+async def write(tracing: KeptTracing, sink: InMemorySink) -> None:
     """Write two tickets, each in a span of its own."""
     calls = TracedCalls(tracing)
 
-    async def opened(*_: Any) -> Sink:
+    async def opened(*_: Any) -> InMemorySink:
         return sink
 
     writer = BatchedWriter(opened, lambda *_: None, asker=calls.asker, wrote=calls.weaviate)
@@ -384,7 +366,7 @@ async def write(tracing: KeptTracing, sink: Sink) -> None:
 
 async def test_a_batch_of_weaviate_is_linked_with_the_tickets_in_it() -> None:
     tracing = KeptTracing()
-    await write(tracing, Sink())
+    await write(tracing, InMemorySink(4))
     batch = tracing.one("weaviate write")
     assert batch.parent is None
     assert link_ids(batch) == {span.context.span_id for span in tracing.named("index")}
@@ -393,8 +375,10 @@ async def test_a_batch_of_weaviate_is_linked_with_the_tickets_in_it() -> None:
     }
     assert dict(batch.attributes or {})["ticketstream.tickets"] == 2
     tracing = KeptTracing()
+    refuses = InMemorySink(4)
+    refuses.errors = [CredentialsError("no")]
     with pytest.raises(CredentialsError):
-        await write(tracing, Sink(CredentialsError("no")))
+        await write(tracing, refuses)
     assert tracing.one("weaviate write").status.description == "CredentialsError"
 
 
