@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from schemas.cluster import Cluster
 from schemas.errors import UnavailableError
 from schemas.messages.tickets import Origin
 from schemas.topics import EMBEDDED, ENRICHED, INDEXED
@@ -50,8 +51,8 @@ class Pulse:
     A Kafka that is away is waited for; each message is held once.
     """
 
-    def __init__(self, servers: str, account: str) -> None:
-        self._servers = servers
+    def __init__(self, cluster: Cluster, account: str) -> None:
+        self._cluster = cluster
         self._account = account
         self._decoder = msgspec.json.Decoder(_Value)
         self._next: dict[tuple[str, int], int] = defaultdict(int)
@@ -75,7 +76,7 @@ class Pulse:
     async def _run(self) -> None:
         while True:
             try:
-                async with TopicReader(self._servers, [ENRICHED, EMBEDDED, INDEXED]) as reader:
+                async with TopicReader(self._cluster, [ENRICHED, EMBEDDED, INDEXED]) as reader:
                     while True:
                         self._take(await reader.next_batch(0.05))
             except UnavailableError:

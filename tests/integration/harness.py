@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from command_process import Command
 from worker_process import Worker, events_in
 
+from schemas.cluster import Cluster
 from schemas.codec import decode, schema_header
 from schemas.ids import ALIAS
 from schemas.messages.dead_letters import DeadLetter
@@ -145,6 +146,11 @@ class Desk:
 
     # Kafka.
 
+    @property
+    def cluster(self) -> Cluster:
+        """The desk's Kafka, with as many partitions as its topics have now."""
+        return Cluster(self.settings.cluster.servers, self.partitions)
+
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[Producer]:
         """A producer on the desk's Kafka."""
@@ -205,7 +211,7 @@ class Desk:
             committed = await admin.list_consumer_group_offsets(APP_ID)
         finally:
             await admin.close()
-        async with CommittedOffsets(self.settings.cluster, self.partitions) as watermarks:
+        async with CommittedOffsets(self.cluster) as watermarks:
             for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED, IMPORT_COMMANDS, IMPORT_PROGRESS):
                 for place, end in (await watermarks.ends(topic)).items():
                     offset = committed[place].offset if place in committed else -1
@@ -263,7 +269,7 @@ class Desk:
     ) -> ImportRecord:
         """Follow an import until the condition holds (by default: until it has ended)."""
         last = None
-        watch = ImportWatch(self.settings.cluster, self.account, import_id, self.partitions)
+        watch = ImportWatch(self.cluster, self.account, import_id)
         try:
             async with asyncio.timeout(seconds), watch:
                 async for state in watch.states(every=0.1):

@@ -114,8 +114,8 @@ async def test_what_is_cured_is_retried_once_and_ends_up_as_the_account_has_it(d
     desk.zendesk.clear_faults()
 
     # A retry that dies before it writes down what it did …
-    servers = desk.settings.cluster
-    known = (await load_dead_letters(servers)).letters[:2]
+    cluster = desk.settings.cluster
+    known = (await load_dead_letters(cluster)).letters[:2]
     async with desk.producer() as producer:
         sent = 0
 
@@ -128,7 +128,7 @@ async def test_what_is_cured_is_retried_once_and_ends_up_as_the_account_has_it(d
 
         with pytest.raises(KeyboardInterrupt):
             await retry_letters(
-                originals(servers, known), dies_before_the_verdicts, Settled(), partitions=desk.partitions
+                originals(cluster, known), dies_before_the_verdicts, Settled(), partitions=desk.partitions
             )
     assert sent == 2
     assert asked(desk, "list")["states"] == {"open": 3, "retried": 0, "discarded": 0}

@@ -256,7 +256,7 @@ async def of_ticket(desk: Desk, ticket_id: int) -> dict[str, Record]:
 
 async def settled(desk: Desk) -> None:
     """Wait until all that is on the topics now has been worked off."""
-    async with CommittedOffsets(desk.settings.cluster, desk.partitions) as watermarks:
+    async with CommittedOffsets(desk.cluster) as watermarks:
         for topic in (CHANGES, BACKFILL, ENRICHED, EMBEDDED):
             await watermarks.wait_for(topic)
 

@@ -49,7 +49,7 @@ def workable(desk: Desk) -> list[int]:
 
 async def hinted(desk: Desk) -> int:
     """Return how many messages were ever put on the topic of changes."""
-    async with CommittedOffsets(desk.settings.cluster, desk.partitions) as watermarks:
+    async with CommittedOffsets(desk.cluster) as watermarks:
         return sum((await watermarks.ends(CHANGES)).values())
 
 

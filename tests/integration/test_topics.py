@@ -56,7 +56,7 @@ async def test_every_record_comes_once_while_a_producer_never_rests(
 
     writing = asyncio.create_task(write())
     found: Counter[bytes] = Counter()
-    async with TopicReader(servers, [TOPIC]) as reader:
+    async with TopicReader(desk.cluster, [TOPIC]) as reader:
         for _ in range(ROUNDS):  # to a moving end, then what has come: as whoever follows an import does
             before = written
             found.update([raw.value async for raw in reader.to_end()])
