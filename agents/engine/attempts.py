@@ -58,7 +58,7 @@ class Attempts:
         unforeseen = 0
         while True:
             try:
-                done = await self.until_done(lambda: handler(message))
+                done = await retrying(lambda: handler(message), self._retry, on_retry=self._on_retry)
                 too_large = next((r for r in done.records if len(r.value or b"") > MAX_MESSAGE_BYTES), None)
                 if too_large is not None:
                     raise TooLargeError(

@@ -184,20 +184,17 @@ class Engine(Part):
         started = time.perf_counter()
         with MessageContext(self.stage, message, self._tracing) as handling:
             try:
-                done = as_retried(message, await self._outcome(handling.message))
+                if reason := _needs_no_work(message):
+                    done = Done("skipped", reason=reason)
+                else:
+                    outcome = await self._attempts.outcome(self._handler, handling.message)
+                    done = as_retried(message, outcome)
             finally:
                 self._attempts.over(handling.message)
             handling.ended(done)
             self._log.debug("handled", verdict=done.verdict, reason=done.reason)
         self._metrics.seconds.observe(time.perf_counter() - started)
         return done
-
-    async def _outcome(self, message: Incoming) -> Done:
-        if message.value is None and message.envelope.is_moved:
-            return Done("skipped", reason="moved")
-        if message.envelope.is_part:
-            return Done("skipped", reason="part")
-        return await self._attempts.outcome(self._handler, message)
 
     async def _release(self, lane: PartitionQueue, place: tuple[str, int]) -> None:
         while True:
@@ -273,6 +270,13 @@ class Engine(Part):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
                 await self._changed.wait_for(lambda: self._held == 0)
+
+
+def _needs_no_work(message: Incoming) -> str:
+    """Return why a message is nobody's to work on; "" for one that is to be worked on."""
+    if message.value is None and message.envelope.is_moved:
+        return "moved"
+    return "part" if message.envelope.is_part else ""
 
 
 def _sends(slot: Queued) -> bool:
