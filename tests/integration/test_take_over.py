@@ -20,7 +20,7 @@ async def test_what_release_0_1_0_has_left_on_kafka_is_gone_on_with(open_desk: O
     recorded = recorded_stack.read(RECORDED)
     desk = open_desk(TICKETS)
     await ensure_topics(desk.settings)
-    await recorded_stack.restore(desk.settings.cluster, recorded)
+    await recorded_stack.restore(desk.settings.cluster.servers, recorded)
     worker = desk.worker()
 
     # The tables know every ticket in the state it has: all of them are skipped, and no comment is asked for.
