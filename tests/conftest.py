@@ -39,6 +39,8 @@ _SHARED = (
     "test_page.py",
 )
 """Files whose tests share one stack, and so one process; the first sees the account as it was imported."""
+_LOCKED = ("test_weaviate_connection.py", "test_weaviate_foreign.py")
+"""Files whose tests share a Weaviate that asks for a key, and so one process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,7 +61,8 @@ class _Files(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "shared" if Path(path).name in _SHARED else path
+        together = {"shared": _SHARED, "locked": _LOCKED}
+        return next((name for name, files in together.items() if Path(path).name in files), path)
 
 
 @pytest.hookimpl(optionalhook=True)

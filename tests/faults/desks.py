@@ -93,7 +93,7 @@ class AccountDesk(Desk):
             "-m",
             "ticketstream.local.sample.zendesk",
             "--no-limits",
-            "--export-delay=1",
+            "--export-delay=0",
         ]
         with (self._folder / "zendesk.log").open("ab") as log:
             self._service = subprocess.Popen(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 from harness import Desk
 from stacks import Stacks
+from weaviate_fixture import WeaviateServer, own_server
 
 from schemas.messages.imports import ImportRecord
 from schemas.settings.load import PREFIX
@@ -47,7 +48,7 @@ def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
 @pytest.fixture(scope="session")
 def shared_desk(stacks: Stacks) -> Iterator[Desk]:
     """The desk that all tests share, without workers."""
-    with stacks.desk(TICKETS) as desk:
+    with stacks.shared(TICKETS) as desk:
         # The worker of the first slot shows its metrics here, however often it is started.
         (port,) = free_ports(1)
         desk.environment[f"{PREFIX}METRICS_PORT"] = str(port)
@@ -56,11 +57,10 @@ def shared_desk(stacks: Stacks) -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="session")
-def first_import(shared_desk: Desk) -> Iterator[Imported]:
+def first_import(shared_desk: Desk) -> Imported:
     """The shared account imported by one worker, which goes on following the account."""
-    worker = shared_desk.worker()
-    yield Imported(asyncio.run(shared_desk.whole_import()), shared_desk.comment_calls())
-    assert worker.terminate() == 0
+    shared_desk.worker()
+    return Imported(asyncio.run(shared_desk.whole_import()), shared_desk.comment_calls())
 
 
 @pytest.fixture
@@ -68,6 +68,16 @@ def desk(shared_desk: Desk, first_import: Imported) -> Desk:
     """The shared desk, imported, with its one worker."""
     assert first_import.record.status == "completed"
     return shared_desk
+
+
+@pytest.fixture(scope="session")
+def locked_weaviate() -> Iterator[WeaviateServer]:
+    """A Weaviate for tests that stop it or give wrong keys. It asks for the key ``right-key``.
+
+    One for all files that use it: they run in one process (see tests/conftest.py).
+    """
+    with own_server(api_key="right-key") as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from axe_playwright_python.async_playwright import Axe
 from comparison import ARRIVES_SECONDS, arrived
 from harness import Desk, until
 from page_browser import AWAY, KEY, PageServer, Watcher, chromium, watching
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from ticketstream.local.sample.zendesk.faults import Fault
 
@@ -365,18 +365,26 @@ async def test_anybody_can_use_it(
         await assert_accessible(watcher)
     async with watching(browser, server, storage_state=session, **look) as watcher:
         page = watcher.page
+        await page.route("**/api/v1/history", last_points)
         await watcher.open()
         await watcher.shown()
         await page.fill("#q", "password")
         await page.press("#q", "Enter")
         await page.wait_for_selector(".result")
-        if viewport is PHONE:  # hundreds of rows: each takes axe its time
+        if viewport is PHONE:
             for summary in await page.locator(".as-table summary").all():
                 await summary.click()
             await watcher.shown()
         await assert_accessible(watcher)
         assert await page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
         assert watcher.errors() == []
+
+
+async def last_points(route: Route) -> None:
+    """Answer with the newest points alone: axe takes its time for each of hundreds of rows that are alike."""
+    answer = await route.fetch()
+    told = await answer.json()
+    await route.fulfill(response=answer, json=told | {"points": told["points"][-5:]})
 
 
 async def assert_accessible(watcher: Watcher) -> None:

@@ -15,7 +15,7 @@ from harness import Desk, until
 from agents.services.engines import MAX_HELD_MESSAGES
 from schemas.messages.tickets import Receipt
 
-TICKETS = 400
+TICKETS = 300
 SLOWLY = {"ZENDESK__REQUESTS_PER_MINUTE": 6_000}
 """A hundred tickets a second: enough time to strike in the middle."""
 IN_FLIGHT = MAX_HELD_MESSAGES

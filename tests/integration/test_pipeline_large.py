@@ -18,6 +18,8 @@ from streams.weaviate import requests
 from streams.weaviate.client import connect
 
 TICKETS = 40
+COMMENTS = 2_000
+"""Enough for several parts on each topic; an account's largest tickets have 5,000."""
 
 
 def open_tickets(desk: Desk) -> Iterator[int]:
@@ -78,24 +80,24 @@ async def received_before(desk: Desk, last: Receipt) -> set[int]:
     }
 
 
-async def test_a_ticket_of_5000_comments_is_whole_in_spite_of_a_crash_while_others_go_on(
+async def test_a_ticket_in_parts_is_whole_in_spite_of_a_crash_while_others_go_on(
     open_desk: OpenDesk,
 ) -> None:
     desk = open_desk(TICKETS)
     worker = desk.worker()
     assert (await desk.whole_import()).status == "completed"
     large, *others = (ticket_id for ticket_id, _ in zip(open_tickets(desk), range(9), strict=False))
-    desk.zendesk.lengthen(large, 5_000, 900)
+    desk.zendesk.lengthen(large, COMMENTS, 900)
     for number, ticket_id in enumerate(others):
         desk.zendesk.add_comment(ticket_id, f"Meanwhile {number}")
     await embedded_in_part(desk)
     worker.kill()
     desk.worker()
     whole = await received(desk, large)
-    assert whole.chunks > 3_000
+    assert whole.chunks > COMMENTS * 0.6
     assert await received_before(desk, whole) >= set(others)
     assert (await compare(desk, only=[large])).equal
-    assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) >= (5, 4)
+    assert (await parts_on(desk, ENRICHED), await parts_on(desk, EMBEDDED)) >= (2, 2)
 
     assert await forget(desk, large) == whole.chunks
     ended = await asyncio.to_thread(

@@ -11,11 +11,12 @@ import time
 from comparison import assert_equal
 from conftest import OpenDesk
 
-TICKETS = 400
-AWAY_SECONDS = 20.0
+TICKETS = 300
+AWAY_SECONDS = 10.0
+"""Longer than a call may take and than the first pauses between two tries."""
 
 
-async def test_weaviate_is_away_for_twenty_seconds(open_desk: OpenDesk) -> None:
+async def test_weaviate_is_away_in_the_middle_of_an_import(open_desk: OpenDesk) -> None:
     desk = open_desk(TICKETS)
     worker = desk.worker(ZENDESK__REQUESTS_PER_MINUTE=6_000)
     import_id = await desk.begin_import()
@@ -23,7 +24,7 @@ async def test_weaviate_is_away_for_twenty_seconds(open_desk: OpenDesk) -> None:
     await asyncio.to_thread(desk.stack.stop_service, "weaviate")
     gone = time.monotonic()
     # What was written just before it went is acknowledged by then.
-    await asyncio.sleep(AWAY_SECONDS / 4)
+    await asyncio.sleep(AWAY_SECONDS / 2)
     indexed = len(await desk.receipts())
     assert indexed < 0.9 * TICKETS, "too late for the middle of the import"
     await asyncio.sleep(AWAY_SECONDS - (time.monotonic() - gone))

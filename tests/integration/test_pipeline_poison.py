@@ -154,7 +154,7 @@ async def test_readable_messages_that_cannot_be_handled_are_kept_and_passed(desk
 
 
 async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: Desk) -> None:
-    """One ticket's comments are forbidden, another's cannot be read, and for a while all are redirected."""
+    """One ticket's comments are forbidden, another's cannot be read, all others' redirected for a while."""
     of_partition: dict[int, list[int]] = {}
     for ticket_id in (open_ticket(desk, skip) for skip in range(45, 80)):
         of_partition.setdefault(desk.partition(f"{desk.account}:{ticket_id}".encode()), []).append(ticket_id)
@@ -176,10 +176,11 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
 
     try:
         await shows(lambda: not follower.lost.count, "that all letters are discarded")
+        # The first that fits strikes. Tries at what cannot be read must begin at once: their pauses grow.
         desk.zendesk.set_faults(
-            Fault(kind="error", status=302, path="comments", seconds=3),
             Fault(kind="error", status=403, path=f"tickets/{refused}/comments"),
             Fault(kind="truncated", path=f"tickets/{broken}/comments"),
+            Fault(kind="error", status=302, path="comments", seconds=3),
         )
         for ticket_id in (refused, broken, *good):
             desk.zendesk.add_comment(ticket_id, "Does it pass?")

@@ -14,7 +14,7 @@ from harness import Desk, settings_of, until
 
 from schemas.settings.load import PREFIX
 
-TICKETS = 800
+TICKETS = 640
 A_SECOND = 40
 PARTITIONS = 8
 WINDOW_SECONDS = 5

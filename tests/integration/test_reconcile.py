@@ -14,7 +14,7 @@ import pytest
 from comparison import arrived, assert_equal, stored_chunks
 from harness import Desk, until
 from msgspec.structs import replace
-from stacks import Stacks
+from stacks import Stacks, take_leave
 from weaviate.classes.query import Filter
 
 from schemas.codec import decode, encode, headers_of
@@ -30,8 +30,8 @@ from ticketstream.operations.reconcile.run import reconcile
 
 TICKETS = 150
 KINDS = ("missing", "stale", "chunks", "deleted", "unknown")
-HIDDEN_SECONDS = 2.0
-"""The sample's export hides the last second."""
+HIDDEN_SECONDS = 1.0
+"""The export hides the second under way."""
 UNKNOWN = 4_711
 """A ticket that never was."""
 
@@ -244,11 +244,8 @@ async def test_without_workers_nothing_is_mended(desk: Desk) -> None:
     async with weaviate(desk) as objects:
         await objects.data.delete_many(Filter.by_property("ticket_id").equal(lost))
     desk.stop_workers()
-
-    async def nobody() -> bool:
-        return await desk.members() == 0
-
-    await until(nobody, 60, "Kafka misses the worker")
+    await take_leave(desk)
+    assert await desk.members() == 0
     done = await asyncio.to_thread(desk.command, "reconcile", "--fix")
     assert done.returncode == 1
     assert "1 ticket differs between account and index, and nothing was mended: no worker is" in done.stderr

@@ -104,7 +104,7 @@ async def spent(desk: Desk) -> list[EmbeddingSpent]:
 
 
 async def test_a_replay_under_way_and_what_was_spent_come_along(open_desk: OpenDesk) -> None:
-    desk = open_desk(400)
+    desk = open_desk(250)
     desk.environment |= {
         f"{PREFIX}EMBEDDING__PROVIDER": "gemini",
         f"{PREFIX}EMBEDDING__TOKENS_PER_DAY": "10000000",

@@ -9,7 +9,7 @@ import uuid
 import numpy as np
 import pytest
 from weaviate_bench import FACTS, SIZE, chunk, vector_of
-from weaviate_fixture import WeaviateServer, locked_weaviate, settings_for
+from weaviate_fixture import WeaviateServer, settings_for
 
 from schemas.errors import CredentialsError, SettingsError, UnavailableError, UserError
 from schemas.ids import ALIAS
@@ -21,8 +21,6 @@ from streams.weaviate.client import WeaviateConnection, connect
 from streams.weaviate.contents import Contents
 from streams.weaviate.stored_vectors import StoredVectors
 from ticketstream.local.stack.ports import free_ports
-
-__all__ = ["locked_weaviate"]
 
 
 async def test_alias_is_made_once_and_never_moved(locked_weaviate: WeaviateServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from weaviate.classes.config import Configure, DataType, Property
 from weaviate_bench import FACTS, SIZE, chunk
-from weaviate_fixture import WeaviateServer, locked_weaviate
+from weaviate_fixture import WeaviateServer
 
 from schemas.errors import UnavailableError, UserError
 from schemas.ids import ALIAS
@@ -20,7 +20,6 @@ from streams.weaviate.client import WeaviateConnection, connect
 from streams.weaviate.contents import Contents
 from streams.weaviate.ownership import alias_target, named_target, require_own
 
-__all__ = ["locked_weaviate"]
 OURS = "Tickets_f_16_c1_s2"
 THEIRS = "Invoices"
 ITEM = SinkItem(account="acme", ticket_id=1, facts=FACTS, upserts=[chunk(0, "a text")])

@@ -130,10 +130,3 @@ def weaviate_settings(shared_desk: Desk) -> Settings:
     """Settings of the Weaviate that all tests share."""
     weaviate = shared_desk.settings.weaviate
     return settings_for(str(weaviate.http_url), str(weaviate.grpc_url))
-
-
-@pytest.fixture(scope="module")
-def locked_weaviate() -> Iterator[WeaviateServer]:
-    """A Weaviate for tests that stop it or give wrong keys. It asks for the key ``right-key``."""
-    with own_server(api_key="right-key") as server:
-        yield server

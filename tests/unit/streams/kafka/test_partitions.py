@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.partitions import account_partition, partition_of
+from streams.kafka.partitions import partition_of
 from tests.shared_fixtures import QUICK
 
 # The hashes that Kafka's own Java client is tested with: clients/src/test/java/org/apache/kafka/
@@ -22,10 +22,10 @@ JAVA = {
 
 
 @pytest.mark.parametrize("key", JAVA)
-@pytest.mark.parametrize("partitions", [1, 2, 8, 12, 1000, 2**31])
-def test_partitions_are_those_of_the_java_client(key: bytes, partitions: int) -> None:
+def test_partitions_are_those_of_the_java_client(key: bytes) -> None:
     # BuiltInPartitioner.partitionForKey: Utils.toPositive(Utils.murmur2(key)) % partitions
-    assert partition_of(key, partitions) == (JAVA[key] & 0x7FFFFFFF) % partitions
+    for partitions in (1, 12, 2**31):
+        assert partition_of(key, partitions) == (JAVA[key] & 0x7FFFFFFF) % partitions
 
 
 @QUICK
@@ -41,7 +41,3 @@ def test_tickets_are_spread_over_all_partitions() -> None:
         counts[partition_of(f"acme:{number}".encode(), 8)] += 1
     assert min(counts) > 800
     assert max(counts) < 1_200
-
-
-def test_an_account_s_commands_lie_where_its_key_does() -> None:
-    assert account_partition("acme", 8) == partition_of(b"acme", 8)

@@ -421,7 +421,7 @@ async def test_other_trouble_does_not_count_as_strange() -> None:
 
 
 async def test_what_can_be_done_without_is_not_waited_for_but_in_a_queue() -> None:
-    queue = [httpx.Response(429)] * 10
+    queue = [httpx.Response(429, headers={"Retry-After": "0"})] * 10
     client = client_of(scripted(*queue, *[httpx.Response(502)] * 3))
     with pytest.raises(RefusedError, match=r"answered 502 .*it is not waited for"):
         await client.get("/events.json", ANY, "events", patience=3)
