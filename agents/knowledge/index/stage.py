@@ -27,6 +27,7 @@ from schemas.messages.tickets import (
     TicketFacts,
 )
 from schemas.parts import ManyChunks
+from schemas.stages import INDEX
 from schemas.tables import IndexedTicket
 from schemas.topics import EMBEDDED, INDEXED
 from schemas.vectors import decode_vector
@@ -35,7 +36,7 @@ from streams.kafka.messages import Incoming, Record, own_key
 from streams.kafka.part_reader import PartsMissingError
 from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
 
-STAGE = "index"
+STAGE = INDEX.name
 _WRITTEN: Final = ("indexed", "removed")
 _VISIBILITIES: Final[tuple[Visibility, Visibility]] = ("public", "internal")
 _AT_ONCE: Final = 100

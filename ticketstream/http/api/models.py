@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
+from schemas.stages import StageName
 from streams.search import hybrid as search
 
 
@@ -141,7 +142,7 @@ class Freshness(_Answer):
 class Stage(_Answer):
     """A stage, in the order of the way of a ticket."""
 
-    stage: Literal["enrich", "embed", "index"]
+    stage: StageName
     topics: list[str]
     backlog: int | None = Field(description="messages that wait; null while Kafka is away")
     oldest_seconds: Seconds
@@ -196,7 +197,7 @@ class Overview(_Answer):
     account: str
     state: Literal["in_step", "catching_up", "behind", "stopped", "unknown"]
     reason: str = Field(examples=["every change that has been read is searchable"])
-    held_up_by: Literal["enrich", "embed", "index"] | None = Field(
+    held_up_by: StageName | None = Field(
         description="the stage that holds it up; null where none does, or nobody can tell"
     )
     workers: int | None = Field(description="null while Kafka is away")

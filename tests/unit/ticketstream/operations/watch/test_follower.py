@@ -10,7 +10,7 @@ import pytest
 from schemas.settings.load import Settings
 from schemas.topics import EMBEDDED
 from ticketstream.operations.watch.flow import Flow
-from ticketstream.operations.watch.follower import _MEASURED, EVERY_SECONDS, Follower
+from ticketstream.operations.watch.follower import EVERY_SECONDS, TICKET_TOPICS, Follower
 from ticketstream.operations.watch.kafka_session import bounded
 from ticketstream.operations.watch.overview import overview
 
@@ -24,7 +24,7 @@ def test_what_was_seen_a_while_ago_is_not_called_in_step() -> None:
         return now
 
     follower = Follower(SETTINGS, clock=clock)
-    follower.flows = {topic: Flow() for topic in _MEASURED}
+    follower.flows = {topic: Flow() for topic in TICKET_TOPICS}
     follower.workers, follower.looked_at, follower._away = 1, now, ""
     for at, state in ((1_000.0, "in_step"), (1_014.0, "in_step"), (1_016.0, "unknown")):
         now = at
@@ -40,7 +40,7 @@ def test_watchers_are_told_at_least_every_two_seconds() -> None:
 
 def test_the_overview_names_the_stage_that_holds_things_up() -> None:
     follower = Follower(SETTINGS, clock=lambda: 1_000.0)
-    follower.flows = {topic: Flow() for topic in _MEASURED}
+    follower.flows = {topic: Flow() for topic in TICKET_TOPICS}
     follower.flows[EMBEDDED].look(1_000.0, {0: 7}, {0: 2})
     follower.workers, follower.looked_at, follower._away = 0, 1_000.0, ""
     seen = overview(follower, SETTINGS, chunks=1, away={}, clock=lambda: 1_000.0)
