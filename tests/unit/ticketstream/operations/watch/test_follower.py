@@ -8,9 +8,10 @@ import time
 import pytest
 
 from schemas.settings.load import Settings
+from schemas.stages import TICKET_TOPICS
 from schemas.topics import EMBEDDED
 from ticketstream.operations.watch.flow import Flow
-from ticketstream.operations.watch.follower import EVERY_SECONDS, TICKET_TOPICS, Follower
+from ticketstream.operations.watch.follower import EVERY_SECONDS, Follower
 from ticketstream.operations.watch.kafka_session import bounded
 from ticketstream.operations.watch.overview import overview
 
