@@ -14,7 +14,8 @@ from agents.services.quotas import Quotas
 from schemas.errors import SettingsError
 from schemas.stages import ENRICH
 from streams.logins.build import login_for
-from streams.sources.zendesk.client import Endpoint, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.exchange import Endpoint
 
 
 def zendesk_client(ground: Ground, quotas: Quotas, answered: Callable[[int], None]) -> ZendeskClient | None:

@@ -115,7 +115,7 @@ async def test_a_refusal_of_the_ticket_alone_is_raised(
             httpx.Response(200, json={"tickets": []}) if "ids" in request.url.params else httpx.Response(422)
         )
 
-    monkeypatch.setattr(rows._client, "_transport", httpx.MockTransport(refused))
+    monkeypatch.setattr(rows._client._exchange, "_transport", httpx.MockTransport(refused))
     with pytest.raises(RefusedError):
         await rows.row(1, "live")
 
