@@ -43,12 +43,13 @@ stack: needs install ## fetch Kafka's jars and build Weaviate's server, once
 demo: needs install ## the whole story on this machine, with sample data
 	@$(BIN)/ticketstream demo
 
-check: install ## format, lint, types, import direction, dead code
+check: install ## format, lint, types, import direction, dead code, length of files
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "not formatted: run .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log >&2; exit 1; }
 	@$(BIN)/vulture
+	@$(BIN)/python -m tools.check_lengths
 	@echo "checks passed"
 
 unit: install ## the fast tests only

@@ -20,7 +20,7 @@ import psutil
 from benchmarks.stack import BenchStack
 from schemas.errors import StackError
 from schemas.settings.load import PREFIX
-from ticketstream.local.stack.processes import dies_with_parent
+from ticketstream.operations.orphans import dies_with_parent
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0

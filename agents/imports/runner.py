@@ -22,7 +22,8 @@ from agents.tickets.enrich.held_comments import over_records
 from schemas.cluster import Cluster
 from schemas.errors import CredentialsError, RefusedError, UserError
 from schemas.messages.imports import ImportRecord, let_go
-from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
+from schemas.stages import BETWEEN
+from schemas.topics import BACKFILL
 from schemas.zendesk_pages import RawExportPage
 from streams.kafka.committed import CommittedOffsets
 from streams.kafka.messages import Record
@@ -190,7 +191,7 @@ class ImportRunner:
         async with CommittedOffsets(self._cluster) as watermarks:
             # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on
             # to its ticket's new partition, so that it is on the first once more.
-            for topic in (BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
+            for topic in (BACKFILL, BACKFILL, *BETWEEN):
                 await watermarks.wait_for(topic)
 
 

@@ -24,6 +24,7 @@ from schemas.codec import encode, headers_of, schema_header
 from schemas.ids import digest
 from schemas.messages.tickets import EmbeddedPart, EnrichedPart
 from schemas.parts import PartRef, Parts
+from schemas.stages import BETWEEN
 from schemas.tables import PartSet, part_message_key, set_key, sets_prefix
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from streams.kafka.messages import Record
@@ -59,7 +60,7 @@ class PartStore(Part):
         self._table = tables[TABLE]
         self._producer = producer
         self._reader = reader
-        self._turns = {topic: asyncio.Semaphore(_AT_ONCE) for topic in (BACKFILL, ENRICHED, EMBEDDED)}
+        self._turns = {topic: asyncio.Semaphore(_AT_ONCE) for topic in (BACKFILL, *BETWEEN)}
         self.sets = {
             ENRICHED: PartSets(ENRICHED, EnrichedPart, self._table, producer),
             EMBEDDED: PartSets(EMBEDDED, EmbeddedPart, self._table, producer),

@@ -19,26 +19,16 @@ from schemas.cluster import Cluster
 from schemas.codec import decode
 from schemas.errors import PermanentError, UnavailableError
 from schemas.messages.reconcile import ReconcileReport
+from schemas.stages import STAGES
 from schemas.tables import TABLES
-from schemas.topics import (
-    BACKFILL,
-    CHANGES,
-    EMBEDDED,
-    ENRICHED,
-    IMPORT_COMMANDS,
-    IMPORT_PROGRESS,
-    RECONCILE_REPORTS,
-)
+from schemas.topics import IMPORT_COMMANDS, IMPORT_PROGRESS, RECONCILE_REPORTS
 from streams.kafka.committed import CommittedOffsets, Waiting
 from streams.kafka.offset_ranges import OffsetRange, RangeReader
 from streams.kafka.partitions import account_partition
 from streams.metrics.state import DRIFT, StateMetrics
 
-STAGE_OF: Final = {
-    CHANGES: "enrich",
-    BACKFILL: "enrich",
-    ENRICHED: "embed",
-    EMBEDDED: "index",
+STAGE_OF: Final[dict[str, str]] = {
+    **{topic: stage.name for stage in STAGES for topic in stage.reads},
     IMPORT_COMMANDS: "imports",
     IMPORT_PROGRESS: "imports",
 }

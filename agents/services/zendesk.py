@@ -12,8 +12,10 @@ from agents.services.engines import RESTING
 from agents.services.ground import Ground
 from agents.services.quotas import Quotas
 from schemas.errors import SettingsError
+from schemas.stages import ENRICH
 from streams.logins.build import login_for
-from streams.sources.zendesk.client import Endpoint, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.exchange import Endpoint
 
 
 def zendesk_client(ground: Ground, quotas: Quotas, answered: Callable[[int], None]) -> ZendeskClient | None:
@@ -48,7 +50,7 @@ def zendesk_client(ground: Ground, quotas: Quotas, answered: Callable[[int], Non
         on_call=on_call,
         # Shorter than the pause of the message that tries again, which is to be let through.
         refused_seconds=AGAIN_SECONDS * 0.8,
-        on_retry=lambda *_: ground.meter.retried("enrich"),
+        on_retry=lambda *_: ground.meter.retried(ENRICH.name),
     )
 
 

@@ -31,7 +31,7 @@ from streams.sources.zendesk.auth import static_login_of
 from streams.transforms.chunking import CHUNKER_VERSION
 from streams.weaviate.client import connect
 from streams.weaviate.collection import ensure_collection
-from ticketstream.local.stack.processes import dies_with_parent
+from ticketstream.operations.orphans import dies_with_parent
 
 _ROOT: Final = Path(__file__).parents[2]
 _READY_SECONDS: Final = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.source.parts import ACCOUNT, BLUE, GREEN, RATE, RED, board, figure, plot
+from schemas.stages import STAGE_NAMES
 
 _DONE: Final = f"sum(ticketstream_imports_done_tickets{{{ACCOUNT}}})"
 _EXPECTED: Final = f"sum(ticketstream_imports_expected_tickets{{{ACCOUNT}}})"
@@ -39,7 +40,7 @@ BOARD: Final = board(
                     "At the rate of the last 5 minutes.",
                     "s",
                     f"({_EXPECTED} - {_DONE}) / sum(ticketstream:stage_done:rate5m"
-                    f'{{{ACCOUNT}, stage="index"}})',
+                    f'{{{ACCOUNT}, stage="{STAGE_NAMES[-1]}"}})',
                     base=BLUE,
                     none="unknown",
                     width=6,

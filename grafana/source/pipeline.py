@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from grafana.source.parts import ACCOUNT, RATE, RED, WORKER, board, plot
+from schemas.stages import STAGE_NAMES, StageName
+
+_DOES: Final[dict[StageName, str]] = {
+    "enrich": "comments, people and organisation from Zendesk",
+    "embed": "chunks and their vectors",
+    "index": "written to Weaviate",
+}
 
 
 def _stage(stage: str, does: str) -> tuple[str, list[Any]]:
@@ -133,9 +140,7 @@ BOARD: Final = board(
                 ),
             ],
         ),
-        _stage("enrich", "comments, people and organisation from Zendesk"),
-        _stage("embed", "chunks and their vectors"),
-        _stage("index", "written to Weaviate"),
+        *(_stage(stage, _DOES[stage]) for stage in STAGE_NAMES),
         (
             "All stages",
             [

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from schemas.headers.replays import ReplayFrom
+from schemas.stages import EMBED, ENRICH, INDEX, STAGES, Stage
 
 ImportStatus = Literal["running", "completed", "cancelled", "failed"]
 CommentsWay = Literal["single", "bulk"]
@@ -89,38 +90,38 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The collection readers read until this replay was complete; ``""`` when it switched nothing."""
     switched_to: str = ""
 
-    def _sum(self, stage: str, field: str) -> int:
-        return sum(getattr(c, field) for key, c in self.stages.items() if key.startswith(f"{stage}/"))
+    def _sum(self, stage: Stage, field: str) -> int:
+        return sum(getattr(c, field) for key, c in self.stages.items() if key.startswith(f"{stage.name}/"))
 
     @property
     def enriched(self) -> int:
         """Tickets enrich has sent on."""
-        return self._sum("enrich", "sent")
+        return self._sum(ENRICH, "sent")
 
     @property
     def embedded(self) -> int:
         """Tickets embed has sent on."""
-        return self._sum("embed", "sent")
+        return self._sum(EMBED, "sent")
 
     @property
     def indexed(self) -> int:
         """Tickets written to, removed from or found unchanged in Weaviate."""
-        return self._sum("index", "sent")
+        return self._sum(INDEX, "sent")
 
     @property
     def skipped(self) -> int:
         """Duplicates and stale versions."""
-        return sum(self._sum(stage, "skipped") for stage in ("enrich", "embed", "index"))
+        return sum(self._sum(stage, "skipped") for stage in STAGES)
 
     @property
     def failed(self) -> int:
         """Dead letters, of the source and of every stage."""
-        return self.unreadable + sum(self._sum(stage, "failed") for stage in ("enrich", "embed", "index"))
+        return self.unreadable + sum(self._sum(stage, "failed") for stage in STAGES)
 
     @property
     def repeated(self) -> int:
         """Messages that came again after a crash and needed nothing."""
-        return sum(self._sum(stage, "repeated") for stage in ("enrich", "embed", "index"))
+        return sum(self._sum(stage, "repeated") for stage in STAGES)
 
     @property
     def done(self) -> int:
@@ -130,17 +131,17 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def vectors_uploaded(self) -> int:
         """Objects written to Weaviate."""
-        return self._sum("index", "vectors")
+        return self._sum(INDEX, "vectors")
 
     @property
     def zendesk_calls(self) -> int:
         """Calls of the source and of enrich."""
-        return self.source_calls + self._sum("enrich", "calls")
+        return self.source_calls + self._sum(ENRICH, "calls")
 
     @property
     def embedding_calls(self) -> int:
         """Calls of embed to its provider."""
-        return self._sum("embed", "calls")
+        return self._sum(EMBED, "calls")
 
 
 def let_go(record: ImportRecord) -> None:

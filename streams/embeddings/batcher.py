@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from schemas.errors import InvalidVectorError, RateLimitedError, RefusedError, RetryableError
 from schemas.lanes import Lane
 from schemas.vectors import Vector
+from streams.embeddings.limits import Budget, Limit
 from streams.embeddings.observe import CallOutcome, EmbeddingCall, EmbeddingCounters
 from streams.embeddings.provider import (
     EmbeddingProvider,
@@ -19,6 +20,7 @@ from streams.embeddings.provider import (
     SomeInvalidError,
     UnansweredError,
 )
+from streams.embeddings.window import CallTally, WindowText
 from streams.limits import SILENT_PAUSE
 from streams.limits.batch_size import BatchSize
 from streams.limits.daily import TooMuchAtOnceError
@@ -34,40 +36,6 @@ MOST_IN_FLIGHT: Final = 16
 """A backfill's calls at once: more are not gathered from what embed holds."""
 
 
-class Limit(Protocol):
-    """A rate limit that every attempt draws from."""
-
-    @property
-    def share(self) -> float:
-        """What may be taken in a minute."""
-
-    @property
-    def waiting(self) -> int:
-        """Calls that wait."""
-
-    async def acquire(self, amount: float = 1, *, lane: Lane = "live") -> float:
-        """Wait until the amount is free and take it; return the seconds waited."""
-
-    def answered(self, beside: int = 0) -> None:
-        """Note that the service took a call, while so many others were under way."""
-
-    def refused(self, wait: float | None) -> None:
-        """Note that the service wants no calls for so long (None: it named no time)."""
-
-    def pause(self, seconds: float) -> None:
-        """Give out nothing for so long."""
-
-
-class Budget(Protocol):
-    """What may be spent in a day; a call is put down to it before it is made."""
-
-    async def acquire(self, requests: float, tokens: float, *, lane: Lane, divisible: bool) -> float:
-        """Wait until the day's caps hold the call, put it down, and return the seconds waited.
-
-        Raises TooMuchAtOnceError for a ``divisible`` call that should be made in parts.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """``vectors``: float32, shape (texts, dimensions), each of length 1.
@@ -78,14 +46,6 @@ class Embedded:
 
     vectors: Vector
     calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    tokens: int
-    lane: Lane
-    asker: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +106,7 @@ class EmbeddingBatcher:
         self._under_way = 0
         self._batch = BatchSize(min(max_texts or provider.max_texts, provider.max_texts))
         self._in_flight = Adaptive(in_flight, least=1, most=max(in_flight, MOST_IN_FLIGHT))
-        self._calls: WindowedCalls[_Text, _Answer] = WindowedCalls(
+        self._calls: WindowedCalls[WindowText, _Answer] = WindowedCalls(
             self._embed_window,
             max_items=lambda: self.most_texts,
             max_weight=self._most_tokens,
@@ -199,7 +159,7 @@ class EmbeddingBatcher:
         """Finish what waits, at most ``timeout`` seconds; the provider stays open."""
         await self._calls.close(timeout=timeout)
 
-    def _checked(self, text: str, lane: Lane, asker: Any) -> _Text:
+    def _checked(self, text: str, lane: Lane, asker: Any) -> WindowText:
         if not text.strip():
             raise RefusedError("an empty text cannot be embedded")
         tokens = self._provider.count_tokens(text)
@@ -209,10 +169,10 @@ class EmbeddingBatcher:
             raise RefusedError(
                 f"a text of about {tokens} tokens is over the limit of {self._provider.model}, {limit} tokens"
             )
-        return _Text(text, tokens, lane, asker)
+        return WindowText(text, tokens, lane, asker)
 
-    async def _embed_window(self, window: list[_Text]) -> list[_Answer | Failed]:
-        made = _Tally()
+    async def _embed_window(self, window: list[WindowText]) -> list[_Answer | Failed]:
+        made = CallTally()
         outcomes = await self._bisected(window, made)
         answers: list[_Answer | Failed] = []
         for outcome in outcomes:
@@ -222,7 +182,7 @@ class EmbeddingBatcher:
                 answers.append(_Answer(outcome, made.spend()))
         return answers
 
-    async def _bisected(self, window: list[_Text], made: _Tally) -> list[Vector | Failed]:
+    async def _bisected(self, window: list[WindowText], made: CallTally) -> list[Vector | Failed]:
         """Return a vector or a failure for each text; halves a refused window until the bad text is alone.
 
         A window that is too large for what is left of the day's budget is halved too.
@@ -244,7 +204,7 @@ class EmbeddingBatcher:
         middle = len(window) // 2
         return [*await self._bisected(window[:middle], made), *await self._bisected(window[middle:], made)]
 
-    async def _with_retries(self, window: list[_Text], made: _Tally) -> Vector:
+    async def _with_retries(self, window: list[WindowText], made: CallTally) -> Vector:
         miscounted = 0
         paid = False
 
@@ -268,12 +228,12 @@ class EmbeddingBatcher:
 
         return await retrying(attempt, self._retry)
 
-    def _size(self, window: list[_Text]) -> tuple[Lane, int, int]:
+    def _size(self, window: list[WindowText]) -> tuple[Lane, int, int]:
         """Return lane, tokens and quota requests of a call."""
         units = len(window) if self._quota_unit == "text" else 1
         return window[0].lane, sum(entry.tokens for entry in window), units
 
-    async def _attempt(self, window: list[_Text], made: _Tally) -> Vector:
+    async def _attempt(self, window: list[WindowText], made: CallTally) -> Vector:
         lane, tokens, units = self._size(window)
         waited = await self._requests.acquire(units, lane=lane)
         waited += await self._tokens.acquire(tokens, lane=lane)
@@ -317,14 +277,14 @@ class EmbeddingBatcher:
             self.counters.count(call)
             self._observe(call)
 
-    async def _embedded(self, window: list[_Text]) -> Vector:
+    async def _embedded(self, window: list[WindowText]) -> Vector:
         self._under_way += 1
         try:
             return await self._provider.embed([entry.text for entry in window], "document")
         finally:
             self._under_way -= 1
 
-    def _fit(self, window: list[_Text]) -> None:
+    def _fit(self, window: list[WindowText]) -> None:
         """Take note of an answered call."""
         self._requests.answered(self._under_way)
         self._tokens.answered(self._under_way)
@@ -332,14 +292,3 @@ class EmbeddingBatcher:
         if window[0].lane == "backfill":
             waiting = self._requests.waiting + self._tokens.waiting
             self._in_flight.ended(time.monotonic(), wanted=self._calls.due("backfill"), waiting=waiting)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Calls made for a window, until they are put down to one of its texts."""
-
-    calls: int = 0
-
-    def spend(self) -> int:
-        calls, self.calls = self.calls, 0
-        return calls

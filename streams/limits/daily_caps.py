@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal
 
 from schemas.errors import SettingsError
@@ -34,7 +35,7 @@ def caps_of(settings: EmbeddingSettings, partitions: int) -> dict[Unit, int]:
     for unit, cap in given.items():
         if cap is None:
             continue
-        least = -int(-_LEAST[unit] * partitions // (1 - LIVE_RESERVE))
+        least = math.ceil(_LEAST[unit] * partitions / (1 - LIVE_RESERVE))
         if cap < least:
             raise SettingsError(
                 f"{VARIABLES[unit]} is {cap:,}, but each of the {partitions} partitions must get enough of "

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.objectives import FRESHNESS_SECONDS
+from schemas.stages import STAGE_NAMES
 from streams.metrics.make import SIZES, Maker
 
-STAGES: Final = ("enrich", "embed", "index")
-"""In the order of the way of a ticket."""
 SKIPPED: Final = (
     *("duplicate", "stale", "unchanged", "repeat", "gone", "no_account", "held", "part", "moved"),
     *("removal", "poorer"),
@@ -32,7 +31,7 @@ class StageSeries:
     """The metrics of all stages, by stage."""
 
     def __init__(self, make: Maker) -> None:
-        stages = [(stage,) for stage in STAGES]
+        stages = [(stage,) for stage in STAGE_NAMES]
         label = ("stage",)
         self.received = make.counter("stage_received", "Messages a stage has taken in.", label, stages)
         self.sent = make.counter("stage_sent", "Messages whose effect a stage has completed.", label, stages)
@@ -40,7 +39,7 @@ class StageSeries:
             "stage_skipped",
             "Messages that needed no effect, by reason.",
             ("stage", "reason"),
-            [(stage, reason) for stage in STAGES for reason in SKIPPED],
+            [(stage, reason) for stage in STAGE_NAMES for reason in SKIPPED],
         )
         self.retried = make.counter(
             "stage_retried", "Attempts repeated after an error that may pass.", label, stages
@@ -49,7 +48,7 @@ class StageSeries:
             "stage_dead_lettered",
             "Messages that can never succeed, by error.",
             ("stage", "error"),
-            [(stage, error) for stage in ("source", *STAGES, "imports") for error in ERRORS],
+            [(stage, error) for stage in ("source", *STAGE_NAMES, "imports") for error in ERRORS],
         )
         self.held = make.gauge("stage_held", "Messages between arrival and acknowledgement.", label, stages)
         self.held_limit = make.gauge(

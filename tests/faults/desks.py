@@ -15,8 +15,9 @@ from worker_process import Worker, events_in
 from schemas.settings.load import PREFIX
 from ticketstream.local.sample.zendesk.control import SampleZendeskControl
 from ticketstream.local.stack.ports import free_ports
-from ticketstream.local.stack.processes import clean_environment, dies_with_parent
+from ticketstream.local.stack.processes import clean_environment
 from ticketstream.local.stack.readiness import sample_ready
+from ticketstream.operations.orphans import dies_with_parent
 
 READY_SECONDS = 120.0
 

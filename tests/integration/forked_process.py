@@ -7,11 +7,9 @@ it. ``python -m`` is then what it does, within the process.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import runpy
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ticketstream.cli import COMMAND_MODULES
-from ticketstream.local.stack.processes import PR_SET_PDEATHSIG
+from ticketstream.operations.orphans import die_with_parent
 
 _FORKS = multiprocessing.get_context("forkserver")
 # What the modules to run import: those themselves must not be there yet.
@@ -121,8 +119,7 @@ class ForkedProcess:
 
 def _run(start: _Start) -> None:
     os.setsid()
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     os.chdir(start.folder)
     for path, number in ((start.out, 1), (start.err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)

@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 from ticketstream.local.stack.ports import free_ports
-from ticketstream.local.stack.processes import dies_with_parent
+from ticketstream.operations.orphans import dies_with_parent
 
 FOLDER = Path(__file__).parents[2] / "prometheus"
 DASHBOARDS = FOLDER.parent / "grafana" / "dashboards"

@@ -14,7 +14,7 @@ from agents.services.clients import ProviderPart
 from agents.services.engines import MAX_AHEAD, MAX_HELD_MESSAGES, Engines
 from agents.services.ground import Ground
 from agents.services.quotas import Quotas
-from schemas.topics import ENRICHED
+from schemas.stages import EMBED
 from streams.embeddings.batcher import EmbeddingBatcher
 from streams.embeddings.build import build_provider
 from streams.embeddings.observe import EmbeddingCall
@@ -98,7 +98,7 @@ def build_embedding(
         may_overtake=stage.may_overtake,
     )
     parts = (ProviderPart(provider, remote=settings.embedding_provider != "local"), _BatcherPart(batcher))
-    return Embedding(stage, batcher, engine, (*parts, engine), Intake(STAGE, (ENRICHED,), engine.put))
+    return Embedding(stage, batcher, engine, (*parts, engine), Intake(STAGE, EMBED.reads, engine.put))
 
 
 class _BatcherPart(Part):

@@ -22,6 +22,7 @@ from schemas.errors import CredentialsError, RetryableError
 from schemas.headers.replays import replay_headers
 from schemas.lanes import Lane
 from schemas.messages.tickets import EmbeddedTicket, EnrichedPart, EnrichedTicket
+from schemas.stages import EMBED
 from schemas.tables import IndexedTicket
 from schemas.topics import EMBEDDED, ENRICHED
 from schemas.vectors import Vector
@@ -31,7 +32,7 @@ from streams.kafka.part_reader import PartsMissingError
 from streams.transforms.chunking import Chunk
 from streams.weaviate.together import slices
 
-STAGE = "embed"
+STAGE = EMBED.name
 _RECENT_BYTES = 4 * 1024 * 1024
 _OVERTAKING_TICKETS = 10_000
 _AT_ONCE = 128

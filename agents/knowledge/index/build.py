@@ -18,7 +18,7 @@ from agents.services.clients import EFFECTS_SECONDS
 from agents.services.engines import MAX_HELD_MESSAGES, Engines
 from agents.services.ground import Ground
 from schemas.errors import RetryableError
-from schemas.topics import EMBEDDED
+from schemas.stages import INDEX
 from streams.kafka.lease import Lease
 from streams.sinks.weaviate.former import FormerCollection
 from streams.weaviate.client import WeaviateConnection
@@ -79,7 +79,7 @@ def build_indexing(
         TakeOvers(stage, sinks.empty_accounts, account),
         engine,
     )
-    return Indexing(sinks, engine, parts, Intake(STAGE, (EMBEDDED,), engine.put))
+    return Indexing(sinks, engine, parts, Intake(STAGE, INDEX.reads, engine.put))
 
 
 class _WriterPart(Part):

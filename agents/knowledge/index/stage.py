@@ -7,37 +7,34 @@ from collections import Counter
 from collections.abc import Container, Iterable
 from contextlib import aclosing
 from typing import Final, Literal, Protocol
-from uuid import UUID
 
 from msgspec.structs import replace
 
 from agents.app.tables import Tables
 from agents.engine.outcomes import Done, Mark
+from agents.knowledge.index.entries import entry_of, is_overtaken, unsure_entry
+from agents.knowledge.index.items import sink_item, writes_of
 from agents.knowledge.parts import PartStore
 from schemas.codec import decode_value, encode, headers_of
 from schemas.errors import PermanentError
-from schemas.ids import Visibility, chunk_id, digest, is_own_name, of_this_schema
+from schemas.ids import Visibility, is_own_name, of_this_schema
 from schemas.lanes import Lane
 from schemas.messages.tickets import (
-    EmbeddedChunk,
     EmbeddedPart,
     EmbeddedTicket,
     Outcome,
     Receipt,
-    TicketFacts,
 )
-from schemas.parts import ManyChunks
+from schemas.stages import INDEX
 from schemas.tables import IndexedTicket
 from schemas.topics import EMBEDDED, INDEXED
-from schemas.vectors import decode_vector
 from schemas.versions import Standing, standing
 from streams.kafka.messages import Incoming, Record, own_key
 from streams.kafka.part_reader import PartsMissingError
-from streams.sinks.base import ObjectWrite, SinkItem, SinkResult
+from streams.sinks.base import SinkItem, SinkResult
 
-STAGE = "index"
+STAGE = INDEX.name
 _WRITTEN: Final = ("indexed", "removed")
-_VISIBILITIES: Final[tuple[Visibility, Visibility]] = ("public", "internal")
 _AT_ONCE: Final = 100
 """Chunks of a large ticket that are written together."""
 
@@ -116,17 +113,17 @@ class Index:
         # Embedded for a collection of an older schema: what it holds fits into the one that is filled now.
         ticket = replace(ticket, collection=of_this_schema(ticket.collection))
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
-        after = _entry(ticket)
+        after = entry_of(ticket)
         where = standing(ticket.version, after.digest, before)
         replay = message.envelope.replay
-        if where is Standing.NEW and before is not None and _is_overtaken(ticket, before, bool(replay)):
+        if where is Standing.NEW and before is not None and is_overtaken(ticket, before, bool(replay)):
             where = Standing.STALE
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
             outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
             return self._done(message, ticket, outcome, None, SinkResult())
         # Before anything is noted: a message whose vectors cannot be read must not raise the version.
-        item = _item(ticket, before, self._empty_accounts)
+        item = sink_item(ticket, before, self._empty_accounts)
         if before is not None and before.digest == after.digest and not replay:
             return self._done(message, ticket, "unchanged", after, SinkResult())
         if replay:  # Weaviate may hold something else than the table says, or nothing
@@ -143,7 +140,7 @@ class Index:
         except PartsMissingError:
             if ticket.parts is None or self._store.is_noted(EMBEDDED, message.partition, key, ticket.parts):
                 raise
-            return self._done(message, ticket, "stale", _unsure(ticket, before), SinkResult())
+            return self._done(message, ticket, "stale", unsure_entry(ticket, before), SinkResult())
         result = _sum(result, await self._write(ticket, item, lane))
         return self._done(message, ticket, "removed" if ticket.removed else "indexed", after, result)
 
@@ -169,7 +166,7 @@ class Index:
             async for value in parts:
                 chunks = decode_value(EmbeddedPart, value).chunks
                 counts.update(chunk.visibility for chunk in chunks)
-                writes = _writes(chunks, ticket.dimensions)
+                writes = writes_of(chunks, ticket.dimensions)
                 for start in range(0, len(writes), _AT_ONCE):
                     some = replace(item, upserts=writes[start : start + _AT_ONCE], stale_ids=[], counts=None)
                     result = _sum(result, await self._write(ticket, some, lane))
@@ -234,124 +231,6 @@ class Index:
             # 0 is a ticket without any time.
             changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
         )
-
-
-def _is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -> bool:
-    """Return whether a ticket comes late: from a change before that of what is indexed.
-
-    A ticket can have several states of one version: those of a second, and what a hint found. The order
-    of their changes tells, where they came by one lane; the order in which they come here does not, for
-    a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
-    ticket stays removed, as its return has a higher version, unless it is replayed, or an earlier release
-    removed it as a merged one.
-    """
-    if ticket.version != before.version:
-        return False
-    here, there = ticket.origin, before.origin
-    if (here.topic, here.partition) == (there.topic, there.partition):
-        return here.offset < there.offset
-    return before.removed and not ticket.removed and not replay and not _was_merged_away(before, ticket)
-
-
-def _was_merged_away(before: IndexedTicket, ticket: EmbeddedTicket) -> bool:
-    """Return whether this very state of a ticket was removed by a release that did so with merged ones.
-
-    It left what such a ticket says of itself in the digest, but looked up nobody's name.
-    """
-    facts = replace(ticket.facts, requester="", assignee="", organization="", group="", merged_into=0)
-    return before.digest == _digest(before.collection, ticket.dimensions, facts, [], [], removed=True)
-
-
-def _entry(ticket: EmbeddedTicket) -> IndexedTicket:
-    """Return what the table will hold of a ticket once Weaviate does."""
-
-    def hashes(visibility: Visibility) -> list[str]:
-        chunks = sorted((c.chunk_index, c.content_hash) for c in ticket.chunks if c.visibility == visibility)
-        return [content for _, content in chunks]
-
-    public, internal = hashes("public"), hashes("internal")
-    return IndexedTicket(
-        version=ticket.version,
-        digest=_digest(
-            ticket.collection,
-            ticket.dimensions,
-            ticket.facts,
-            public,
-            internal,
-            removed=ticket.removed,
-            many=ticket.many,
-        ),
-        origin=ticket.origin,
-        collection=ticket.collection,
-        indexed_at=time.time(),
-        public=public,
-        internal=internal,
-        removed=ticket.removed,
-        many=ticket.many,
-    )
-
-
-def _unsure(ticket: EmbeddedTicket, before: IndexedTicket | None) -> IndexedTicket:
-    """Return what the table will hold of a ticket some of whose chunks may have been written before a crash.
-
-    Whatever is written next finds out what Weaviate holds of it.
-    """
-    if before is not None:
-        return replace(before, collection="")
-    return IndexedTicket(
-        version=ticket.version - 1, digest="", origin=ticket.origin, collection="", indexed_at=time.time()
-    )
-
-
-def _digest(
-    collection: str,
-    dimensions: int,
-    facts: TicketFacts,
-    public: list[str],
-    internal: list[str],
-    *,
-    removed: bool,
-    many: ManyChunks | None = None,
-) -> str:
-    content = encode((collection, dimensions, removed, facts, public, internal))
-    return digest(content if many is None else content + encode(many))
-
-
-def _item(ticket: EmbeddedTicket, before: IndexedTicket | None, empty_accounts: Container[str]) -> SinkItem:
-    kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
-    counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}
-    stale: list[UUID] | None = None
-    if before is not None and before.collection == ticket.collection:
-        stale = [
-            chunk_id(ticket.account, ticket.ticket_id, visibility, index)
-            for visibility in _VISIBILITIES
-            for index in range(0 if counts is None else counts[visibility], before.count(visibility))
-            if (visibility, index) not in kept
-        ]
-    elif before is None and ticket.account in empty_accounts:
-        stale = []
-    return SinkItem(
-        account=ticket.account,
-        ticket_id=ticket.ticket_id,
-        facts=ticket.facts,
-        upserts=_writes(ticket.chunks, ticket.dimensions),
-        stale_ids=stale,
-        removed=ticket.removed,
-        counts=counts,
-    )
-
-
-def _writes(chunks: Iterable[EmbeddedChunk], dimensions: int) -> list[ObjectWrite]:
-    return [
-        ObjectWrite(
-            visibility=chunk.visibility,
-            chunk_index=chunk.chunk_index,
-            text=chunk.text,
-            content_hash=chunk.content_hash,
-            vector=decode_vector(chunk.vector, dimensions),
-        )
-        for chunk in chunks
-    ]
 
 
 def _sum(one: SinkResult, other: SinkResult) -> SinkResult:

@@ -32,6 +32,7 @@ from schemas.messages.tickets import (
     TicketChange,
     TicketHint,
 )
+from schemas.stages import ENRICH
 from schemas.tables import SeenTicket
 from schemas.topics import BACKFILL, CHANGES, ENRICHED
 from schemas.zendesk import Comment, Ticket
@@ -48,7 +49,7 @@ from streams.transforms.whole_ticket import (
     passages_of,
 )
 
-STAGE = "enrich"
+STAGE = ENRICH.name
 
 
 class ZendeskReader(RowReader, Protocol):

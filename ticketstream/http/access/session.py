@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ticketstream.http.access.api_key import COOKIE, SESSION_SECONDS, ApiKey
-from ticketstream.http.api.models import Login
+from ticketstream.http.api.models.access import Login
 from ticketstream.http.api.problems import ProblemError
 
 PATH: Final = "/api/v1/session"

@@ -11,7 +11,7 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from schemas.settings.load import Settings
-from ticketstream.http.api.models import Letter, Letters, Retried, Retry
+from ticketstream.http.api.models.dead_letters import Letter, Letters, Retried, Retry
 from ticketstream.http.api.responses import described, json_answer
 from ticketstream.operations.dead_letters.book import KnownLetter, find_dead_letter, load_dead_letters
 from ticketstream.operations.dead_letters.choice import Filters, by_reason

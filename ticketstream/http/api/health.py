@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from ticketstream.http.api.models import Alive, Readiness
+from ticketstream.http.api.models.health import Alive, Readiness
 from ticketstream.http.api.responses import described, json_answer
 
 

@@ -19,7 +19,7 @@ from streams.kafka.sender import Sender
 from streams.kafka.topics import ensure_topics
 from streams.retries import RetryPolicy
 from ticketstream.http.api.live import EVENT_ANSWER, event_stream
-from ticketstream.http.api.models import Import, Imports, NewImport
+from ticketstream.http.api.models.imports import Import, Imports, NewImport
 from ticketstream.http.api.problems import ProblemError
 from ticketstream.http.api.responses import described, json_answer
 from ticketstream.operations.imports.known import KnownImport, find_import, load_imports

@@ -13,7 +13,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ticketstream.http.api.models import History, Overview
+from ticketstream.http.api.models.live import History, Overview
 from ticketstream.http.api.problems import ProblemError, problem
 from ticketstream.http.api.responses import described, json_answer
 from ticketstream.operations.watch.broadcast import Broadcast, FullError

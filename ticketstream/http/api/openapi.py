@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from ticketstream.http.access.api_key import COOKIE
 from ticketstream.http.access.guard import REQUESTED_WITH
-from ticketstream.http.api.models import Problem
+from ticketstream.http.api.models.health import Problem
 from ticketstream.http.api.problems import MEDIA_TYPE
 
 _ABOUT: Final = (

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from streams.search.searcher import Searcher, plain_hit
 from streams.transforms.text import clean_text
-from ticketstream.http.api.models import Found
+from ticketstream.http.api.models.search import Found
 from ticketstream.http.api.problems import ProblemError
 from ticketstream.http.api.responses import described, json_answer
 

@@ -23,9 +23,9 @@ from platformdirs import user_cache_path
 
 from schemas.errors import StackError
 from ticketstream.local.stack import kafka, kafka_classes, weaviate
-from ticketstream.local.stack.processes import dies_with_parent
 from ticketstream.local.stack.tools import GO, JAVA, MAVEN, Tool, check
 from ticketstream.operations.locks import file_lock
+from ticketstream.operations.orphans import dies_with_parent
 
 CACHE_DIR_VARIABLE: Final = "TICKETSTREAM_CACHE_DIR"
 POM: Final = Path(__file__).with_name("pom.xml")

@@ -16,8 +16,9 @@ from typing import Final
 from schemas.errors import StackError
 from ticketstream.local.stack.layout import StackPaths
 from ticketstream.local.stack.ports import HOST
-from ticketstream.local.stack.processes import clean_environment, dies_with_parent
+from ticketstream.local.stack.processes import clean_environment
 from ticketstream.local.stack.records import ServiceSpec, write_private
+from ticketstream.operations.orphans import dies_with_parent
 
 VERSION: Final = "4.1.1"
 PORTS: Final = ("kafka", "kafka-controller")

@@ -18,8 +18,8 @@ from schemas.errors import StackError
 from ticketstream.local.stack import kafka
 from ticketstream.local.stack.layout import StackPaths
 from ticketstream.local.stack.ports import free_ports
-from ticketstream.local.stack.processes import dies_with_parent
 from ticketstream.local.stack.readiness import kafka_ready
+from ticketstream.operations.orphans import dies_with_parent
 
 LOG: Final = "classes.log"
 """In the folder of the jars: what was said while the archive was written, or why there is none."""

@@ -1,43 +1,20 @@
-"""Processes: started so that they cannot outlive their parent, told apart from recycled ids, ended."""
+"""Processes: started with a small environment, told apart from recycled ids, ended."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import psutil
 
-PR_SET_PDEATHSIG: Final = 1
-"""From linux/prctl.h: the signal a process gets when its parent ends."""
 PASSED_ON: Final = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "JAVA_HOME")
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """Return a small environment for a child: no setting or secret of ours reaches it by accident."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | extra
-
-
-def dies_with_parent() -> Callable[[], None] | None:
-    """Return a ``preexec_fn`` with which the kernel kills the child when its parent ends in any way.
-
-    Only Linux can; elsewhere it is None, and what is left over is ended by the next ``up`` or ``down``.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    # Everything is looked up before the fork: little is safe between fork and exec.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def prepare() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before the line above
-            os._exit(1)
-
-    return prepare
 
 
 def created(pid: int) -> float | None:

@@ -21,9 +21,10 @@ from typing import Final
 import psutil
 
 from ticketstream.local.stack.layout import StackPaths
-from ticketstream.local.stack.processes import created, dies_with_parent
+from ticketstream.local.stack.processes import created
 from ticketstream.local.stack.records import ServiceSpec, ServiceState, StackState, read_spec, write_record
 from ticketstream.operations.locks import try_lock
+from ticketstream.operations.orphans import dies_with_parent
 
 LONGEST_PAUSE: Final = 10.0
 RAN_WELL_SECONDS: Final = 30.0

@@ -10,7 +10,8 @@ from schemas.headers.retries import with_retry
 from schemas.ids import ticket_key
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.tickets import TicketChange
-from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS, IMPORT_PROGRESS
+from schemas.stages import READ_TOPICS
+from schemas.topics import BACKFILL, IMPORT_COMMANDS, IMPORT_PROGRESS
 from streams.kafka.messages import Record
 from streams.kafka.partitions import partition_of
 from streams.kafka.topics import MAX_MESSAGE_BYTES, TOPIC_MAX_BYTES
@@ -20,7 +21,7 @@ from ticketstream.operations.dead_letters.book import KnownLetter, original, ori
 
 _TARGETS: Final = {
     # Never a compacted topic: an old version behind a newer one would be the one that is kept.
-    **dict.fromkeys((CHANGES, BACKFILL, ENRICHED, EMBEDDED), BACKFILL),
+    **dict.fromkeys(READ_TOPICS, BACKFILL),
     IMPORT_COMMANDS: IMPORT_COMMANDS,
     IMPORT_PROGRESS: IMPORT_PROGRESS,
 }

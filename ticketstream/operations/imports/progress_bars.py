@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.messages.imports import ImportRecord
+from schemas.stages import EMBED, STAGES
 from ticketstream.operations.imports.summary import Pace, done_of, duration, events_words, passed, total_of
 
 _LINE_SECONDS: Final = 5.0
-_BARS: Final = (("enriched", "enrich"), ("embedded", "embed"), ("indexed", "index"))
 
 
 def progress_line(record: ImportRecord, pace: Pace, paused: str | None = None) -> str:
@@ -24,9 +24,7 @@ def progress_line(record: ImportRecord, pace: Pace, paused: str | None = None) -
     parts = [
         f"{done_of(record):,} of {'?' if total is None else f'{total:,}'} tickets done",
         f"fetched {record.fetched:,}",
-        f"enriched {record.enriched:,}",
-        f"embedded {record.embedded:,}",
-        f"indexed {record.indexed:,}",
+        *(f"{stage.done} {getattr(record, stage.done):,}" for stage in STAGES),
         f"skipped {record.skipped:,}",
         f"failed {record.failed:,}",
     ]
@@ -101,9 +99,9 @@ def _bars(record: ImportRecord, pace: Pace, paused: str | None) -> Any:
     grid.add_column(justify="right")
     rows = [("fetched", record.fetched + record.unreadable, record.fetched)]
     rows += [
-        (name, passed(record, stage), getattr(record, name))
-        for name, stage in _BARS
-        if not (stage == "embed" and record.spec.replay == "embedded")  # goes past it
+        (stage.done, passed(record, stage.name), getattr(record, stage.done))
+        for stage in STAGES
+        if not (stage is EMBED and record.spec.replay == "embedded")  # goes past it
     ]
     for name, through, count in rows:
         # While the total is unknown a stage is measured against what was fetched, and fetching only pulses.

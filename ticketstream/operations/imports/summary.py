@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from schemas.headers.replays import REPLAYED_TOPIC
 from schemas.messages.imports import ImportRecord
+from schemas.stages import STAGE_NAMES
 from ticketstream.operations.imports.known import KnownImport
-
-STAGES: Final = ("enrich", "embed", "index")
 
 
 def total_of(record: ImportRecord) -> int | None:
@@ -28,7 +27,7 @@ def done_of(record: ImportRecord) -> int:
 def passed(record: ImportRecord, stage: str) -> int:
     """Return the tickets that are through with a stage, whether it sent them on, or they ended before."""
     ended = record.unreadable
-    for name in STAGES:
+    for name in STAGE_NAMES:
         counts = [c for key, c in record.stages.items() if key.startswith(f"{name}/")]
         ended += sum(c.skipped + c.failed for c in counts)
         if name == stage:

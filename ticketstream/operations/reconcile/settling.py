@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from schemas.settings.load import Settings
-from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED
+from schemas.stages import BETWEEN, ENRICH
 from streams.kafka.committed import CommittedOffsets
 from streams.kafka.group_members import active_workers
 
@@ -24,7 +24,7 @@ async def settled(settings: Settings) -> bool:
         looked = -_LOOK_FOR_WORKERS_SECONDS
         # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on to
         # its ticket's new partition, so that it is on the first once more.
-        for topic in (CHANGES, CHANGES, BACKFILL, BACKFILL, ENRICHED, EMBEDDED):
+        for topic in (*(topic for topic in ENRICH.reads for _ in range(2)), *BETWEEN):
             ends = await watermarks.ends(topic)
             while True:
                 if time.monotonic() - looked > _LOOK_FOR_WORKERS_SECONDS:

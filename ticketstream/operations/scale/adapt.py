@@ -13,8 +13,9 @@ from schemas.codec import decode_value, encode
 from schemas.errors import PermanentError
 from schemas.headers.moves import moved_headers
 from schemas.messages.imports import ImportRecord
+from schemas.stages import BETWEEN
 from schemas.tables import SPENDING_KEY, EmbeddingSpent, ResumePoint
-from schemas.topics import EMBEDDED, ENRICHED
+from schemas.topics import EMBEDDED
 from streams.kafka.messages import Record
 from streams.kafka.offset_ranges import OffsetRange
 from streams.kafka.partitions import account_partition
@@ -26,7 +27,7 @@ from ticketstream.operations.scale.homes import (
     account_of,
 )
 
-REPLAYED: Final = (ENRICHED, EMBEDDED)
+REPLAYED: Final = BETWEEN
 """Topics of which a replay keeps offsets, and on which tickets have moved."""
 
 

@@ -18,15 +18,16 @@ from aiokafka import TopicPartition
 
 from schemas.errors import ConflictError
 from schemas.settings.load import PREFIX, Settings
-from schemas.topics import BACKFILL, CHANGES, EMBEDDED, ENRICHED, IMPORT_COMMANDS
+from schemas.stages import BETWEEN, ENRICH
+from schemas.topics import IMPORT_COMMANDS
 from streams.kafka.committed import CommittedOffsets
 from streams.retries import RetryPolicy, retrying
 from ticketstream.operations.imports.waits import waits_now
 from ticketstream.operations.scale.broker import Broker
 from ticketstream.operations.workers.pool import WorkerPool
 
-IN_FLIGHT: Final = (ENRICHED, EMBEDDED)
-WAITING: Final = (CHANGES, BACKFILL, IMPORT_COMMANDS)
+IN_FLIGHT: Final = BETWEEN
+WAITING: Final = (*ENRICH.reads, IMPORT_COMMANDS)
 FORGOTTEN_SECONDS: Final = 15.0
 """Kafka counts a worker in for ten seconds after it has ended."""
 _LOOK_AGAIN_SECONDS: Final = 0.3

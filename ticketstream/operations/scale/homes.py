@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.codec import peek
+from schemas.stages import BETWEEN
 from schemas.tables import ticket_of
-from schemas.topics import EMBEDDED, ENRICHED, RECONCILE_REPORTS, changelog_topic
+from schemas.topics import RECONCILE_REPORTS, changelog_topic
 from streams.kafka.partitions import partition_of
 
 IMPORTS: Final = changelog_topic("imports")
@@ -20,8 +21,7 @@ MOVED: Final = (
     changelog_topic("comments"),
     changelog_topic("parts"),
     changelog_topic("cursors"),
-    ENRICHED,
-    EMBEDDED,
+    *BETWEEN,
 )
 """Topics that hold the newest state of each key in the key's partition."""
 COPIED: Final = (RECONCILE_REPORTS,)

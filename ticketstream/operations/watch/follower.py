@@ -20,13 +20,10 @@ from schemas.errors import TicketstreamError
 from schemas.messages.workers import Trouble
 from schemas.objectives import FRESHNESS_SECONDS
 from schemas.settings.load import Settings
+from schemas.stages import READ_TOPICS, TICKET_TOPICS
 from schemas.tables import LiveCursor
 from schemas.topics import (
-    BACKFILL,
-    CHANGES,
     DEAD_LETTERS,
-    EMBEDDED,
-    ENRICHED,
     IMPORT_COMMANDS,
     INDEXED,
     WORKER_STATES,
@@ -46,7 +43,6 @@ from ticketstream.operations.watch.kafka_session import KafkaSession
 from ticketstream.operations.watch.lost import LostChanges
 from ticketstream.operations.watch.receipts import HISTORY_SECONDS, Point, Receipts
 from ticketstream.operations.watch.troubles import AGED_SECONDS, TroubleBook
-from ticketstream.operations.watch.verdict import Stage
 
 EVERY_SECONDS: Final = 1.0
 _AGAIN_SECONDS: Final = 1.0
@@ -60,7 +56,6 @@ _LETTERS_SECONDS: Final = 2.0
 _SETTLED_SECONDS: Final = 2.0
 """A receipt may be read so much later than the broker took it."""
 _CURSORS: Final = changelog_topic("cursors")
-_MEASURED: Final = (CHANGES, BACKFILL, ENRICHED, EMBEDDED, INDEXED)
 _FOLLOWED: Final = (
     INDEXED,
     IMPORTS,
@@ -71,13 +66,6 @@ _FOLLOWED: Final = (
     WORKER_STATES,
     RESUME_POINTS,
 )
-
-STAGE_TOPICS: Final[dict[Stage, tuple[str, ...]]] = {
-    "enrich": (CHANGES, BACKFILL),
-    "embed": (ENRICHED,),
-    "index": (EMBEDDED,),
-}
-"""What each stage reads, in the order of the way of a ticket."""
 
 
 class Follower:
@@ -193,7 +181,7 @@ class Follower:
         session = KafkaSession(
             self._settings.cluster,
             followed=_FOLLOWED,
-            measured=_MEASURED,
+            measured=TICKET_TOPICS,
             positions=self._positions,
             since={INDEXED: HISTORY_SECONDS, WORKER_STATES: 2 * AGED_SECONDS},
             last={RESUME_POINTS: NEWEST},
@@ -269,7 +257,7 @@ class Follower:
 
     async def _measure(self, session: KafkaSession) -> None:
         now = self._clock()
-        flows = {topic: Flow() for topic in _MEASURED}
+        flows = {topic: Flow() for topic in TICKET_TOPICS}
         for topic, partitions in (await session.earlier(now)).items():
             for partition, moments in partitions.items():
                 flows[topic].before(partition, moments)
@@ -293,7 +281,7 @@ class Follower:
     @property
     def backlog(self) -> int:
         """Messages that wait for a stage."""
-        return sum(self.flows[topic].backlog for topics in STAGE_TOPICS.values() for topic in topics)
+        return sum(self.flows[topic].backlog for topic in READ_TOPICS)
 
     @property
     def objective(self) -> float:

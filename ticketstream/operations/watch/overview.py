@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from schemas.settings.load import Settings
+from schemas.stages import ENRICH, STAGES
 from schemas.topics import BACKFILL, CHANGES, INDEXED
 from ticketstream.operations.imports.waits import Waits
 from ticketstream.operations.watch.flow import together
-from ticketstream.operations.watch.follower import STAGE_TOPICS, Follower
+from ticketstream.operations.watch.follower import Follower
 from ticketstream.operations.watch.receipts import STEP_SECONDS
 from ticketstream.operations.watch.verdict import Look, StageLook, Verdict, judge
 
@@ -83,7 +84,7 @@ def overview(
         },
         "stages": stages,
         "source": {
-            "rate": _rounded(together(follower.flows[topic].put_rate for topic in (CHANGES, BACKFILL)))
+            "rate": _rounded(together(follower.flows[topic].put_rate for topic in ENRICH.reads))
             if known
             else None
         },
@@ -109,13 +110,13 @@ def history(follower: Follower) -> dict[str, Any]:
 
 def _stages(follower: Follower, now: float) -> list[dict[str, Any]]:
     found = []
-    for stage, topics in STAGE_TOPICS.items():
-        flows = [] if follower.away else [follower.flows[topic] for topic in topics]
+    for stage in STAGES:
+        flows = [] if follower.away else [follower.flows[topic] for topic in stage.reads]
         ages = [age for flow in flows if (age := flow.oldest_seconds(now)) is not None]
         found.append(
             {
-                "stage": stage,
-                "topics": list(topics),
+                "stage": stage.name,
+                "topics": list(stage.reads),
                 "backlog": sum(flow.backlog for flow in flows) if flows else None,
                 "oldest_seconds": _rounded(max(ages, default=None)),
                 "rate": _rounded(together(flow.done_rate for flow in flows)) if flows else None,

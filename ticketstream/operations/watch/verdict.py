@@ -8,18 +8,18 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.messages.workers import Trouble
+from schemas.stages import EMBED, ENRICH, STAGES, StageName
 from ticketstream.operations.imports.steering import NO_WORKER
 from ticketstream.operations.imports.summary import duration
 from ticketstream.operations.watch.troubles import words_of
 
 State = Literal["in_step", "catching_up", "behind", "stopped", "unknown"]
-Stage = Literal["enrich", "embed", "index"]
 
 STILL_SECONDS: Final = 30.0
 """How long nothing may move while there is work before the pipeline counts as stopped."""
 
-_NEEDS: Final[Mapping[str, str]] = {"enrich": "zendesk", "embed": "embedding", "index": "weaviate"}
-_USUAL: Final[Mapping[str, str]] = {
+_NEEDS: Final[Mapping[str, str]] = {stage.name: stage.service for stage in STAGES}
+_USUAL: Final[Mapping[StageName, str]] = {
     "enrich": "Zendesk answers slowly or its quota is used up: see `ticketstream doctor`, the workers' log",
     "embed": "the embedding provider is slow or its quota is used up: see `ticketstream doctor` and the "
     "workers' log",
@@ -35,13 +35,13 @@ class Verdict(msgspec.Struct, frozen=True):
 
     state: State
     reason: str
-    held_up_by: Stage | None = None
+    held_up_by: StageName | None = None
 
 
 class StageLook(msgspec.Struct, frozen=True, kw_only=True):
     """How a stage stands: messages waiting for it, and how long the oldest has waited (seconds)."""
 
-    stage: Stage
+    stage: StageName
     backlog: int
     oldest_seconds: float | None
 
@@ -81,7 +81,7 @@ def judge(look: Look) -> Verdict:
         waits = f"{backlog:,} messages wait, and " if backlog else ""
         return Verdict("stopped", f"{waits}{NO_WORKER}", _slowest(look).stage if backlog else None)
     if look.trouble is not None and look.trouble.kind == "login":
-        return Verdict("stopped", words_of(look.trouble), "enrich")
+        return Verdict("stopped", words_of(look.trouble), ENRICH.name)
     if backlog and look.still_seconds >= STILL_SECONDS and not look.paused:
         slowest = _slowest(look)
         reason = (
@@ -90,7 +90,7 @@ def judge(look: Look) -> Verdict:
         )
         return Verdict("stopped", reason, slowest.stage)
     if look.trouble is not None:
-        held_up_by: Stage | None = "enrich" if look.trouble.kind == "answers" else None
+        held_up_by: StageName | None = ENRICH.name if look.trouble.kind == "answers" else None
         return Verdict("behind", words_of(look.trouble), held_up_by)
     if late := _late(look):
         return late
@@ -117,11 +117,11 @@ def _late(look: Look) -> Verdict | None:
             f"Zendesk's export was last read {duration(look.source_seconds)} ago: "
             f"{look.away.get('zendesk') or 'see the errors in the workers log, and `ticketstream doctor`'}",
         )
-    ages: dict[Stage, float] = {}
+    ages: dict[StageName, float] = {}
     for stage in look.stages:
-        age = look.live_seconds if stage.stage == "enrich" else stage.oldest_seconds
+        age = look.live_seconds if stage.stage == ENRICH.name else stage.oldest_seconds
         # Behind a cap backfill waits in embed's topic, and live changes pass it.
-        if age is not None and age > look.objective and not (stage.stage == "embed" and look.paused):
+        if age is not None and age > look.objective and not (stage.stage == EMBED.name and look.paused):
             ages[stage.stage] = age
     if not ages:
         return None
@@ -131,7 +131,7 @@ def _late(look: Look) -> Verdict | None:
 
 def _catching_up(look: Look) -> Verdict:
     if look.paused:
-        return Verdict("catching_up", look.paused, "embed")
+        return Verdict("catching_up", look.paused, EMBED.name)
     if look.waiting and look.waiting == look.running:
         return Verdict("catching_up", "an import waits for a worker to take it up")
     what = f"{look.running} imports run" if look.running > 1 else "an import runs" if look.running else ""
@@ -158,11 +158,11 @@ def _slowest(look: Look) -> StageLook:
     return max(look.stages, key=lambda stage: (stage.oldest_seconds or 0.0, stage.backlog))
 
 
-def _cause(stage: str, look: Look) -> str:
-    if stage == "enrich" and look.trouble is not None:
+def _cause(stage: StageName, look: Look) -> str:
+    if stage == ENRICH.name and look.trouble is not None:
         return words_of(look.trouble)
     return _away(stage, look) or _USUAL[stage]
 
 
-def _away(stage: str, look: Look) -> str | None:
+def _away(stage: StageName, look: Look) -> str | None:
     return look.away.get(_NEEDS[stage])

@@ -6,7 +6,6 @@ static membership keeps for it) are served again at once. The workers die with t
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import subprocess
 import sys
@@ -14,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import IO, Final
+
+from ticketstream.operations.orphans import dies_with_parent
 
 _LONGEST_PAUSE: Final = 8.0
 _HEALTHY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 30.0
-_PR_SET_PDEATHSIG: Final = 1
 _ALL_STOP: Final = signal.SIGHUP
 """Asks a worker to stop without giving its partitions to others, which would do it for nothing.
 
@@ -75,7 +74,7 @@ class WorkerPool:
             cwd=self.cwd,
             # A terminal's Ctrl-C goes to the parent, which stops the workers in order.
             start_new_session=True,
-            preexec_fn=partial(_die_with_parent, self.when_orphaned),
+            preexec_fn=_prepared(self.when_orphaned),
         )
 
     def watch(self) -> None:
@@ -122,9 +121,16 @@ class WorkerPool:
                 process.wait()
 
 
-def _die_with_parent(when_orphaned: signal.Signals) -> None:
-    signal.signal(_ALL_STOP, signal.SIG_DFL)  # under nohup it would be ignored
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, when_orphaned)
+def _prepared(when_orphaned: signal.Signals) -> Callable[[], None]:
+    """Return what a worker's process does before it becomes a worker."""
+    bind_to_parent = dies_with_parent(when_orphaned)
+
+    def prepare() -> None:
+        signal.signal(_ALL_STOP, signal.SIG_DFL)  # under nohup it would be ignored
+        if bind_to_parent is not None:
+            bind_to_parent()
+
+    return prepare
 
 
 def _ending(status: int) -> str:

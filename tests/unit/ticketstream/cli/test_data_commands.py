@@ -17,7 +17,7 @@ from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
 from streams.search import searcher as searching
 from streams.search.hybrid import Hit, Target
 from ticketstream import cli
-from ticketstream.http.api.models import Found
+from ticketstream.http.api.models.search import Found
 from ticketstream.operations.checks import everything
 from ticketstream.operations.checks.data_dir import check_data_dir
 from ticketstream.operations.checks.finding import Finding, run_check

@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from ticketstream.local.sample.zendesk.account import Account
-from ticketstream.local.sample.zendesk.corpus_en import TOPICS
-from ticketstream.local.sample.zendesk.corpus_world import WORLD
+from ticketstream.local.sample.zendesk.corpus import ENGLISH, WORLD
 from ticketstream.local.sample.zendesk.shape import END, SHOWCASE, Kind, Shape
 
 
@@ -82,7 +81,7 @@ def test_comment_ids_and_times_ascend(tickets: list[tuple[dict, list[dict]]]) ->
 def test_texts_are_varied(tickets: list[tuple[dict, list[dict]]]) -> None:
     comments = [comment for _, found in tickets for comment in found]
     tags = Counter(tag for row, _ in tickets for tag in row["tags"])
-    assert {topic.tag for topic in TOPICS} <= set(tags)
+    assert {topic.tag for topic in ENGLISH.topics} <= set(tags)
     assert {f"lang_{language}" for language in WORLD} <= set(tags)
     bodies = [row["description"] for row, _ in tickets if row["description"].strip()]
     assert len(set(bodies)) > 0.98 * len(bodies)

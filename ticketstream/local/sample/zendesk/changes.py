@@ -12,12 +12,12 @@ from typing import Any, Final
 from selectolax.lexbor import LexborHTMLParser
 
 from ticketstream.local.sample.zendesk.account import Account, LiveTicket
+from ticketstream.local.sample.zendesk.change_events import CHOICES, ChangeEvents
 from ticketstream.local.sample.zendesk.clock import iso
 from ticketstream.local.sample.zendesk.events import Event
 from ticketstream.local.sample.zendesk.merges import follow_up_via, took_in_via
 from ticketstream.local.sample.zendesk.people import Row
 from ticketstream.local.sample.zendesk.responses import not_found, unprocessable
-from ticketstream.local.sample.zendesk.shape import STATUSES
 from ticketstream.local.sample.zendesk.texts import Body, body_of
 from ticketstream.local.sample.zendesk.thread import LongThread
 from ticketstream.local.sample.zendesk.tickets import (
@@ -30,21 +30,7 @@ from ticketstream.local.sample.zendesk.tickets import (
     via,
 )
 
-PRIORITIES: Final = (None, "low", "normal", "high", "urgent")
-TYPES: Final = (None, "question", "incident", "problem", "task")
-_CHOICES: Final[dict[str, tuple[Any, ...]]] = {"status": STATUSES, "priority": PRIORITIES, "type": TYPES}
 _RECORDS: Final = ("assignee_id", "requester_id", "organization_id", "group_id", "brand_id")
-_EVENTS: Final = {
-    "status": "status_changed",
-    "priority": "priority_changed",
-    "type": "ticket_type_changed",
-    "subject": "subject_changed",
-    "assignee_id": "agent_assignment_changed",
-    "requester_id": "requester_changed",
-    "organization_id": "organization_changed",
-    "group_id": "group_assignment_changed",
-    "brand_id": "brand_changed",
-}
 SCRUBBED: Final = "SCRUBBED"
 """What Zendesk leaves of the texts of a permanently deleted ticket."""
 
@@ -54,8 +40,8 @@ class Changes:
 
     def __init__(self, account: Account, tell: Callable[[Event], None]) -> None:
         self._account = account
-        self._tell = tell
         self._agent = account.people.user_id(0)
+        self._story = ChangeEvents(account, tell)
 
     def create(self, fields: dict[str, Any]) -> Row:
         """Create a ticket; it needs a comment. Returns its row.
@@ -79,7 +65,7 @@ class Changes:
         row.update(changed, description=first["body"], is_public=first["public"])
         live = account.add(row, [first])
         account.touch(live, now)
-        self._say("created", live, {}, said=first)
+        self._story.say("created", live, {}, said=first)
         return live.row
 
     def update(self, ticket_id: int, fields: dict[str, Any]) -> Row:
@@ -96,28 +82,28 @@ class Changes:
             live.comments = [*live.comments, added]
         self._moved(live, changed, now)
         if added is not None:
-            self._said_comment(live, added)
-        self._said_fields(live, old, changed)
+            self._story.comment(live, added)
+        self._story.fields(live, old, changed)
         return live.row
 
     def delete(self, ticket_id: int) -> None:
         """Delete a ticket; it can be restored."""
         live = self._there(ticket_id)
         self._go(live, "deleted")
-        self._say("soft_deleted", live, {})
+        self._story.say("soft_deleted", live, {})
 
     def spam(self, ticket_id: int) -> None:
         """Mark a ticket as spam, which deletes it."""
         live = self._there(ticket_id)
         self._go(live, "spam")
-        self._say("marked_as_spam", live, {})
+        self._story.say("marked_as_spam", live, {})
 
     def restore(self, ticket_id: int) -> None:
         """Bring a deleted ticket back."""
         live = self._deleted(ticket_id)
         live.gone = None
         self._moved(live, {"status": live.before}, self._account.now())
-        self._say("undeleted", live, {})
+        self._story.say("undeleted", live, {})
 
     def purge(self, ticket_id: int) -> None:
         """Delete a deleted ticket for good: nothing of its text is left."""
@@ -125,7 +111,7 @@ class Changes:
         live.gone, live.comments = "purged", []
         texts = {"subject": SCRUBBED, "raw_subject": SCRUBBED, "description": SCRUBBED, "tags": []}
         self._moved(live, texts, self._account.now())
-        self._say("permanently_deleted", live, {})
+        self._story.say("permanently_deleted", live, {})
 
     def merge(self, target_id: int, fields: dict[str, Any]) -> list[int]:
         """Close tickets and merge them into another, which gets their last comments. Returns their ids.
@@ -157,8 +143,8 @@ class Changes:
             public = bool(fields.get("target_comment_is_public", False))
             self._append(target, str(told), public, took_in_via([here["id"]]))
             self._moved(target, {}, self._account.now())
-            self._say("merged", source, {"target_ticket_id": str(target_id)}, said=last)
-            self._said_comment(target, target.comments[-1])
+            self._story.say("merged", source, {"target_ticket_id": str(target_id)}, said=last)
+            self._story.comment(target, target.comments[-1])
         return [source.row["id"] for source in sources]
 
     def lengthen(self, ticket_id: int, count: int, characters: int) -> Row:
@@ -168,7 +154,7 @@ class Changes:
         first = live.comments[: min(count, len(live.comments))]
         live.comments = LongThread(ticket_id, first, count, characters, author=self._agent, begin=now - count)
         self._moved(live, {}, now)
-        self._said_comment(live, live.comments[-1])
+        self._story.comment(live, live.comments[-1])
         return live.row
 
     def make_private(self, ticket_id: int, comment: int) -> None:
@@ -177,7 +163,7 @@ class Changes:
         number, old = self._find(live, comment)
         self._replace(live, number, {**old, "public": False})
         self._moved(live, {}, self._account.now())
-        self._say("comment_made_private", live, {"comment": {"id": str(comment)}})
+        self._story.say("comment_made_private", live, {"comment": {"id": str(comment)}})
 
     def redact(self, ticket_id: int, comment: int, text: str) -> Row:
         """Black out a text in a comment. Returns the comment."""
@@ -196,7 +182,7 @@ class Changes:
         }
         self._replace(live, number, new)
         self._moved(live, {"description": new["body"]} if number == 0 else {}, self._account.now())
-        self._say("comment_redacted", live, {"comment": {"id": str(comment)}})
+        self._story.say("comment_redacted", live, {"comment": {"id": str(comment)}})
         return new
 
     # What tickets can be changed.
@@ -239,7 +225,7 @@ class Changes:
     def _checked(self, row: Row, fields: dict[str, Any]) -> Row:
         """Return the fields to set, as a row holds them; unknown ones are ignored, as Zendesk does."""
         result: Row = {}
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             if name in fields:
                 if fields[name] not in choices:
                     raise unprocessable(name, f"{name.title()}: {fields[name]!r} is not included in the list")
@@ -300,46 +286,3 @@ class Changes:
         public = any(comment["public"] for comment in live.comments)
         live.row = {**live.row, **changed, "updated_at": iso(now), "is_public": public}
         self._account.touch(live, now)
-
-    # What is told.
-
-    def _say(self, name: str, live: LiveTicket, change: dict[str, Any], said: Row | None = None) -> None:
-        self._tell(Event(name, live.generated, self._agent, live.row, change, None, said))
-
-    def _said_comment(self, live: LiveTicket, comment: Row) -> None:
-        author = comment["author_id"]
-        index = self._account.people.user_index(author) or 0
-        told = {
-            "author": {
-                "id": str(author),
-                "is_staff": index < self._account.people.agents,
-                "name": self._account.user_name(author),
-            },
-            "body": comment["body"],
-            "id": str(comment["id"]),
-            "is_public": comment["public"],
-        }
-        self._say("comment_added", live, {"comment": told}, comment)
-
-    def _said_fields(self, live: LiveTicket, old: Row, changed: Row) -> None:
-        for name, event in _EVENTS.items():
-            if name in changed:
-                new, past = changed[name], old[name]
-                change = {"current": _shown(name, new), "previous": _shown(name, past)}
-                field = (name, new, past)
-                self._tell(Event(event, live.generated, self._agent, live.row, change, field))
-        if "tags" in changed:
-            new, past = changed["tags"], old["tags"]
-            change = {
-                "tags_added": {"tags": sorted(set(new) - set(past))},
-                "tags_removed": {"tags": sorted(set(past) - set(new))},
-            }
-            field = ("tags", new, past)
-            self._tell(Event("tags_changed", live.generated, self._agent, live.row, change, field))
-
-
-def _shown(name: str, value: Any) -> Any:
-    """Return a value as webhooks show it: choices in capitals, ids as texts."""
-    if value is None:
-        return None
-    return value.upper() if name in _CHOICES else str(value)

@@ -10,16 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ticketstream.local.sample.zendesk import export, views
+from ticketstream.local.sample.zendesk import views
 from ticketstream.local.sample.zendesk.account import Account
 from ticketstream.local.sample.zendesk.clock import iso
+from ticketstream.local.sample.zendesk.exports import Exports
 from ticketstream.local.sample.zendesk.history import History
 from ticketstream.local.sample.zendesk.merges import audits_of
-from ticketstream.local.sample.zendesk.order import unkey
-from ticketstream.local.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size, quoted, root
-from ticketstream.local.sample.zendesk.people import USERS_START, Row
-from ticketstream.local.sample.zendesk.responses import JSON, ApiError, answer, invalid_value, not_found
+from ticketstream.local.sample.zendesk.paging import cursor_page, ids_of, offset_page, page_size
+from ticketstream.local.sample.zendesk.people import Row
+from ticketstream.local.sample.zendesk.responses import JSON, answer, not_found
 from ticketstream.local.sample.zendesk.shape import STATUSES, Ints
+from ticketstream.local.sample.zendesk.sideload import sideload
 
 _COMMENT_ORDER: Final = "created_at,id"
 
@@ -29,15 +30,14 @@ class Reading:
 
     def __init__(self, account: Account, history: History, export_delay: float) -> None:
         self._account = account
-        self._history = history
-        self._delay = export_delay
+        self._exports = Exports(account, history, export_delay)
 
     def routes(self) -> list[Route]:
         """Return the routes, the busiest first."""
         paths = (
             ("/tickets/{id:int}/comments", self.comments),
             ("/tickets/{id:int}/audits", self.audits),
-            ("/incremental/tickets/cursor", self.export),
+            ("/incremental/tickets/cursor", self._exports.tickets),
             ("/users/show_many", self.users),
             ("/organizations/show_many", self.organizations),
             ("/tickets/show_many", self.tickets),
@@ -46,8 +46,8 @@ class Reading:
             ("/tickets/{id:int}", self.ticket),
             ("/tickets", self.all_tickets),
             ("/deleted_tickets", self.deleted),
-            ("/incremental/ticket_events", self.events),
-            ("/incremental/users/cursor", self.changed_users),
+            ("/incremental/ticket_events", self._exports.events),
+            ("/incremental/users/cursor", self._exports.users),
             ("/views/{id:int}/tickets", self.view_tickets),
             ("/views/{id:int}/count", self.view_count),
             ("/views", self.all_views),
@@ -60,21 +60,6 @@ class Reading:
             for path, handler in paths
             for suffix in (".json", "")
         ]
-
-    async def export(self, request: Request) -> Response:
-        """One page of the cursor export."""
-        query = request.query_params
-        text = query.get("per_page", str(export.MAX_PER_PAGE))
-        if not text.isdecimal() or not 1 <= int(text) <= export.MAX_PER_PAGE:
-            raise invalid_value(f"per_page must be between 1 and {export.MAX_PER_PAGE}")
-        cursor = query.get("cursor")
-        if cursor is None:
-            place = export.start_place(query.get("start_time"), self._account.clock(), self._delay)
-        else:
-            place = export.decode(cursor)
-        body = export.page(self._account, place, int(text), self._delay, root(request), cursor is not None)
-        self._sideload(request, body, body["tickets"])
-        return answer(body)
 
     async def comments(self, request: Request) -> Response:
         """The comments of a ticket, the oldest first unless asked otherwise."""
@@ -114,7 +99,7 @@ class Reading:
             raise not_found()
         row = self._account.row(ticket_id)
         body: dict[str, Any] = {"ticket": row}
-        self._sideload(request, body, [row])
+        sideload(self._account, request, body, [row])
         return answer(body)
 
     async def tickets(self, request: Request) -> Response:
@@ -124,7 +109,7 @@ class Reading:
             account.row(i) for i in sorted(set(ids_of(request))) if account.exists(i) and not account.gone(i)
         ]
         body: dict[str, Any] = {"tickets": rows}
-        self._sideload(request, body, rows)
+        sideload(self._account, request, body, rows)
         return answer(body | {"next_page": None, "previous_page": None, "count": len(rows)})
 
     async def count(self, _: Request) -> Response:
@@ -205,7 +190,7 @@ class Reading:
             page = cursor_page(request, size, range(ids.size), order)
         rows = [self._account.row(int(i)) for i in ids[page.start : page.stop]]
         body: dict[str, Any] = {"tickets": rows}
-        self._sideload(request, body, rows)
+        sideload(self._account, request, body, rows)
         return answer(body | page.extra)
 
     async def deleted(self, request: Request) -> Response:
@@ -230,54 +215,6 @@ class Reading:
             )
         return answer({"deleted_tickets": rows, **page.extra})
 
-    async def events(self, request: Request) -> Response:
-        """One page of the event export."""
-        query, now = request.query_params, self._account.clock()
-        start, _ = unkey(export.start_place(query.get("start_time"), now, self._delay))
-        with_comments = "comment_events" in query.get("include", "")
-        horizon = export.horizon(now, self._delay)
-        events, end, last = self._history.page(start, horizon, with_comments)
-        included = "&include=comment_events" if with_comments else ""
-        return answer(
-            {
-                "ticket_events": events,
-                "next_page": f"{root(request)}{request.scope['path']}?start_time={end}{included}",
-                "count": len(events),
-                "end_of_stream": last,
-                "end_time": end,
-            }
-        )
-
-    async def changed_users(self, request: Request) -> Response:
-        """One page of the cursor export of users."""
-        query, people, now = request.query_params, self._account.people, self._account.clock()
-        text = query.get("per_page", str(export.MAX_PER_PAGE))
-        if not text.isdecimal() or not 1 <= int(text) <= export.MAX_PER_PAGE:
-            raise invalid_value(f"per_page must be between 1 and {export.MAX_PER_PAGE}")
-        cursor = query.get("cursor")
-        if cursor is None:
-            start, _ = unkey(export.start_place(query.get("start_time"), now, self._delay))
-            first = people.first_from(start)
-        else:
-            index = people.user_index(export.decode_pair(cursor)[1])
-            first = people.users if index is None else index + 1
-        last = min(people.users, first + int(text))
-        rows = [people.user(people.user_id(index)) for index in range(first, last)]
-        after = cursor or export.encode_pair(USERS_START, 0)
-        if last > first or first == people.users:
-            after = export.encode_pair(USERS_START + (last - 1) // 3, people.user_id(last - 1))
-        url = f"{root(request)}{request.scope['path']}?cursor={quoted(after)}&per_page={text}"
-        return answer(
-            {
-                "users": rows,
-                "after_url": url,
-                "before_url": None,
-                "after_cursor": after,
-                "before_cursor": cursor,
-                "end_of_stream": last == people.users,
-            }
-        )
-
     def _listed(self, request: Request, name: str, rows: list[Row]) -> Response:
         size = page_size(request)
         if size is None:
@@ -285,31 +222,3 @@ class Reading:
         else:
             page = cursor_page(request, size, range(len(rows)), "id")
         return answer({name: rows[page.start : page.stop], **page.extra})
-
-    def _sideload(self, request: Request, body: dict[str, Any], rows: list[Row]) -> None:
-        """Add what ``include=users,organizations,groups`` asks for."""
-        wanted = request.query_params.get("include", "").split(",")
-        people = self._account.people
-        if "users" in wanted:
-            ids = {row[name] for row in rows for name in ("requester_id", "submitter_id", "assignee_id")}
-            body["users"] = [user for i in sorted(ids - {None}) if (user := people.user(i))]
-        if "organizations" in wanted:
-            ids = {row["organization_id"] for row in rows} - {None}
-            body["organizations"] = [found for i in sorted(ids) if (found := people.organization(i))]
-        if "comment_count" in wanted:
-            for place, row in enumerate(rows):
-                rows[place] = {**row, "comment_count": len(self._account.whole(row["id"])[1])}
-        if "groups" in wanted:
-            ids = {row["group_id"] for row in rows}
-            body["groups"] = [group for group in people.groups() if group["id"] in ids]
-
-
-async def refuse(_: Request, error: Exception) -> Response:
-    """Turn an ApiError into Zendesk's answer."""
-    assert isinstance(error, ApiError)  # noqa: S101 - it is registered for ApiError only
-    return answer(error.body, error.status)
-
-
-async def unknown(_: Request, __: Exception) -> Response:
-    """404 for a path Zendesk does not have."""
-    return answer({"error": {"title": "No help desk found", "message": "There is no such endpoint"}}, 404)

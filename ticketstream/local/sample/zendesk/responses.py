@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
 JSON: Final = "application/json; charset=utf-8"
@@ -56,3 +57,14 @@ def unprocessable(field: str, description: str) -> ApiError:
 def answer(body: Any, status: int = 200) -> Response:
     """Return a JSON answer."""
     return Response(orjson.dumps(body), status, media_type=JSON)
+
+
+async def refuse(_: Request, error: Exception) -> Response:
+    """Turn an ApiError into Zendesk's answer."""
+    assert isinstance(error, ApiError)  # noqa: S101 - it is registered for ApiError only
+    return answer(error.body, error.status)
+
+
+async def unknown(_: Request, __: Exception) -> Response:
+    """404 for a path Zendesk does not have."""
+    return answer({"error": {"title": "No help desk found", "message": "There is no such endpoint"}}, 404)

@@ -21,8 +21,8 @@ from ticketstream.local.sample.zendesk.login import Login
 from ticketstream.local.sample.zendesk.oauth import Authority
 from ticketstream.local.sample.zendesk.oauth_endpoints import OAuthEndpoints
 from ticketstream.local.sample.zendesk.odd import Odd, OddAnswers
-from ticketstream.local.sample.zendesk.reading import Reading, refuse, unknown
-from ticketstream.local.sample.zendesk.responses import ApiError
+from ticketstream.local.sample.zendesk.reading import Reading
+from ticketstream.local.sample.zendesk.responses import ApiError, refuse, unknown
 from ticketstream.local.sample.zendesk.steering import Steering
 from ticketstream.local.sample.zendesk.webhooks import Webhooks
 from ticketstream.local.sample.zendesk.writing import Writing

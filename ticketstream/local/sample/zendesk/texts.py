@@ -8,22 +8,10 @@ from random import Random
 from typing import Final, NamedTuple
 
 from ticketstream.local.sample.zendesk.clock import iso
-from ticketstream.local.sample.zendesk.corpus_en import (
-    AGENT_CLOSINGS,
-    AGENT_GREETINGS,
-    CITIES,
-    CLOSINGS,
-    DEVICES,
-    FILLERS,
-    GREETINGS,
-    PRODUCTS,
-    TOPICS,
-    Topic,
-)
-from ticketstream.local.sample.zendesk.corpus_world import WORLD, Phrases
+from ticketstream.local.sample.zendesk.corpus import ENGLISH, WORLD, Phrases, Topic
 from ticketstream.local.sample.zendesk.shape import Kind
 
-_TOPIC_BY_TAG: Final = {topic.tag: topic for topic in TOPICS}
+_TOPIC_BY_TAG: Final = {topic.tag: topic for topic in ENGLISH.topics}
 _FOREIGN: Final = tuple((language, tag) for language, tags in WORLD.items() for tag in tags)
 _CURRENCIES: Final = ("€", "$", "£", "CHF ")
 _BREAK: Final = '</p>\n\n<p dir="auto">'
@@ -69,15 +57,15 @@ def story(random: Random, kind: int, created: int, requester: str, agent: str) -
         topic, phrases = _TOPIC_BY_TAG[tag], WORLD[language][tag]
     else:
         language, phrases = "en", None
-        topic = TOPICS[int(draw() * len(TOPICS))]
+        topic = ENGLISH.topics[int(draw() * len(ENGLISH.topics))]
     number = int(draw() * 900_000)
     slots = {
-        "product": PRODUCTS[int(draw() * len(PRODUCTS))],
+        "product": ENGLISH.products[int(draw() * len(ENGLISH.products))],
         "order": f"#{100_000 + number}",
         "amount": f"{_CURRENCIES[number % 4]}{5 + number % 900}.{number % 100:02}",
         "date": iso(created - (number % 40) * 86_400)[:10],
-        "city": CITIES[int(draw() * len(CITIES))],
-        "device": DEVICES[number % len(DEVICES)],
+        "city": ENGLISH.cities[int(draw() * len(ENGLISH.cities))],
+        "device": ENGLISH.devices[number % len(ENGLISH.devices)],
         "code": f"{'ABCDEFGH'[number % 8]}{number * 7919 % 90_000 + 10_000}",
         "days": str(2 + number % 12),
         "name": requester,
@@ -99,7 +87,7 @@ def opening(random: Random, tale: Story, kind: int) -> Body:
         return body_of(("", " ", "\n\n")[int(draw() * 3)])
     if kind == Kind.SPAM:
         return body_of(_SPAM[int(draw() * len(_SPAM))].format_map(tale.slots))
-    parts = [GREETINGS[int(draw() * len(GREETINGS))]] if tale.phrases is None else []
+    parts = [ENGLISH.greetings[int(draw() * len(ENGLISH.greetings))]] if tale.phrases is None else []
     if tale.phrases is not None:
         parts.append(tale.phrases.opening)
     else:
@@ -111,9 +99,11 @@ def opening(random: Random, tale: Story, kind: int) -> Body:
         )
         if draw() < 0.6:
             parts.append(
-                topic.details[int(draw() * len(topic.details))] + " " + FILLERS[int(draw() * len(FILLERS))]
+                topic.details[int(draw() * len(topic.details))]
+                + " "
+                + ENGLISH.fillers[int(draw() * len(ENGLISH.fillers))]
             )
-    parts.append(CLOSINGS[int(draw() * len(CLOSINGS))])
+    parts.append(ENGLISH.closings[int(draw() * len(ENGLISH.closings))])
     text = "\n\n".join(parts).format_map(tale.slots)
     if kind == Kind.LONG:
         return body_of(text + "\n\n" + _log(random, tale))
@@ -125,8 +115,8 @@ def answer(random: Random, tale: Story) -> Body:
     draw = random.random
     topic = tale.topic
     said = tale.phrases.answer if tale.phrases else topic.answers[int(draw() * len(topic.answers))]
-    head = AGENT_GREETINGS[int(draw() * len(AGENT_GREETINGS))]
-    tail = AGENT_CLOSINGS[int(draw() * len(AGENT_CLOSINGS))]
+    head = ENGLISH.agent_greetings[int(draw() * len(ENGLISH.agent_greetings))]
+    tail = ENGLISH.agent_closings[int(draw() * len(ENGLISH.agent_closings))]
     text = f"{head}\n\n{said}\n\n{tail}".format_map(tale.slots)
     return _rich(text, tale) if draw() < 0.1 else body_of(text)
 

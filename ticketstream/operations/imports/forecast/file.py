@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def measure_file(
             if not change.organization and change.ticket.organization_id is not None:
                 organizations.add(change.ticket.organization_id)
             groups = groups or (not change.group and change.ticket.group_id is not None)
-    people = -(-len(unknown) // _IDS_A_CALL) - (-len(organizations) // _IDS_A_CALL) + groups
+    people = math.ceil(len(unknown) / _IDS_A_CALL) + math.ceil(len(organizations) / _IDS_A_CALL) + groups
     return Measured(
         tickets=tickets,
         removed=removed,

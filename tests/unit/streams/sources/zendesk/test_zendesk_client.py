@@ -22,7 +22,7 @@ from schemas.errors import (
     UnavailableError,
 )
 from streams.limits import QuotaShare
-from streams.sources.zendesk import client as client_module
+from streams.sources.zendesk import exchange as exchange_module
 from streams.sources.zendesk.check import whoami
 from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.responses import AnswerTooLargeError, read_heading
@@ -365,7 +365,7 @@ async def test_rights_that_are_withdrawn_lose_no_ticket() -> None:
     await client.get("/good.json", ANY, "comments")
     with pytest.raises(RefusedError):
         await client.get("/bad.json", ANY, "comments")
-    client._kinds.clear()  # what is remembered of it for ten seconds
+    client._rights._kinds.clear()  # what is remembered of it for ten seconds
     withdrawn = True
     for _ in range(3):
         with pytest.raises(CredentialsError, match="of any ticket"):
@@ -448,7 +448,7 @@ async def test_a_service_that_is_silent_is_unavailable() -> None:
 async def test_an_answer_over_the_limit_is_refused_without_being_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(exchange_module, "MAX_ANSWER_BYTES", 1000)
     assert await ask(client_of(scripted(httpx.Response(200, json={"a": "x" * 900}))))
     small = gzip.compress(b'{"a":"' + b"x" * 100_000 + b'"}')
     assert len(small) < 1000

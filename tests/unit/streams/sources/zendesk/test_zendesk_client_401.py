@@ -12,7 +12,8 @@ from schemas.errors import CredentialsError, UnavailableError
 from schemas.messages.workers import Trouble
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
-from streams.sources.zendesk.client import LoginAwayError, ZendeskClient
+from streams.sources.zendesk.client import ZendeskClient
+from streams.sources.zendesk.exchange import LoginAwayError
 from streams.sources.zendesk.login import LoginStatus
 from streams.sources.zendesk.troubles import Troubles
 from tests.zendesk_fixtures import unlimited

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from schemas.errors import DecodeError, RefusedError
-from streams.sources.zendesk import client as client_module
+from streams.sources.zendesk import exchange as exchange_module
 from streams.sources.zendesk.comments import fetch_comments
 from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.responses import AnswerTooLargeError
@@ -108,12 +108,12 @@ async def test_without_start_and_cursor_there_is_nothing_to_ask() -> None:
 
 
 async def test_a_page_over_the_size_limit_is_asked_for_in_halves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 70 * len(row()))
+    monkeypatch.setattr(exchange_module, "MAX_ANSWER_BYTES", 70 * len(row()))
     export = Export()
     page = await export_page(client_of(export), start_time=17, cursor=None, per_page=200)
     assert len(page.tickets) == 50
     assert [query["per_page"] for query in export.queries] == [["200"], ["100"], ["50"]]
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr(exchange_module, "MAX_ANSWER_BYTES", 10)
     with pytest.raises(AnswerTooLargeError):
         await export_page(client_of(export), start_time=17, cursor=None, per_page=4)
 
@@ -178,13 +178,13 @@ async def test_every_page_of_comments_is_read(comments: int, calls: int) -> None
 async def test_pages_of_comments_over_the_size_limit_are_asked_for_in_halves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 2_500)
+    monkeypatch.setattr(exchange_module, "MAX_ANSWER_BYTES", 2_500)
     thread = Thread(120)
     found = await fetch_comments(client_of(thread), 33, "backfill")
     assert [one.id for one in found.comments] == list(range(120))
     assert thread.sizes[:3] == [100, 50, 50]
     assert found.calls == thread.calls
-    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", 10)
+    monkeypatch.setattr(exchange_module, "MAX_ANSWER_BYTES", 10)
     with pytest.raises(AnswerTooLargeError):
         await fetch_comments(client_of(thread), 33, "backfill")
 

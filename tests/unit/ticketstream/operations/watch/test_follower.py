@@ -9,9 +9,10 @@ from typing import Any, Self
 import pytest
 
 from schemas.settings.load import Settings
+from schemas.stages import TICKET_TOPICS
 from streams.testing import until
 from ticketstream.operations.watch import follower as module
-from ticketstream.operations.watch.follower import _MEASURED, EVERY_SECONDS, Follower
+from ticketstream.operations.watch.follower import EVERY_SECONDS, Follower
 from ticketstream.operations.watch.kafka_session import Offsets, bounded
 from ticketstream.operations.watch.overview import overview
 
@@ -51,8 +52,8 @@ class Session:
         return self._workers
 
     async def offsets(self) -> Offsets:
-        ends = {topic: self._ends.get(topic, {0: 0}) for topic in _MEASURED}
-        return Offsets(ends, {topic: dict.fromkeys(ends[topic], 0) for topic in _MEASURED})
+        ends = {topic: self._ends.get(topic, {0: 0}) for topic in TICKET_TOPICS}
+        return Offsets(ends, {topic: dict.fromkeys(ends[topic], 0) for topic in TICKET_TOPICS})
 
 
 async def looked(

@@ -7,9 +7,10 @@ from typing import Any
 
 from schemas.codec import encode
 from schemas.settings.load import Settings
+from schemas.stages import TICKET_TOPICS
 from schemas.tables import ResumePoint
 from schemas.topics import EMBEDDED
-from ticketstream.operations.watch.follower import _MEASURED, Flow, Follower
+from ticketstream.operations.watch.follower import Flow, Follower
 from ticketstream.operations.watch.indexed_through import CHANGELOG, IndexedThrough, IndexedThroughBook
 from ticketstream.operations.watch.overview import overview
 
@@ -49,7 +50,7 @@ def test_the_overview_shows_it_once_it_is_known() -> None:
         return overview(follower, SETTINGS, chunks=1, away={}, clock=lambda: 1_000.0)["indexed_through"]
 
     assert shown() is None  # Kafka has not been reached
-    follower.flows = {topic: Flow() for topic in _MEASURED}
+    follower.flows = {topic: Flow() for topic in TICKET_TOPICS}
     follower.workers, follower.looked_at, follower._away = 1, 1_000.0, ""
     assert shown() is None  # not all has been read yet
     follower._caught_up = True

@@ -1,0 +1,1 @@
+"""The documents of the API, for its OpenAPI description and for reading what is sent to it."""
