@@ -1,1 +1,3 @@
 """The Faust app: agents, their transport, tables and stores."""
+
+__all__ = ["faust_app", "meter", "owned", "part", "stores", "tables"]

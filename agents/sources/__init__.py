@@ -1,1 +1,3 @@
 """Where changes come from."""
+
+__all__ = ["following", "live_part", "records"]

@@ -1,1 +1,3 @@
 """Tickets, before they become chunks."""
+
+__all__ = ["build"]

@@ -1,1 +1,3 @@
 """The process of one worker."""
+
+__all__ = ["slot"]

@@ -3,4 +3,13 @@
 from streams.limits.bucket import TokenBucket
 from streams.limits.quota import SILENT_PAUSE, QuotaShare
 
-__all__ = ["SILENT_PAUSE", "QuotaShare", "TokenBucket"]
+__all__ = [
+    "SILENT_PAUSE",
+    "QuotaShare",
+    "TokenBucket",
+    "batch_size",
+    "daily",
+    "daily_caps",
+    "gate",
+    "in_flight",
+]

@@ -3,4 +3,4 @@
 from streams.metrics.all import Metrics
 from streams.metrics.stages import StageMetrics
 
-__all__ = ["Metrics", "StageMetrics"]
+__all__ = ["Metrics", "StageMetrics", "exposition", "make", "services", "state"]

@@ -1,1 +1,16 @@
 """Weaviate: the client, the collection, and what is read from it."""
+
+__all__ = [
+    "client",
+    "collection",
+    "contents",
+    "failures",
+    "large",
+    "merged",
+    "ownership",
+    "reading",
+    "requests",
+    "size",
+    "stored_vectors",
+    "together",
+]

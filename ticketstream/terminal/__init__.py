@@ -1,1 +1,3 @@
 """Words on a screen."""
+
+__all__ = ["hits", "output", "progress", "untrusted"]

@@ -1,1 +1,3 @@
 """The stage that writes to the vector store."""
+
+__all__ = ["build", "sinks"]

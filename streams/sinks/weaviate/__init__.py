@@ -4,3 +4,5 @@ Schema and search go through the official client. Writing, and reading back of i
 Weaviate's gRPC protocol with the client's own message types: the client's ``insert_many`` takes twice
 the processor time for the same bytes.
 """
+
+__all__ = ["former", "objects", "sink", "switch"]

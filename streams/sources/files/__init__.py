@@ -1,1 +1,3 @@
 """Export files: unpacked, decoded, cut into rows, and looked at before any of it is believed."""
+
+__all__ = ["reading", "shape"]

@@ -1,1 +1,26 @@
 """Zendesk's API: the client, and a module for each thing that is read."""
+
+__all__ = [
+    "auth",
+    "check",
+    "client",
+    "comment_ways",
+    "comments",
+    "count",
+    "exchange",
+    "export",
+    "export_file",
+    "export_source",
+    "login",
+    "people",
+    "reader",
+    "responses",
+    "rows",
+    "sideloads",
+    "signature",
+    "ticket_events",
+    "tickets",
+    "tokens",
+    "transport",
+    "troubles",
+]

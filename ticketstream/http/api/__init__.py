@@ -1,1 +1,3 @@
 """The HTTP API."""
+
+__all__ = ["dead_letters", "health", "imports", "live", "metrics", "openapi", "problems", "search"]

@@ -1,1 +1,3 @@
 """The page of the server."""
+
+__all__ = ["files"]

@@ -1,1 +1,3 @@
 """What Zendesk's webhooks send."""
+
+__all__ = ["hint_sender", "receiver"]

@@ -1,1 +1,3 @@
 """How the pipeline does, seen from Kafka by one follower, and told to whoever watches."""
+
+__all__ = ["broadcast", "indexed_through", "overview", "troubles", "watch"]

@@ -75,3 +75,5 @@ DEFAULT_API_TOKEN: Final = "sample-api-token"  # noqa: S105
 DEFAULT_CLIENT_ID: Final = "sample-client"
 DEFAULT_CLIENT_SECRET: Final = "sample-client-secret"  # noqa: S105
 """The OAuth client of a sample account."""
+
+__all__ = ["control"]

@@ -1,1 +1,3 @@
 """What an import would take and cost, said before anything is started."""
+
+__all__ = ["figures", "file", "zendesk"]
