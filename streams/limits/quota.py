@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from schemas.lanes import Lane
 from streams.limits.bucket import TokenBucket
 from streams.limits.pace import Pace
+from streams.limits.recent_use import RecentUse
+from streams.limits.waiters import Waiters
 
 _MINUTE: Final = 60.05
 """Seconds; a little more than 60, for the way to the service is not always equally long."""
@@ -29,15 +30,6 @@ _PACE_STEP: Final = 0.01
 _END_OF_MINUTE: Final = 1.5
 """Seconds; used up so shortly before it starts anew, a quota was met, not missed."""
 _LOOK_SECONDS: Final = 0.05
-_RECENT_SECONDS: Final = 5.0
-
-
-class _Waiter:
-    __slots__ = ("amount", "passed")
-
-    def __init__(self, amount: float) -> None:
-        self.amount = amount
-        self.passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class QuotaShare:
@@ -94,8 +86,7 @@ class QuotaShare:
         self._clock = clock
         self._pace = Pace()
         self._pace_shown = self._pace.part
-        self._recent = 0.0
-        self._recent_at = -math.inf
+        self._recent = RecentUse()
         self._sleep = sleep
         now = clock()
         self._all = TokenBucket(rate=0, burst=1, now=now, tokens=1)
@@ -104,8 +95,7 @@ class QuotaShare:
         self._paced_until = -math.inf
         self._paused_until = -math.inf
         self._live_seen_at = -math.inf
-        self._live: deque[_Waiter] = deque()
-        self._backfill: deque[_Waiter] = deque()
+        self._waiters = Waiters()
         self._pump: asyncio.Task[None] | None = None
         self._sleeper: asyncio.Future[object] | None = None
 
@@ -125,7 +115,7 @@ class QuotaShare:
     @property
     def waiting(self) -> int:
         """Calls that wait to pass."""
-        return sum(not w.passed.done() for lane in (self._live, self._backfill) for w in lane)
+        return self._waiters.count
 
     @property
     def part(self) -> float:
@@ -156,14 +146,13 @@ class QuotaShare:
         now = self._clock()
         if lane == "live":
             self._live_seen_at = now
-        if not self._live and not self._backfill:
+        if not self._waiters:
             self._all.refill(now)
             self._unreserved.refill(now)
             if now >= self._paused_until and self._delay(lane, amount, now) <= 0 and self._owns():
                 self._take(lane, amount, now)
                 return 0.0
-        waiter = _Waiter(amount)
-        (self._live if lane == "live" else self._backfill).append(waiter)
+        waiter = self._waiters.add(amount, lane)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._serve_waiters())
         elif lane == "live":
@@ -199,8 +188,7 @@ class QuotaShare:
         """Return about which part of the quota was used in the last seconds; 1 when it was held back."""
         if self._paced_until > -math.inf:
             return 1.0
-        faded = self._recent * math.exp((self._recent_at - self._clock()) / _RECENT_SECONDS)
-        return faded / _RECENT_SECONDS / self._rate if self._rate > 0 else math.inf
+        return self._recent.per_second(self._clock()) / self._rate if self._rate > 0 else math.inf
 
     def _follow_pace(self) -> None:
         self._pace_shown = self._pace.part
@@ -228,7 +216,7 @@ class QuotaShare:
             return
         now = self._clock()
         mine = max(remaining * self.owned / self.partitions - in_flight, 0.0)
-        self._all.refill(now, self._ceiling())
+        self._all.refill(now, self._waiters.largest)
         # What is under way will tell whether anything is left; with nothing under way one call has to ask.
         self._all.tokens = min(self._all.tokens, mine if in_flight else max(mine, 1.0))
         rate = self._rate * self._pace.part
@@ -244,13 +232,9 @@ class QuotaShare:
     def _set_rate(self, rate: float, burst: float | None = None) -> None:
         now = self._clock()
         burst = self._all.burst if burst is None else burst
-        ceiling = self._ceiling()
+        ceiling = self._waiters.largest
         for bucket, part in ((self._all, 1.0), (self._unreserved, 1 - self._reserve)):
             bucket.change(rate=rate * part, burst=max(burst * part, 1.0), now=now, ceiling=ceiling)
-
-    def _ceiling(self) -> float:
-        """Return the largest amount at the head of a lane: the bucket may save up for it."""
-        return max((lane[0].amount for lane in (self._live, self._backfill) if lane), default=0.0)
 
     def _keeps_reserve(self, now: float) -> bool:
         return now - self._live_seen_at < self._live_memory
@@ -272,8 +256,7 @@ class QuotaShare:
             # Otherwise a backfill would come into the reserve's time with a full burst in hand.
             self._unreserved.tokens = min(self._unreserved.tokens, self._all.tokens)
         self.acquired_total += amount
-        self._recent = amount + self._recent * math.exp((self._recent_at - now) / _RECENT_SECONDS)
-        self._recent_at = now
+        self._recent.add(amount, now)
 
     def _serve(self) -> float | None:
         """Let pass who may; returns the seconds until the next one may, None when nobody waits."""
@@ -281,30 +264,22 @@ class QuotaShare:
         if self._paced_until > -math.inf and now >= self._paced_until:
             self._paced_until = -math.inf
             self._set_rate(self._rate * self._pace.part)
-        while True:
-            for queue in (self._live, self._backfill):
-                while queue and queue[0].passed.done():
-                    queue.popleft()
-            if not self._live and not self._backfill:
-                return None
+        while (waiter := self._waiters.first()) is not None:
             if now < self._paused_until:
                 return self._paused_until - now
             if not self._owns():
                 return _LOOK_SECONDS
-            lane: Lane = "live" if self._live else "backfill"
-            queue = self._live or self._backfill
-            ceiling = self._ceiling()
+            ceiling = self._waiters.largest
             self._all.refill(now, ceiling)
             self._unreserved.refill(now, ceiling)
-            waiter = queue[0]
-            delay = self._delay(lane, waiter.amount, now)
+            delay = self._delay(waiter.lane, waiter.amount, now)
             if delay > 0:
                 return min(delay, self._paced_until - now) if self._paced_until > now else delay
-            queue.popleft()
-            self._take(lane, waiter.amount, now)
-            if lane == "live":
+            self._take(waiter.lane, waiter.amount, now)
+            if waiter.lane == "live":
                 self._live_seen_at = now
-            waiter.passed.set_result(None)
+            self._waiters.let_pass(waiter)
+        return None
 
     async def _serve_waiters(self) -> None:
         while (delay := self._serve()) is not None:

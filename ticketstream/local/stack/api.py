@@ -28,9 +28,10 @@ import psutil
 
 from schemas.cluster import Cluster
 from schemas.errors import StackError
-from schemas.settings.load import PREFIX, Settings
+from schemas.settings.load import Settings
 from ticketstream.local.stack import kafka
 from ticketstream.local.stack.build import Parts, Report, log_tail, ready_parts
+from ticketstream.local.stack.coming_up import READY_SECONDS, ComingUp, check_external
 from ticketstream.local.stack.environment import stack_environment, write_settings_file
 from ticketstream.local.stack.layout import StackPaths, unwritable
 from ticketstream.local.stack.options import StackOptions
@@ -45,14 +46,11 @@ from ticketstream.local.stack.records import (
     read_state,
     write_record,
 )
-from ticketstream.local.stack.status import StackStatus, is_ready, read_status
+from ticketstream.local.stack.status import StackStatus, read_status
 from ticketstream.local.stack.supervisor import rotate
 from ticketstream.operations.locks import file_lock, lock_holder
 
-READY_SECONDS: Final = 180.0
 OPERATION_SECONDS: Final = 90.0
-MOST_EXITS: Final = 3
-"""A service that ended this often while the stack starts will not come up."""
 
 
 class LocalStack:
@@ -97,7 +95,7 @@ class LocalStack:
         before, running = read_spec(self._paths.spec), self.is_running()
         options = self._options.over(before.options) if running else self._options
         external = external_services(self._given, before.ports, bool(options.sample))
-        self._check_external(external)
+        check_external(external, self._given)
         parts = ready_parts(
             with_kafka="kafka" not in external, with_weaviate="weaviate" not in external, report=self._report
         )
@@ -273,46 +271,8 @@ class LocalStack:
         if state:
             end_processes((service.pid, service.created) for service in state.services)
 
-    def _check_external(self, external: dict[str, str]) -> None:
-        for name in ("kafka", "weaviate"):
-            if name in external and not is_ready(name, StackSpec(external=external), self._given):
-                variable = "KAFKA__BOOTSTRAP_SERVERS" if name == "kafka" else "WEAVIATE__HTTP_URL"
-                raise StackError(
-                    f"{name.title()} at {external[name]} does not answer: start it, or unset "
-                    f"{PREFIX}{variable} to have one started"
-                )
-
     def _await_ready(self, spec: StackSpec, names: list[str]) -> None:
-        waiting, deadline = list(names), time.monotonic() + READY_SECONDS
-        while waiting:
-            titles = [service.title for service in spec.services if service.name in waiting]
-            self._report("starting", ", ".join(titles))
-            for name in list(waiting):
-                if self._came_up(spec, name):
-                    waiting.remove(name)
-            if waiting and time.monotonic() > deadline:
-                log = self._paths.log(waiting[0])
-                raise StackError(
-                    f"{titles[0]} is not ready after {READY_SECONDS:.0f} s: {log_tail(log)} (log: {log})"
-                )
-            if waiting:
-                time.sleep(0.1)
-
-    def _came_up(self, spec: StackSpec, name: str) -> bool:
-        """Say whether a service is ready; raises StackError when it never will be."""
-        if not self.is_running():
-            raise StackError("the local stack was stopped while it started: start it with `ticketstream up`")
-        state, service = read_state(self._paths.state), spec.service(name)
-        known = state.service(name) if state else None
-        if service is None or known is None or known.fingerprint != service.fingerprint():
-            return False  # the supervisor has not come to it yet
-        if known.exits >= MOST_EXITS:
-            log = self._paths.log(name)
-            raise StackError(
-                f"{service.title} ended {known.exits} times while starting ({known.last_exit}): "
-                f"{log_tail(log)} (log: {log})"
-            )
-        return known.state == "running" and is_ready(name, spec, self._given)
+        ComingUp(self._paths, spec, self._given, self.is_running).wait(names, self._report)
 
     def _pause(self, name: str, paused: bool) -> None:
         self._service(name)
