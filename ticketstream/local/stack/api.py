@@ -17,8 +17,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
@@ -31,7 +29,7 @@ from schemas.errors import StackError
 from schemas.settings.load import Settings
 from ticketstream.local.stack import kafka
 from ticketstream.local.stack.build import Parts, Report, log_tail, ready_parts
-from ticketstream.local.stack.coming_up import READY_SECONDS, ComingUp, check_external
+from ticketstream.local.stack.coming_up import READY_SECONDS, ComingUp, check_external, until
 from ticketstream.local.stack.environment import stack_environment, write_settings_file
 from ticketstream.local.stack.layout import StackPaths, unwritable
 from ticketstream.local.stack.options import StackOptions
@@ -138,10 +136,10 @@ class LocalStack:
                 patience = 10 + max((service.stop_seconds for service in spec.services), default=0)
                 with suppress(ProcessLookupError):
                     os.kill(supervisor, signal.SIGTERM)
-                if not _until(self._supervisor_gone, patience):
+                if not until(self._supervisor_gone, patience):
                     with suppress(ProcessLookupError):
                         os.kill(supervisor, signal.SIGKILL)  # the kernel ends its children
-                    _until(self._supervisor_gone, 10)
+                    until(self._supervisor_gone, 10)
             self._end_left_overs()
             self._paths.settings_file.unlink(missing_ok=True)
             self._paths.state.unlink(missing_ok=True)
@@ -178,7 +176,7 @@ class LocalStack:
             state = self._state_of(name)
             return state is not None and state.state == "paused"
 
-        if not _until(paused, service.stop_seconds + 5):
+        if not until(paused, service.stop_seconds + 5):
             raise StackError(f"{name} does not stop; its log is {self._paths.log(name)}")
 
     def start_service(self, name: str) -> None:
@@ -205,7 +203,7 @@ class LocalStack:
             now = self._state_of(name)
             return now is not None and now.pid not in (None, old)
 
-        _until(replaced, READY_SECONDS)
+        until(replaced, READY_SECONDS)
         self._await_ready(read_spec(self._paths.spec), [name])
 
     def _operation(self) -> AbstractContextManager[int]:
@@ -250,7 +248,7 @@ class LocalStack:
                 pass_fds=[lock],
                 start_new_session=True,
             )
-        if not _until(lambda: self.is_running() or process.poll() is not None, 15) or not self.is_running():
+        if not until(lambda: self.is_running() or process.poll() is not None, 15) or not self.is_running():
             process.kill()
             raise StackError(f"the supervisor does not start: {log_tail(log)} (log: {log})")
 
@@ -289,13 +287,3 @@ class LocalStack:
     def _state_of(self, name: str) -> ServiceState | None:
         state = read_state(self._paths.state)
         return state.service(name) if state else None
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until the condition holds; say whether it did within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

@@ -40,7 +40,7 @@ class ComingUp:
     is_running: Callable[[], bool]
 
     def wait(self, names: Sequence[str], report: Report) -> None:
-        """Wait until these services are ready; raises StackError when one is not in time, or never will be."""
+        """Wait until these services are ready; raises StackError when one is late, or never will be."""
         waiting = list(names)
         deadline = time.monotonic() + READY_SECONDS
         while waiting:
@@ -72,3 +72,13 @@ class ComingUp:
                 f"{log_tail(log)} (log: {log})"
             )
         return known.state == "running" and is_ready(name, self.spec, self.given)
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until the condition holds; say whether it did within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
