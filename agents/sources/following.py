@@ -38,7 +38,9 @@ _START_BACK_SECONDS: Final = 120
 class Following:
     """Puts what a source tells of an account on ``tickets.changes``; its cursor is in the table ``cursors``.
 
-    At the source's end it waits ``poll_seconds`` before it looks again.
+    The cursor lies under ``name``, and in its partition: that of an account's own export under the account's
+    name, that of every further source under one of its own. At the source's end it waits ``poll_seconds``
+    before it looks again.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class Following:
         poll_seconds: float,
         tracing: Tracing | None = None,
         meter: Meter,
+        name: str = "",
     ) -> None:
+        self._name = name or account
         self._account = account
         self._source = source
         self._producer = producer
@@ -62,11 +66,15 @@ class Following:
         self._tracing = tracing
         self._meter = meter
 
+    @property
+    def home(self) -> int:
+        """The partition whose owner follows the source."""
+        return account_partition(self._name, self._partitions)
+
     async def run(self) -> None:
         """Follow the source until cancelled."""
         log = structlog.get_logger().bind(source="live", account=self._account)
-        home = account_partition(self._account, self._partitions)
-        key = self._account.encode()
+        home, key = self.home, self._name.encode()
         known: LiveCursor | None = self._tables["cursors"].get(home, key)
         cursor = known.cursor if known else ""
         since = (known.since if known else 0) or int(time.time()) - _START_BACK_SECONDS

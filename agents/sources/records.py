@@ -30,7 +30,7 @@ def records_of(
             unreadable += 1
             records.append(_letter(item, source, account, import_id, partitions))
             continue
-        key = ticket_key(account, item.ticket_id)
+        key = ticket_key(item.account, item.ticket_id)
         records.append(Record(topic, partition_of(key, partitions), key, encode(item), headers_of(item)))
     return records, unreadable
 

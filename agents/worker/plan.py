@@ -25,7 +25,6 @@ from agents.sources.live_part import LivePart
 from agents.tickets.build import Tickets, build_tickets
 from agents.worker.slot import WorkerSlot
 from schemas.settings.load import Settings
-from streams.kafka.partitions import account_partition
 from streams.kafka.positions import Positions
 from streams.kafka.producer import Producer
 from streams.metrics.make import Maker
@@ -145,7 +144,7 @@ def _account_parts(ground: Ground, tickets: Tickets) -> tuple[Part, ...]:
         account=settings.account,
         partitions=ground.partitions,
     )
-    return (LivePart(account_partition(account, ground.partitions), live.run), teller)
+    return (LivePart(live.home, live.run), teller)
 
 
 def _patience(knowledge: Knowledge) -> float:

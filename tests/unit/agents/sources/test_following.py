@@ -66,7 +66,7 @@ class FollowingBench:
             items.append(Unreadable(b'{"id": 0}', DecodeError("no ticket")))
         self.answers.put_nowait(Page(items, cursor, end))
 
-    def start(self) -> None:
+    def start(self, name: str = "") -> None:
         source = Following(
             "acme",
             self,
@@ -75,7 +75,9 @@ class FollowingBench:
             partitions=8,
             poll_seconds=60,
             meter=Meter(),
+            name=name,
         )
+        self.home = source.home
         self.task = asyncio.create_task(source.run())
 
     async def stop(self) -> None:
@@ -224,3 +226,14 @@ async def test_a_refusal_is_told_and_tried_again_from_the_same_place(
 def test_polls_leave_half_of_the_export_s_limit_to_imports(asked: float, limit: int, pause: float) -> None:
     settings = ZendeskSettings(poll_seconds=asked, incremental_requests_per_minute=limit)
     assert polling_pause(settings) == pause
+
+
+async def test_a_further_source_of_an_account_has_a_cursor_of_its_own(bench: FollowingBench) -> None:
+    await bench.tables["cursors"].put(HOME, [(b"acme", LiveCursor("c9", 1.0))])
+    bench.start("acme:inbox")
+    bench.answer("i1", 1, end=True)
+    await until(lambda: bench.tables["cursors"].get(bench.home, b"acme:inbox"))
+    assert bench.home == account_partition("acme:inbox", 8)
+    assert bench.asked[0][1] == ""
+    assert bench.cursor == "c9", "the account's own export goes on where it was"
+    assert [record.key for record in bench.producer.sent] == [b"acme:1"]
