@@ -19,7 +19,7 @@ import msgspec
 from agents.app.faust_app import TicketApp, create_app
 from agents.app.part import Plan
 from agents.app.tables import StateTable, Tables
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.parts import PartStore
 from schemas.codec import encode, headers_of
 from schemas.errors import PermanentError, UnavailableError
@@ -220,15 +220,15 @@ def a_message(message: Any, offset: int = 7, *, topic: str | None = None, partit
 
 
 async def settled(
-    message: Incoming, done: Done, tables: InMemoryTables, producer: InMemoryProducer | None = None
-) -> Done:
+    message: Incoming, done: Outcome, tables: InMemoryTables, producer: InMemoryProducer | None = None
+) -> Outcome:
     """Do with an outcome what an engine does with it: send its records, then write its entries.
 
     Returns what became of it: another outcome, where the message has become stale. Unlike an engine it sends
     nothing without ``producer``, and acknowledges nothing.
     """
-    if done.still_wanted is not None and not done.still_wanted():
-        done = Done("skipped", reason="stale", records=done.otherwise)
+    if done.is_current is not None and not done.is_current():
+        done = Outcome("skipped", reason="stale", records=done.if_stale)
     if done.at_last is not None:
         records, marks = done.at_last()
         done.records += records

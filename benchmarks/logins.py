@@ -32,7 +32,7 @@ _CALLS_A_MINUTE: Final = 2_500
 """As with the High Volume add-on: 5,000 tickets then take two minutes, and so several tokens."""
 _LONGEST_WAIT: Final = 2.0
 _PAUSE_SECONDS: Final = 0.25
-_LOOK_AGAIN_SECONDS: Final = 0.2
+_POLL_IMPORT_SECONDS: Final = 0.2
 
 Note = Callable[[str], None]
 
@@ -137,7 +137,7 @@ async def _call(settings: Settings, waits: list[float]) -> None:
 async def _kill_halfway(stack: BenchStack, tickets: int, note: Note) -> None:
     """Kill a worker when half of the import is done; its pool starts another one."""
     while (record := await _newest(stack.settings)) is None or record.done < tickets // 2:
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(_POLL_IMPORT_SECONDS)
     os.kill(stack.worker_processes()["worker 1"].pid, signal.SIGKILL)
     note(f"a worker is killed after {record.done:,} tickets")
 

@@ -20,7 +20,7 @@ import psutil
 from agents.app.faust_app import TicketApp
 from agents.app.part import Intake, Part, Plan
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.imports.progress import ProgressLedger
 from agents.services.clients import ProducerPart
 from agents.services.engines import Engines
@@ -85,14 +85,14 @@ class _Handler:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         change = message.decoded(TicketChange)
         key = ticket_key(change.account, change.ticket_id)
         seen: SeenTicket | None = self._tables["seen"].get(message.partition, key)
         origin = Origin(message.topic, message.partition, message.offset)
         if standing(change.version, "", seen) is not Standing.NEW:
-            return Done("skipped", reason="stale", account=change.account, import_id=change.import_id)
-        return Done(
+            return Outcome("skipped", reason="stale", account=change.account, import_id=change.import_id)
+        return Outcome(
             "sent",
             records=[Record(INDEXED, message.partition, key, encode(change), headers_of(change))],
             marks=[Mark("seen", key, SeenTicket(change.version, "", origin, change.changed_at))],

@@ -14,12 +14,12 @@ from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress
 from schemas.messages.reconcile import ReconcileReport
 from schemas.messages.tickets import (
     CommentEvents,
-    CommentsOver,
     CommentsPart,
     EmbeddedPart,
     EmbeddedTicket,
     EnrichedPart,
     EnrichedTicket,
+    ForgetHeldComments,
     Receipt,
     TicketChange,
     TicketHint,
@@ -34,7 +34,7 @@ SCHEMAS: Final[dict[type[Any], str]] = {
     TicketChange: "ticket-change/1",
     TicketHint: "ticket-hint/1",
     CommentEvents: "comment-events/1",
-    CommentsOver: "comments-over/1",
+    ForgetHeldComments: "comments-over/1",
     CommentsPart: "comments-part/1",
     EnrichedTicket: "enriched-ticket/1",
     EnrichedPart: "enriched-part/1",

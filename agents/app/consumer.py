@@ -20,7 +20,7 @@ _POLL_SECONDS: Final = 0.05
 _YIELD_EVERY: Final = 100
 _COPY_SECONDS: Final = 1.0
 """How old a copy of another worker's table may be; whoever takes its partition over reads the rest."""
-_MANY: Final = 100
+_BULK_ENTRIES: Final = 100
 """Entries of a changelog; where there were so many, there are likely more."""
 
 
@@ -162,7 +162,7 @@ class TicketConsumer(driver.Consumer):
         if table is None:
             return fetched
         table.data.follow(tp, fetched)
-        if len(fetched) >= _MANY:
+        if len(fetched) >= _BULK_ENTRIES:
             self._copies_due = 0.0
         return fetched[-1:]
 

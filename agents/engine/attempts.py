@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from agents.engine.outcomes import Done, Handler, failed
+from agents.engine.outcomes import Handler, Outcome, failed
 from agents.engine.refused_logins import RefusedLogins
 from schemas.codec import peek
 from schemas.errors import CredentialsError, PermanentError, RetryableError, TicketstreamError, UserError
@@ -49,7 +49,7 @@ class Attempts:
         """Note that nothing is done with a message any more, whatever became of it."""
         self._refused.over(message)
 
-    async def outcome(self, handler: Handler, message: Incoming) -> Done:
+    async def outcome(self, handler: Handler, message: Incoming) -> Outcome:
         """Return what the handler says of a message, however often it must be asked.
 
         What can never succeed is a dead letter, and so is what has failed three times as nobody has foreseen.

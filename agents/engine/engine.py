@@ -30,14 +30,14 @@ from agents.app.part import Part
 from agents.app.tables import Tables
 from agents.engine.attempts import Attempts
 from agents.engine.handling import MessageContext
-from agents.engine.outcomes import Done, Handler
+from agents.engine.outcomes import Handler, Outcome
 from agents.engine.partition_queue import PartitionQueue, Queued
 from agents.engine.places import Place
-from agents.engine.retried_letters import as_retried
+from agents.engine.retried_letters import carry_retry_headers
 from agents.engine.settling import Ledger, Locks, Settling
 from streams.kafka.messages import Incoming, incoming
 from streams.kafka.positions import Positions
-from streams.kafka.producer import ENOUGH, Producer
+from streams.kafka.producer import BATCH_LEAVES_AT, Producer
 from streams.limits.gate import Gate
 from streams.metrics import StageMetrics
 from streams.retries import FOREVER, RetryPolicy
@@ -61,7 +61,7 @@ class Engine(Part):
     for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
     taken in. ``locks`` is given to engines that write the same tables. ``positions`` hears how far the
     engine is. ``may_overtake`` says of a message that it need not wait for an earlier one of its key (whose
-    handler then has to see in ``still_wanted`` that it was overtaken).
+    handler then has to see in ``is_current`` that it was overtaken).
     ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
     ``retry`` says how to wait between attempts; it must not give up.
     """
@@ -101,7 +101,7 @@ class Engine(Part):
         self._ahead_limit = ahead
         self._ahead = 0
         self._changed = asyncio.Condition()
-        self._lanes: dict[tuple[str, int], PartitionQueue] = {}
+        self._queues: dict[tuple[str, int], PartitionQueue] = {}
         self._releasers: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._may_overtake = may_overtake
         self._entry = entry
@@ -137,9 +137,9 @@ class Engine(Part):
     def oldest(self) -> dict[tuple[str, int], float]:
         """Return when the oldest held message of each topic and partition was put there (Unix seconds)."""
         return {
-            place: slot.event.message.timestamp
-            for place, lane in self._lanes.items()
-            if (slot := lane.oldest)
+            place: queued.event.message.timestamp
+            for place, queue in self._queues.items()
+            if (queued := queue.oldest)
         }
 
     async def put(self, event: Any) -> None:
@@ -155,40 +155,40 @@ class Engine(Part):
         message = incoming(event)
         self._metrics.received.inc()
         place = (raw.topic, raw.partition)
-        lane = self._lanes.get(place)
-        if lane is None:
-            lane = self._lanes[place] = PartitionQueue()
+        queue = self._queues.get(place)
+        if queue is None:
+            queue = self._queues[place] = PartitionQueue()
             self._positions.released.setdefault(place, raw.offset)
-            self._releasers[place] = asyncio.create_task(self._release(lane, place))
-        slot = Queued(event, message)
+            self._releasers[place] = asyncio.create_task(self._release(queue, place))
+        queued = Queued(event, message)
         self._positions.arrived[place] = raw.offset
         self._positions.oldest.setdefault(place, raw.offset)
         self._held += 1
-        self._held_bytes += slot.size
+        self._held_bytes += queued.size
         self._metrics.held.inc()
-        before = lane.add(slot)
-        slot.task = asyncio.create_task(self._work(lane, slot, before))
+        before = queue.add(queued)
+        queued.task = asyncio.create_task(self._work(queue, queued, before))
 
-    async def _work(self, lane: PartitionQueue, slot: Queued, before: Queued | None) -> None:
-        if before is not None and not self._may_overtake(slot.message):
+    async def _work(self, queue: PartitionQueue, queued: Queued, before: Queued | None) -> None:
+        if before is not None and not self._may_overtake(queued.message):
             await before.settled.wait()
         async with Place(self._working, self._resting):
-            done = await self._handled(slot.message)
-        if done.overtakes and (done.still_wanted is None or done.still_wanted()):
+            done = await self._handled(queued.message)
+        if done.ahead_of_order and (done.is_current is None or done.is_current()):
             # After a crash they are sent once more: the stages behind know a repeat.
             await self._settling.send(done.records)
             done.records = []
-        lane.finish(slot, done)
+        queue.finish(queued, done)
 
-    async def _handled(self, message: Incoming) -> Done:
+    async def _handled(self, message: Incoming) -> Outcome:
         started = time.perf_counter()
         with MessageContext(self.stage, message, self._tracing) as handling:
             try:
                 if reason := _needs_no_work(message):
-                    done = Done("skipped", reason=reason)
+                    done = Outcome("skipped", reason=reason)
                 else:
                     outcome = await self._attempts.outcome(self._handler, handling.message)
-                    done = as_retried(message, outcome)
+                    done = carry_retry_headers(message, outcome)
             finally:
                 self._attempts.over(handling.message)
             handling.ended(done)
@@ -196,49 +196,49 @@ class Engine(Part):
         self._metrics.seconds.observe(time.perf_counter() - started)
         return done
 
-    async def _release(self, lane: PartitionQueue, place: tuple[str, int]) -> None:
+    async def _release(self, queue: PartitionQueue, place: tuple[str, int]) -> None:
         while True:
-            slots = await lane.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
-            if slots[0] is lane.oldest and len(slots) < ENOUGH and len(lane) > len(slots):
+            batch = await queue.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
+            if batch[0] is queue.oldest and len(batch) < BATCH_LEAVES_AT and len(queue) > len(batch):
                 # More is on its way: what finishes in a moment shares its calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
-                slots = lane.prefix(_RELEASE_AT_ONCE)
+                batch = queue.prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()
-            if self._entry is not None and (sending := sum(map(_sends, slots))):
+            if self._entry is not None and (sending := sum(map(_sends, batch))):
                 async with self._entry(sending) as allowed:
-                    slots = _up_to(slots, allowed)
-                    leading = await self._settled(lane, slots, place)
+                    batch = _up_to(batch, allowed)
+                    leading = await self._settled(queue, batch, place)
             else:
-                leading = await self._settled(lane, slots, place)
-            for slot in leading:
-                slot.event.ack()
-            lane.acknowledged(leading)
+                leading = await self._settled(queue, batch, place)
+            for queued in leading:
+                queued.event.ack()
+            queue.acknowledged(leading)
             if leading:
-                self._note_released(lane, place, leading[-1].message.offset)
+                self._note_released(queue, place, leading[-1].message.offset)
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
-            self._metrics.batch_messages.observe(len(slots))
-            self._ahead += len(slots) - len(leading)
+            self._metrics.batch_messages.observe(len(batch))
+            self._ahead += len(batch) - len(leading)
             passed = self._positions.passed
-            passed[place] = passed.get(place, 0) + len(slots) - len(leading)
+            passed[place] = passed.get(place, 0) + len(batch) - len(leading)
             if not leading:
-                for slot in slots:
-                    slot.let_go()
-            await self._let_go(len(slots), sum(slot.size for slot in slots))
+                for queued in batch:
+                    queued.let_go()
+            await self._let_go(len(batch), sum(queued.size for queued in batch))
 
-    def _note_released(self, lane: PartitionQueue, place: tuple[str, int], offset: int) -> None:
+    def _note_released(self, queue: PartitionQueue, place: tuple[str, int], offset: int) -> None:
         self._positions.released[place] = offset + 1
-        if lane.oldest is None:
+        if queue.oldest is None:
             self._positions.oldest.pop(place, None)
         else:
-            self._positions.oldest[place] = lane.oldest.message.offset
+            self._positions.oldest[place] = queue.oldest.message.offset
 
     async def _settled(
-        self, lane: PartitionQueue, slots: list[Queued], place: tuple[str, int]
+        self, queue: PartitionQueue, batch: list[Queued], place: tuple[str, int]
     ) -> list[Queued]:
         """Have the effects of these messages; returns the oldest ones, which may be acknowledged now."""
-        leading = lane.leading(slots)
-        await self._settling.settle(slots, leading, place[1])
-        lane.settle(slots)
+        leading = queue.leading(batch)
+        await self._settling.settle(batch, leading, place[1])
+        queue.settle(batch)
         return leading
 
     async def _let_go(self, count: int, size: int) -> None:
@@ -253,12 +253,12 @@ class Engine(Part):
         tasks = list(self._releasers.values())
         self._releasers.clear()
         held = 0
-        for lane in self._lanes.values():
-            held += lane.unsettled
-            tasks += [slot.task for slot in lane.abandon() if slot.task is not None]
-        for place in self._lanes:
+        for queue in self._queues.values():
+            held += queue.unsettled
+            tasks += [queued.task for queued in queue.abandon() if queued.task is not None]
+        for place in self._queues:
             self._positions.forget_arrivals(place)
-        self._lanes.clear()
+        self._queues.clear()
         self._ahead = 0
         for task in tasks:
             task.cancel()
@@ -279,14 +279,14 @@ def _needs_no_work(message: Incoming) -> str:
     return "part" if message.envelope.is_part else ""
 
 
-def _sends(slot: Queued) -> bool:
-    return slot.done is not None and bool(slot.done.records)
+def _sends(queued: Queued) -> bool:
+    return queued.done is not None and bool(queued.done.records)
 
 
 def _up_to(prefix: list[Queued], sending: int) -> list[Queued]:
     """Return the first messages of a prefix, no more than so many of which send something."""
-    for index, slot in enumerate(prefix):
-        if _sends(slot):
+    for index, queued in enumerate(prefix):
+        if _sends(queued):
             if sending == 0:
                 return prefix[:index]
             sending -= 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from schemas.headers.traces import without_trace
 from streams.kafka.messages import Incoming
 from streams.telemetry.at_hand import take_in_hand
@@ -67,7 +67,7 @@ class MessageContext:
         self.message = message._replace(headers=without_trace(message.headers) + tracing.headers(span))
         return span
 
-    def ended(self, done: Done) -> None:
+    def ended(self, done: Outcome) -> None:
         """Note the outcome; what it sends carries on the trace."""
         if self._tracing is not None and self._span is not None:
             span = self._span

@@ -7,27 +7,27 @@ worked off before the change lies there too: it is handed on unread.
 
 from __future__ import annotations
 
-from agents.engine.outcomes import Done, Handler
+from agents.engine.outcomes import Handler, Outcome
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.partitions import partition_of
 
 
-def at_home(handler: Handler, partitions: int) -> Handler:
+def sending_misplaced_home(handler: Handler, partitions: int) -> Handler:
     """Return a handler that does what this one does, and hands on what lies in another key's partition.
 
     Nothing is counted for an import: that is done where the message is worked on.
     """
 
-    async def handle(message: Incoming) -> Done:
-        record = handed_on(message, partitions)
+    async def handle(message: Incoming) -> Outcome:
+        record = home_record(message, partitions)
         if record is None:
             return await handler(message)
-        return Done("skipped", reason="moved", records=[record])
+        return Outcome("skipped", reason="moved", records=[record])
 
     return handle
 
 
-def handed_on(message: Incoming, partitions: int) -> Record | None:
+def home_record(message: Incoming, partitions: int) -> Record | None:
     """Return the message for its key's own partition; None when it lies there."""
     if message.key is None:
         return None

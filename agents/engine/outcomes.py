@@ -21,12 +21,12 @@ class Mark(NamedTuple):
 
 
 @dataclass(slots=True)
-class Done:
+class Outcome:
     """The outcome of one message at one stage.
 
-    ``still_wanted`` is asked again just before anything is sent: a newer version may have passed
+    ``is_current`` is asked again just before anything is sent: a newer version may have passed
     on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``, and
-    ``otherwise`` is sent in place of ``records``.
+    ``if_stale`` is sent in place of ``records``.
     """
 
     verdict: Verdict
@@ -37,9 +37,9 @@ class Done:
     import_id: str = ""
     vectors: int = 0
     calls: int = 0
-    still_wanted: Callable[[], bool] | None = None
-    otherwise: list[Record] = field(default_factory=list)
-    overtakes: bool = False
+    is_current: Callable[[], bool] | None = None
+    if_stale: list[Record] = field(default_factory=list)
+    ahead_of_order: bool = False
     """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
     at_last: Callable[[], tuple[list[Record], list[Mark]]] | None = None
     """Asked once, right before it is sent: what else is to be sent and noted then."""
@@ -47,15 +47,15 @@ class Done:
     """Set by the last stage, for the freshness of live changes."""
 
 
-Handler = Callable[[Incoming], Awaitable[Done]]
+Handler = Callable[[Incoming], Awaitable[Outcome]]
 """What a stage does with a message."""
 
 
-def failed(stage: str, message: Incoming, error: BaseException, account: str, import_id: str) -> Done:
+def failed(stage: str, message: Incoming, error: BaseException, account: str, import_id: str) -> Outcome:
     """Return the outcome of a message that can never succeed."""
     letter = dead_letter(stage, message, error, import_id)
     log_dead_letter(letter, error)
-    return Done(
+    return Outcome(
         "failed",
         reason=letter.error_type,
         records=[dead_letter_record(letter, message.key, message.partition)],

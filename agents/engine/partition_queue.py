@@ -1,8 +1,8 @@
 """The order of one partition: work may finish in any order, it is acknowledged in the order it came.
 
-Pure bookkeeping, no I/O. A lane is one partition of one topic at one stage. What has finished is settled (its
-effects and entries are written) in order as a rule. Behind a message that takes long, or is tried again and
-again, others are settled ahead of it; the messages of one key always in order.
+Pure bookkeeping, no I/O. There is one queue for each partition of each topic that a stage reads. What has
+finished is settled (its effects and entries are written) in order as a rule. Behind a message that takes
+long, or is tried again and again, others are settled ahead of it; the messages of one key always in order.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from streams.kafka.messages import Incoming
 
 
@@ -25,7 +25,7 @@ class Queued:
         self.event = event
         self.message = message
         self.size = len(message.value or b"")
-        self.done: Done | None = None
+        self.done: Outcome | None = None
         self.settled = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -35,7 +35,7 @@ class Queued:
         self.event.message.value = self.event.value = None
         self.task = None
         if self.done is not None:
-            self.done = Done(
+            self.done = Outcome(
                 self.done.verdict,
                 reason=self.done.reason,
                 account=self.done.account,
@@ -49,14 +49,14 @@ class PartitionQueue:
     """The messages of one partition between their arrival and their acknowledgement."""
 
     def __init__(self) -> None:
-        self._slots: deque[Queued] = deque()
+        self._queued: deque[Queued] = deque()
         self._last_by_key: dict[bytes, Queued] = {}
         self._unsettled = 0
         self._finished = 0
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._queued)
 
     @property
     def unsettled(self) -> int:
@@ -65,23 +65,23 @@ class PartitionQueue:
 
     @property
     def oldest(self) -> Queued | None:
-        """The message that came first of those in the lane."""
-        return self._slots[0] if self._slots else None
+        """The message that came first of those in the queue."""
+        return self._queued[0] if self._queued else None
 
-    def add(self, slot: Queued) -> Queued | None:
+    def add(self, queued: Queued) -> Queued | None:
         """Append a message; returns the one of the same key that must be settled before its work starts."""
-        self._slots.append(slot)
+        self._queued.append(queued)
         self._unsettled += 1
-        key = slot.message.key
+        key = queued.message.key
         if key is None:
             return None
         before = self._last_by_key.get(key)
-        self._last_by_key[key] = slot
+        self._last_by_key[key] = queued
         return before
 
-    def finish(self, slot: Queued, done: Done) -> None:
+    def finish(self, queued: Queued, done: Outcome) -> None:
         """Note the outcome of a message."""
-        slot.done = done
+        queued.done = done
         self._finished += 1
         self._wake.set()
 
@@ -89,11 +89,11 @@ class PartitionQueue:
         """Wait for the oldest message to finish; return it and those right behind that have finished too.
 
         Once others have waited for it so many seconds, what has finished is returned without it. All stay in
-        the lane until they are acknowledged.
+        the queue until they are acknowledged.
         """
         deadline: float | None = None
         loop = asyncio.get_running_loop()
-        while not self._slots or self._slots[0].done is None:
+        while not self._queued or self._queued[0].done is None:
             if self._finished and deadline is None:
                 deadline = loop.time() + patience
             self._wake.clear()
@@ -109,24 +109,24 @@ class PartitionQueue:
     def prefix(self, at_most: int) -> list[Queued]:
         """Return the oldest messages, as far as they have finished, without those that are settled."""
         found: list[Queued] = []
-        for slot in self._slots:
-            if slot.done is None or len(found) == at_most:
+        for queued in self._queued:
+            if queued.done is None or len(found) == at_most:
                 break
-            if not slot.settled.is_set():
-                found.append(slot)
+            if not queued.settled.is_set():
+                found.append(queued)
         return found
 
     def _ahead(self, at_most: int) -> list[Queued]:
         """Return what has finished, whatever is before it, but for earlier messages of its key."""
         found: list[Queued] = []
         busy: set[bytes] = set()
-        for slot in self._slots:
-            key = slot.message.key
-            if slot.done is None:
+        for queued in self._queued:
+            key = queued.message.key
+            if queued.done is None:
                 if key is not None:
                     busy.add(key)
-            elif not slot.settled.is_set() and (key is None or key not in busy):
-                found.append(slot)
+            elif not queued.settled.is_set() and (key is None or key not in busy):
+                found.append(queued)
                 if len(found) == at_most:
                     break
         return found
@@ -135,34 +135,34 @@ class PartitionQueue:
         """Return the oldest messages that can be acknowledged once these are settled."""
         also = set(settling)
         found: list[Queued] = []
-        for slot in self._slots:
-            if not (slot.settled.is_set() or slot in also):
+        for queued in self._queued:
+            if not (queued.settled.is_set() or queued in also):
                 break
-            found.append(slot)
+            found.append(queued)
         return found
 
-    def settle(self, slots: Iterable[Queued]) -> None:
+    def settle(self, batch: Iterable[Queued]) -> None:
         """Note that the effects of finished messages are there; the next ones of their keys may start."""
-        for slot in slots:
-            if slot.done is None or slot.settled.is_set():
+        for queued in batch:
+            if queued.done is None or queued.settled.is_set():
                 raise RuntimeError("a message is settled once, when it has finished")
             self._unsettled -= 1
             self._finished -= 1
-            key = slot.message.key
-            if key is not None and self._last_by_key.get(key) is slot:
+            key = queued.message.key
+            if key is not None and self._last_by_key.get(key) is queued:
                 del self._last_by_key[key]
-            slot.settled.set()
+            queued.settled.set()
 
     def acknowledged(self, prefix: Sequence[Queued]) -> None:
         """Take the oldest messages out."""
-        for slot in prefix:
-            if not slot.settled.is_set() or self._slots.popleft() is not slot:
+        for queued in prefix:
+            if not queued.settled.is_set() or self._queued.popleft() is not queued:
                 raise RuntimeError("messages must be acknowledged in the order they came, when settled")
 
     def abandon(self) -> list[Queued]:
-        """Empty the lane without acknowledging anything; returns what was in it."""
-        slots = list(self._slots)
-        self._slots.clear()
+        """Empty the queue without acknowledging anything; returns what was in it."""
+        batch = list(self._queued)
+        self._queued.clear()
         self._last_by_key.clear()
         self._unsettled = self._finished = 0
-        return slots
+        return batch

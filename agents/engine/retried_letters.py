@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from streams.kafka.messages import Incoming
 
 
-def as_retried(message: Incoming, done: Done) -> Done:
+def carry_retry_headers(message: Incoming, done: Outcome) -> Outcome:
     """Return the outcome of a message; one that is a retry passes on the headers that say so.
 
     The import that counted it as failed counts it no more: one ticket would become two. Nor does it

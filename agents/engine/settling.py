@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agents.app.tables import Tables
 from agents.engine.attempts import Attempts
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.engine.partition_queue import Queued
 from streams.kafka.messages import Incoming, Record
 from streams.kafka.producer import Producer
@@ -23,7 +23,7 @@ Locks = defaultdict[int, asyncio.Lock]
 class Ledger(Protocol):
     """Counts what a stage has released; its entries are written with the other marks."""
 
-    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Done]]) -> list[Mark]:
+    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Outcome]]) -> list[Mark]:
         """Count messages, each offset once however often it is named; returns the entries to write."""
 
 
@@ -53,18 +53,18 @@ class Settling:
         """Send records ahead of the others of their message, until the broker has them."""
         await self._attempts.until_done(lambda: self._producer.send(records))
 
-    async def settle(self, slots: list[Queued], leading: list[Queued], partition: int) -> None:
+    async def settle(self, batch: list[Queued], leading: list[Queued], partition: int) -> None:
         """Have the effects of finished messages; ``leading`` are those that may be acknowledged then."""
         async with self._locks[partition]:
-            _skip_unwanted(slots)
-            _complete(slots)
-            await self._attempts.until_done(lambda: self._write(slots, leading, partition))
+            _skip_unwanted(batch)
+            _complete(batch)
+            await self._attempts.until_done(lambda: self._write(batch, leading, partition))
 
-    async def _write(self, slots: list[Queued], leading: list[Queued], partition: int) -> None:
+    async def _write(self, batch: list[Queued], leading: list[Queued], partition: int) -> None:
         records: list[Record] = []
         marks: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
-        for slot in slots:
-            done = slot.done
+        for queued in batch:
+            done = queued.done
             if done is None:
                 raise RuntimeError("a message without an outcome cannot be settled")
             records += done.records
@@ -73,19 +73,19 @@ class Settling:
         if records:
             await self._producer.send(records)
         # The counts know the last offset they hold: they are made in order, with the acknowledgement.
-        counted = [(slot.message, slot.done) for slot in leading if slot.done is not None]
+        counted = [(queued.message, queued.done) for queued in leading if queued.done is not None]
         for mark in self._ledger.count(self._stage, partition, counted):
             marks[mark.table].append((mark.key, mark.entry))
         await asyncio.gather(
             *(self._tables[table].put(partition, entries) for table, entries in marks.items())
         )
-        self._count(slots)
+        self._count(batch)
 
     def _count(self, prefix: list[Queued]) -> None:
         now = time.time()
         sent = 0
-        for slot in prefix:
-            done = slot.done
+        for queued in prefix:
+            done = queued.done
             if done is None:
                 continue
             if done.verdict == "sent" and done.reason != "unchanged":
@@ -100,24 +100,24 @@ class Settling:
 
 
 def _skip_unwanted(prefix: list[Queued]) -> None:
-    """Skip what a newer version has passed on the other lane while it was worked on."""
-    for slot in prefix:
-        done = slot.done
-        if done is not None and done.still_wanted is not None and not done.still_wanted():
-            slot.done = Done(
+    """Skip what a newer version has passed on the other queue while it was worked on."""
+    for queued in prefix:
+        done = queued.done
+        if done is not None and done.is_current is not None and not done.is_current():
+            queued.done = Outcome(
                 "skipped",
                 reason="stale",
-                records=done.otherwise,
+                records=done.if_stale,
                 account=done.account,
                 import_id=done.import_id,
                 calls=done.calls,
             )
 
 
-def _complete(slots: list[Queued]) -> None:
+def _complete(batch: list[Queued]) -> None:
     """Add what can only be told now that they are about to be sent."""
-    for slot in slots:
-        done = slot.done
+    for queued in batch:
+        done = queued.done
         if done is not None and done.at_last is not None:
             records, marks = done.at_last()
             done.records, done.marks, done.at_last = done.records + records, done.marks + marks, None

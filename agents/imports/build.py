@@ -63,7 +63,7 @@ def build_imports(ground: Ground, knowledge: Knowledge, tickets: Tickets) -> Imp
         ground.producer,
         runner.run,
         partitions=ground.partitions,
-        on_cancel=runner.over,
+        on_cancel=runner.forget_comments_records,
         meter=ground.meter,
     )
     intake = Intake("imports", (IMPORT_COMMANDS, IMPORT_PROGRESS), owner.put)

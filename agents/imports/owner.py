@@ -17,10 +17,10 @@ import structlog
 from agents.app.meter import Meter
 from agents.app.part import Part
 from agents.app.tables import Tables
-from agents.engine.misplaced import handed_on
+from agents.engine.misplaced import home_record
 from agents.imports.progress import is_older
 from schemas.errors import PermanentError
-from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress, apply_feed, let_go
+from schemas.messages.imports import ImportCommand, ImportRecord, StageProgress, apply_feed, end_holding
 from schemas.topics import IMPORT_COMMANDS
 from streams.kafka.dead_letters import dead_letter, dead_letter_record, log_dead_letter
 from streams.kafka.messages import Record, incoming
@@ -78,7 +78,7 @@ class ImportOwner(Part):
     async def put(self, event: Any) -> None:
         """Apply a command or a count; it is acknowledged once the records are saved."""
         message = incoming(event)
-        moved = handed_on(message, self._partitions)
+        moved = home_record(message, self._partitions)
         try:
             if moved is not None:
                 await retrying(lambda: self._producer.send([moved]))
@@ -115,7 +115,7 @@ class ImportOwner(Part):
         elif command.command == "cancel":
             if record.status == "running":
                 record.status = "cancelled"
-                let_go(record)
+                end_holding(record)
                 self._meter.import_ended(record.status)
                 self._cancelled.append((self._stop(record.id), record))
         elif command.command == "resume":

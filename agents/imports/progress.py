@@ -15,7 +15,7 @@ import structlog
 
 from agents.app.part import Part
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from schemas.codec import encode, headers_of
 from schemas.errors import UnavailableError
 from schemas.messages.imports import StageCounts, StageProgress
@@ -33,7 +33,7 @@ def progress_key(stage: str, account: str, import_id: str) -> bytes:
     return f"{stage}:{account}:{import_id}".encode()
 
 
-def add(counts: StageCounts, topic: str, offset: int, done: Done) -> bool:
+def add(counts: StageCounts, topic: str, offset: int, done: Outcome) -> bool:
     """Count one message; returns False when its offset was counted before."""
     if offset <= counts.through.get(topic, -1):
         return False
@@ -66,7 +66,7 @@ class ProgressLedger(Part):
         self._counts: dict[tuple[int, bytes], StageCounts] = {}
         self._changed: set[tuple[int, bytes]] = set()
 
-    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Done]]) -> list[Mark]:
+    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Outcome]]) -> list[Mark]:
         """Count messages, each offset once however often it is named; returns the entries to write."""
         touched: dict[bytes, StageCounts] = {}
         for message, done in released:

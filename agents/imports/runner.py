@@ -18,10 +18,10 @@ from agents.imports.owner import Running, Save
 from agents.replays.feed import ReplayFeed, waits
 from agents.replays.rebuild import Rebuild
 from agents.sources.records import records_of
-from agents.tickets.enrich.held_comments import over_records
+from agents.tickets.enrich.held_comments import forget_comments_records as records_that_forget
 from schemas.cluster import Cluster
 from schemas.errors import CredentialsError, RefusedError, UserError
-from schemas.messages.imports import ImportRecord, let_go
+from schemas.messages.imports import ImportRecord, end_holding
 from schemas.stages import BETWEEN
 from schemas.topics import BACKFILL
 from schemas.zendesk_pages import RawExportPage
@@ -33,14 +33,14 @@ from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import export_page
 from streams.sources.zendesk.export_source import NAME, page_of
 from streams.sources.zendesk.sideloads import WITH_NAMES, Sideloads
-from streams.telemetry.source_spans import sourced
+from streams.telemetry.source_spans import source_spans
 
 if TYPE_CHECKING:
     from streams.telemetry.tracing import Tracing
 
-_LEAD = 4_000
+_MAX_TICKETS_AHEAD = 4_000
 """How many tickets an import may be ahead of enrich; what is ahead cannot be cancelled any more."""
-_LOOK_AGAIN_SECONDS = 0.2
+_POLL_IMPORT_SECONDS = 0.2
 _COUNTS_SECONDS = 10.0
 
 
@@ -80,12 +80,16 @@ class ImportRunner:
         try:
             if record.spec.file:
                 while not record.source_ended:  # fed by the command line that holds the file
-                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                    await asyncio.sleep(_POLL_IMPORT_SECONDS)
             elif record.spec.replay:
                 await self._feed_replay(record, save)
             else:
                 await self._feed(record, save)
-                await retrying(partial(self._producer.send, self.over(record, running(), complete=True)))
+                await retrying(
+                    partial(
+                        self._producer.send, self.forget_comments_records(record, running(), complete=True)
+                    )
+                )
             await retrying(self._everything_indexed)
             await _counts_arrived(record)
             if record.spec.replay and self._rebuild is not None:
@@ -105,11 +109,11 @@ class ImportRunner:
             record.status = "failed"
             record.errors.append(f"{type(error).__name__}: {error}")
         if record.status == "failed":
-            await retrying(partial(self._producer.send, self.over(record, running())))
-            let_go(record)
+            await retrying(partial(self._producer.send, self.forget_comments_records(record, running())))
+            end_holding(record)
         await save()
 
-    def over(
+    def forget_comments_records(
         self, record: ImportRecord, running: Sequence[ImportRecord], *, complete: bool = False
     ) -> list[Record]:
         """Return the word that comments are held only for imports that run; none where this one held none.
@@ -120,7 +124,7 @@ class ImportRunner:
             return []
         keep = {one.id for one in running if one.account == record.account}
         needed = keep - {record.id} if complete else keep
-        return over_records(record.account, needed, self._cluster.partitions)
+        return records_that_forget(record.account, needed, self._cluster.partitions)
 
     async def _feed(self, record: ImportRecord, save: Save) -> None:
         if self._client is None:
@@ -147,7 +151,7 @@ class ImportRunner:
                 partitions=self._cluster.partitions,
                 import_id=record.id,
             )
-            with sourced(self._tracing, "import", began, records) as traced:
+            with source_spans(self._tracing, "import", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             record.cursor = told.cursor
             record.fetched += len(records) - unreadable
@@ -204,13 +208,13 @@ async def _counts_arrived(record: ImportRecord) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_COUNTS_SECONDS):
             while record.done + record.repeated < record.fetched + record.unreadable:
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_POLL_IMPORT_SECONDS)
 
 
 async def _room(record: ImportRecord) -> None:
     """Wait until enrich has caught up with what was sent."""
-    while record.fetched - _counted_by_enrich(record) > _LEAD:
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    while record.fetched - _counted_by_enrich(record) > _MAX_TICKETS_AHEAD:
+        await asyncio.sleep(_POLL_IMPORT_SECONDS)
 
 
 def _counted_by_enrich(record: ImportRecord) -> int:

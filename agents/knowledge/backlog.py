@@ -17,7 +17,7 @@ from agents.app.part import Part
 from schemas.topics import EMBEDDED, ENRICHED
 from streams.kafka.positions import Positions
 
-_LOOK_AGAIN_SECONDS = 0.02
+_POLL_ROOM_SECONDS = 0.02
 _FRESH_SECONDS = 0.01
 """So old may a size be: every partition asks."""
 _LIVE_SECONDS = 5.0
@@ -27,22 +27,22 @@ _LIVE_SECONDS = 5.0
 class Backlog(Part):
     """Counts what this worker's partitions hold after enrich.
 
-    ``limit`` tickets are many, ``limit_live`` while live changes come. ``closed`` says when no backfill may
+    ``limit`` tickets are many, ``limit_live`` while live changes come. ``capped`` says when no backfill may
     be worked on that has to be embedded, however short the way is.
     """
 
     def __init__(
-        self, positions: Positions, limit: int, limit_live: int, closed: Callable[[], bool] = lambda: False
+        self, positions: Positions, limit: int, limit_live: int, capped: Callable[[], bool] = lambda: False
     ) -> None:
         self._positions = positions
         self._limit = limit
         self._limit_live = limit_live
-        self._closed = closed
+        self._capped = capped
         self._open = False
         self._entering = self._sent = 0
         self._looked_at = self._live_until = 0.0
 
-    def live(self) -> None:
+    def note_live(self) -> None:
         """Note that a live change is on its way."""
         self._live_until = time.monotonic() + _LIVE_SECONDS
 
@@ -67,16 +67,16 @@ class Backlog(Part):
         """Say whether nothing may be sent for now."""
         return self._room() <= 0
 
-    async def opened(self, *, embeds: bool = True) -> None:
+    async def wait_while_capped(self, *, embeds: bool = True) -> None:
         """Wait while no backfill may be worked on; ``embeds`` says whether it goes to embed."""
-        while not self._open and embeds and self._closed():
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        while not self._open and embeds and self._capped():
+            await asyncio.sleep(_POLL_ROOM_SECONDS)
 
     @asynccontextmanager
-    async def entry(self, wanted: int) -> AsyncIterator[int]:
+    async def room_for(self, wanted: int) -> AsyncIterator[int]:
         """Wait until something may be sent; yields how many messages, at most as many as are wanted."""
         while (room := self._room()) <= 0 and not self._open:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_POLL_ROOM_SECONDS)
         some = wanted if self._open else min(wanted, room)
         self._entering += some
         try:

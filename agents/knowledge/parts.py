@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from agents.app.part import Part
 from agents.app.tables import StateTable, Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from schemas.codec import encode, headers_of, schema_header
 from schemas.ids import digest
 from schemas.messages.tickets import EmbeddedPart, EnrichedPart
@@ -124,20 +124,20 @@ class PartSets:
             for found, entry in self._table.starting_with(partition, prefix)
         }
 
-    def settle(self, done: Done, partition: int, key: bytes, writer: PartWriter | None) -> Done:
+    def settle(self, done: Outcome, partition: int, key: bytes, writer: PartWriter | None) -> Outcome:
         """Have the ticket's other sets deleted once a closing mark is released; or its own, if it is not."""
         done.at_last = partial(self._released, partition, key, "" if writer is None else writer.name)
         if writer is not None:
-            done.otherwise = [*done.otherwise, *writer.gone()]
-            wanted = done.still_wanted
+            done.if_stale = [*done.if_stale, *writer.gone()]
+            wanted = done.is_current
 
-            def still_wanted() -> bool:
+            def is_current() -> bool:
                 if wanted is None or wanted():
                     return True
                 self.close(writer.name)
                 return False
 
-            done.still_wanted = still_wanted
+            done.is_current = is_current
         return done
 
     def _released(self, partition: int, key: bytes, name: str) -> tuple[list[Record], list[Mark]]:

@@ -23,7 +23,7 @@ from streams.kafka.partitions import account_partition
 from streams.kafka.producer import Producer
 from streams.retries import retrying
 from streams.sources.base import Source
-from streams.telemetry.source_spans import sourced
+from streams.telemetry.source_spans import source_spans
 
 if TYPE_CHECKING:
     from streams.telemetry.tracing import Tracing
@@ -99,7 +99,7 @@ class Following:
             )
             cursor = page.cursor
             entry = LiveCursor(cursor, time.time(), 0 if cursor else since)
-            with sourced(self._tracing, "poll", began, records) as traced:
+            with source_spans(self._tracing, "poll", began, records) as traced:
                 await retrying(partial(self._producer.send, traced))
             await retrying(partial(self._tables["cursors"].put, home, [(key, entry)]))
             self._meter.live_page(len(records) - unreadable, unreadable)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agents.app.part import Intake, Part
 from agents.engine.engine import Engine
-from agents.engine.misplaced import at_home
+from agents.engine.misplaced import sending_misplaced_home
 from agents.knowledge.build import Knowledge
 from agents.services.engines import MAX_AHEAD, Engines
 from agents.services.ground import Ground
@@ -45,7 +45,7 @@ def build_tickets(ground: Ground, quotas: Quotas, engines: Engines, knowledge: K
     people = None if zendesk is None else People(zendesk)
     reader = None if zendesk is None or people is None else TicketReader(zendesk, people)
     stage = enrich.Enrich(ground.tables, reader, knowledge.backlog, knowledge.store, ground.positions)
-    handler = at_home(stage.handle, ground.partitions)
+    handler = sending_misplaced_home(stage.handle, ground.partitions)
     locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
     live = engines.make(enrich.STAGE, handler, working=gates.by_lane["live"], ahead=MAX_AHEAD, locks=locks)
     backfill = engines.make(
@@ -54,7 +54,7 @@ def build_tickets(ground: Ground, quotas: Quotas, engines: Engines, knowledge: K
         working=gates.by_lane["backfill"],
         ahead=MAX_AHEAD,
         locks=locks,
-        entry=knowledge.backlog.entry,
+        entry=knowledge.backlog.room_for,
     )
     return Tickets(
         zendesk,

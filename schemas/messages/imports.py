@@ -144,7 +144,7 @@ class ImportRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self._sum(EMBED, "calls")
 
 
-def let_go(record: ImportRecord) -> None:
+def end_holding(record: ImportRecord) -> None:
     """Note that nothing is held any more for an import that has ended; resumed, it chooses its way anew."""
     record.comments = ""
     record.events_from = 0

@@ -17,7 +17,7 @@ from schemas.parts import ManyChunks, Parts
 from schemas.zendesk import Comment, Ticket, User
 
 Source = Literal["live", "import", "file"]
-Outcome = Literal["indexed", "unchanged", "removed", "duplicate", "stale", "repeat"]
+IndexOutcome = Literal["indexed", "unchanged", "removed", "duplicate", "stale", "repeat"]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class CommentEvents(msgspec.Struct, kw_only=True, omit_defaults=True):
     doubtful: bool = False
 
 
-class CommentsOver(msgspec.Struct, kw_only=True, omit_defaults=True):
+class ForgetHeldComments(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Word to a partition, on ``tickets.backfill``, to forget the comments held for all imports but these."""
 
     account: str
@@ -206,7 +206,7 @@ class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True):
     account: str
     ticket_id: int
     version: int
-    outcome: Outcome
+    outcome: IndexOutcome
     changed_at: float
     indexed_at: float
     origin: Origin

@@ -72,7 +72,7 @@ class EmbeddingBatcher:
     default for ever.
     Each attempt is counted in ``counters`` and told to ``observe``. With a ``budget`` every call is put
     down to it first, in the same units; an attempt that was answered with an error is not paid again.
-    ``asker`` names whoever asks for texts, for ``observe``.
+    ``caller_span`` names whoever asks for texts, for ``observe``.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class EmbeddingBatcher:
         live_in_flight: int = 2,
         budget: Budget | None = None,
         observe: Callable[[EmbeddingCall], None] = lambda _: None,
-        asker: Callable[[], Any] = lambda: None,
+        caller_span: Callable[[], Any] = lambda: None,
     ) -> None:
         self.counters = EmbeddingCounters()
         self._provider = provider
@@ -101,7 +101,7 @@ class EmbeddingBatcher:
         self._quota_unit = quota_unit
         self._budget = budget
         self._observe = observe
-        self._asker = asker
+        self._asker = caller_span
         self._max_tokens = max_tokens
         self._under_way = 0
         self._batch = BatchSize(min(max_texts or provider.max_texts, provider.max_texts))
@@ -138,8 +138,8 @@ class EmbeddingBatcher:
         used; the others of its call are), UserError, and a
         RetryableError only when ``retry`` gives up.
         """
-        asker = self._asker()
-        entries = [self._checked(text, lane, asker) for text in texts]
+        caller_span = self._asker()
+        entries = [self._checked(text, lane, caller_span) for text in texts]
         answers = await self._calls.submit(entries, lane=lane)
         if not answers:
             return Embedded(np.empty((0, self._provider.dimensions), dtype=np.float32), 0)
@@ -159,7 +159,7 @@ class EmbeddingBatcher:
         """Finish what waits, at most ``timeout`` seconds; the provider stays open."""
         await self._calls.close(timeout=timeout)
 
-    def _checked(self, text: str, lane: Lane, asker: Any) -> WindowText:
+    def _checked(self, text: str, lane: Lane, caller_span: Any) -> WindowText:
         if not text.strip():
             raise RefusedError("an empty text cannot be embedded")
         tokens = self._provider.count_tokens(text)
@@ -169,7 +169,7 @@ class EmbeddingBatcher:
             raise RefusedError(
                 f"a text of about {tokens} tokens is over the limit of {self._provider.model}, {limit} tokens"
             )
-        return WindowText(text, tokens, lane, asker)
+        return WindowText(text, tokens, lane, caller_span)
 
     async def _embed_window(self, window: list[WindowText]) -> list[_Answer | Failed]:
         made = CallTally()
@@ -272,7 +272,7 @@ class EmbeddingBatcher:
                 waited=waited,
                 seconds=time.perf_counter() - started,
                 outcome=outcome,
-                askers=[entry.asker for entry in window if entry.asker is not None],
+                caller_spans=[entry.caller_span for entry in window if entry.caller_span is not None],
             )
             self.counters.count(call)
             self._observe(call)

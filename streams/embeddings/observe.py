@@ -16,7 +16,8 @@ class EmbeddingCall:
     """One attempt: its size, the seconds it waited for the quotas, the seconds it took, how it ended.
 
     ``tokens`` is the estimate the quota was charged with. ``failed`` covers wrong vectors, refused
-    credentials and calls that were cancelled. ``askers`` is what the batcher's ``asker`` gave for each text.
+    credentials and calls that were cancelled. ``caller_spans`` is what the batcher's ``caller_span``
+    gave for each text.
     """
 
     lane: Lane
@@ -25,7 +26,7 @@ class EmbeddingCall:
     waited: float
     seconds: float
     outcome: CallOutcome
-    askers: Sequence[Any] = ()
+    caller_spans: Sequence[Any] = ()
 
 
 @dataclass(slots=True)

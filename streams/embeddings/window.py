@@ -15,7 +15,7 @@ class WindowText:
     text: str
     tokens: int
     lane: Lane
-    asker: Any = None
+    caller_span: Any = None
 
 
 @dataclass(slots=True)

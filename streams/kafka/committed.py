@@ -16,7 +16,7 @@ from schemas.topics import APP_ID
 from streams.kafka import clients
 from streams.kafka.client import stop_consumer
 
-_LOOK_AGAIN_SECONDS = 0.3
+_POLL_COMMITTED_SECONDS = 0.3
 
 
 class Waiting(NamedTuple):
@@ -102,4 +102,4 @@ class CommittedOffsets:
         """Wait until everything that is on a topic now has been acknowledged."""
         ends = await self.ends(topic)
         while ends and not await self.passed(ends):
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_POLL_COMMITTED_SECONDS)

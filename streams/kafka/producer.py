@@ -20,7 +20,7 @@ from streams.kafka.messages import Record
 from streams.kafka.positions import Positions
 from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
 
-ENOUGH: Final = 32
+BATCH_LEAVES_AT: Final = 32
 """So many records for one place need not wait for company."""
 _STOP_SECONDS = 30.0
 
@@ -153,7 +153,7 @@ async def _sent(client: LeasedProducer, place: tuple[str, int], records: Sequenc
         while left and _added(batch, left[0]):
             left.popleft()
             count += 1
-        if count >= ENOUGH:
+        if count >= BATCH_LEAVES_AT:
             batch.close()  # aiokafka's word for: do not wait, take in nothing more
         future = await client.send_batch(batch, topic, partition=partition)
         done = await future

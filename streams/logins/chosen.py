@@ -14,7 +14,7 @@ from streams.logins.topic import has_login_topic
 from streams.sources.zendesk.login import Login, LoginStatus
 
 _LOOK_SECONDS: Final = 3.0
-_LOOK_AGAIN_SECONDS: Final = 15.0
+_POLL_STORED_LOGIN_SECONDS: Final = 15.0
 
 
 class ChosenLogin:
@@ -67,14 +67,14 @@ class ChosenLogin:
         """Look again, some time after: a client that may not use its own grant is logged in by a person."""
         if self._chosen is self._own:
             self._chosen = None
-            self._look_at = self._clock() + _LOOK_AGAIN_SECONDS
+            self._look_at = self._clock() + _POLL_STORED_LOGIN_SECONDS
 
     async def _choose(self) -> None:
         try:
             async with asyncio.timeout(_LOOK_SECONDS):
                 found = await self._there(self._cluster) and await self._stored.is_stored()
         except (UnavailableError, TimeoutError):
-            self._look_at = self._clock() + _LOOK_AGAIN_SECONDS
+            self._look_at = self._clock() + _POLL_STORED_LOGIN_SECONDS
             found = False
         else:
             self._chosen = self._stored if found else self._own

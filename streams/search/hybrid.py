@@ -27,6 +27,7 @@ from streams.weaviate.failures import (
     is_missing_tenant,
     translated,
 )
+from streams.weaviate.gather_all import gather_all, gather_both, slices
 from streams.weaviate.merged import Chains, Shown
 from streams.weaviate.ownership import WRITES_AGAIN, alias_target
 from streams.weaviate.reading import (
@@ -37,7 +38,6 @@ from streams.weaviate.reading import (
     stored_chunk,
     stored_vector,
 )
-from streams.weaviate.together import all_of, both, slices
 
 LARGEST_LIMIT: Final = 1_000
 _CHUNKS_A_TICKET: Final = 4
@@ -159,7 +159,7 @@ class Search:
     ) -> tuple[list[tuple[StoredChunk, float]], bool]:
         """Return chunks with their scores, best first, and whether there are no more."""
         asked = words_asked(text)
-        near, by_words = await both(
+        near, by_words = await gather_both(
             self._near(place, vector, limit), self._by_words(place, text, asked, limit)
         )
         ids = dict.fromkeys(key for key, _ in [*near, *by_words[:limit]])
@@ -187,7 +187,7 @@ class Search:
 
     async def _chunks(self, place: _Place, ids: list[UUID]) -> list[StoredChunk]:
         """Return those of the chunks that are still there and that the filters let through."""
-        replies = await all_of(
+        replies = await gather_all(
             self._call(
                 place.tenant,
                 requests.select(

@@ -17,7 +17,7 @@ _MODELS: Final[dict[str, Literal["local", "gemini"]]] = {
 }
 
 
-def settings_behind(settings: Settings, collection: str) -> Settings:
+def settings_of_collection(settings: Settings, collection: str) -> Settings:
     """Return the settings with the embedding model of a collection.
 
     Raises UserError when no model of this release makes such vectors.

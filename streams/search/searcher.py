@@ -16,7 +16,7 @@ from streams.embeddings.build import build_provider
 from streams.embeddings.provider import EmbeddingProvider
 from streams.retries import RetryPolicy, retrying
 from streams.search.hybrid import Hit, Search
-from streams.search.question_model import settings_behind
+from streams.search.question_model import settings_of_collection
 from streams.weaviate.client import WeaviateConnection, connect
 from streams.weaviate.failures import translated
 from streams.weaviate.ownership import named_target
@@ -88,7 +88,9 @@ class Searcher:
     async def _vector(self, collection: str, text: str) -> Vector:
         provider = self._providers.get(collection)
         if provider is None:
-            settings = self._settings if collection == ALIAS else settings_behind(self._settings, collection)
+            settings = (
+                self._settings if collection == ALIAS else settings_of_collection(self._settings, collection)
+            )
             provider = build_provider(settings, timeout=_PROVIDER_SECONDS)
             self._providers[collection] = provider
         return await _embedded(provider, text, self._policy)

@@ -31,9 +31,9 @@ class TracedCalls:
     def __init__(self, tracing: Tracing | None) -> None:
         self._tracing = tracing
 
-    def asker(self) -> Any:
+    def caller_span(self) -> Any:
         """Return the span that a call for many is to be linked to, None for none."""
-        return None if self._tracing is None else self._tracing.asker()
+        return None if self._tracing is None else self._tracing.caller_span()
 
     def zendesk(self, endpoint: str, status: int, seconds: float) -> None:
         """Tell of a call to Zendesk; status 0 is no answer."""
@@ -43,24 +43,24 @@ class TracedCalls:
 
     def embedding(self, call: EmbeddingCall) -> None:
         """Tell of a call to the embedding provider."""
-        if self._tracing is not None and call.askers:
+        if self._tracing is not None and call.caller_spans:
             attributes = {
                 "ticketstream.texts": call.texts,
                 "ticketstream.tokens": call.tokens,
                 "ticketstream.waited_seconds": call.waited,
             }
             error = "" if call.outcome == "ok" else call.outcome
-            self._tracing.called_for(call.askers, "embedding call", call.seconds, attributes, error)
+            self._tracing.called_for(call.caller_spans, "embedding call", call.seconds, attributes, error)
 
     def weaviate(
-        self, askers: Sequence[Any], seconds: float, collection: str, chunks: int, error: str
+        self, caller_spans: Sequence[Any], seconds: float, collection: str, chunks: int, error: str
     ) -> None:
         """Tell of a batch of Weaviate."""
         if self._tracing is not None:
             attributes: dict[str, str | int] = {
                 "db.system.name": "weaviate",
                 "db.collection.name": collection,
-                "ticketstream.tickets": len(askers),
+                "ticketstream.tickets": len(caller_spans),
                 "ticketstream.chunks": chunks,
             }
-            self._tracing.called_for(askers, "weaviate write", seconds, attributes, error)
+            self._tracing.called_for(caller_spans, "weaviate write", seconds, attributes, error)

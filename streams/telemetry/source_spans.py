@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def sourced(
+def source_spans(
     tracing: Tracing | None, source: str, began: float, records: Sequence[Record]
 ) -> Iterator[Sequence[Record]]:
     """Give the records to send inside; their spans end when all are sent, or their sending is given up.

@@ -77,20 +77,20 @@ class Tracing:
         """Make the span before the current one again."""
         context.detach(token)
 
-    def asker(self) -> Span | None:
+    def caller_span(self) -> Span | None:
         """Return the current span, for a call that is made later and for many; None when nobody looks."""
         span = trace.get_current_span()
         return span if span.is_recording() else None
 
     def called(self, name: str, seconds: float, attributes: Attributes, error: str = "") -> None:
         """Add a call that has just ended to the current span."""
-        asker = self.asker()
-        if asker is not None:
-            self.called_for((asker,), name, seconds, attributes, error)
+        caller_span = self.caller_span()
+        if caller_span is not None:
+            self.called_for((caller_span,), name, seconds, attributes, error)
 
     def called_for(
         self,
-        askers: Iterable[Span | None],
+        caller_spans: Iterable[Span | None],
         name: str,
         seconds: float,
         attributes: Attributes,
@@ -101,7 +101,7 @@ class Tracing:
         For one it is part of its trace. For many it is a trace of its own: it is linked to theirs (the
         first 128), and each of theirs to it. ``error`` is a word, "" when it went well.
         """
-        spans = list(dict.fromkeys(span for span in askers if span is not None and span.is_recording()))
+        spans = list(dict.fromkeys(span for span in caller_spans if span is not None and span.is_recording()))
         if not spans:
             return
         now = time.time_ns()

@@ -5,6 +5,7 @@ __all__ = [
     "collection",
     "contents",
     "failures",
+    "gather_all",
     "large",
     "merged",
     "ownership",
@@ -12,5 +13,4 @@ __all__ = [
     "requests",
     "size",
     "stored_vectors",
-    "together",
 ]

@@ -14,6 +14,7 @@ from streams.weaviate import requests
 from streams.weaviate.client import WeaviateConnection
 from streams.weaviate.collection import tenant_of
 from streams.weaviate.failures import as_error, is_missing_collection, is_missing_tenant
+from streams.weaviate.gather_all import slices
 from streams.weaviate.large import results_of
 from streams.weaviate.reading import (
     PLACE_PROPERTIES,
@@ -25,7 +26,6 @@ from streams.weaviate.reading import (
     stored_place,
     ticket_id,
 )
-from streams.weaviate.together import slices
 
 _PAGE: Final = 500
 _PLACES_A_PAGE: Final = 2_000

@@ -13,8 +13,8 @@ from streams.weaviate import requests
 from streams.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.weaviate.collection import tenant_of
 from streams.weaviate.failures import as_error, is_missing_collection, is_missing_tenant
+from streams.weaviate.gather_all import gather_all, slices
 from streams.weaviate.reading import object_id, stored_vector
-from streams.weaviate.together import all_of, slices
 
 _IDS_A_CALL: Final = 200
 
@@ -34,7 +34,7 @@ class StoredVectors:
         """
         tenant = tenant_of(account)
         found: dict[UUID, tuple[str, Vector]] = {}
-        for answer in await all_of(
+        for answer in await gather_all(
             self._fetch(collection, tenant, part) for part in slices(ids, _IDS_A_CALL)
         ):
             found |= answer

@@ -10,7 +10,7 @@ from schemas.errors import RefusedError
 from schemas.ids import Visibility
 from streams.sinks.base import SinkItem
 from streams.sinks.weaviate import former as former_module
-from streams.sinks.weaviate.former import FormerCollection
+from streams.sinks.weaviate.read_collection_cleanup import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.switch import check_complete, delete_collection
 

@@ -12,7 +12,7 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 _SUSPECT: Final = re.compile(r"[^ -~\u00a0-\u00ac\u00ae-\u02ff]")
 
 
-def printable(text: str, *, lines: bool = False) -> str:
+def printable_text(text: str, *, lines: bool = False) -> str:
     r"""Return the text with what could steer a terminal spelled out, as ``\x1b``.
 
     That is control and escape characters, marks that turn the direction of writing, and lone
@@ -35,7 +35,7 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 def one_line(text: str) -> str:
     """Return the text as one printable line, with all white space as single spaces."""
-    return printable(" ".join(text.split()))
+    return printable_text(" ".join(text.split()))
 
 
 def shortened(text: str, length: int, around: str = "") -> str:

@@ -77,7 +77,7 @@ def build_embedding(
         in_flight=BEGIN_CALLS,
         budget=caps,
         observe=observe,
-        asker=ground.calls.asker,
+        caller_span=ground.calls.caller_span,
     )
     stage = Embed(
         ground.tables,

@@ -27,7 +27,7 @@ from streams.limits.daily_caps import DAY, VARIABLES, Unit
 from streams.metrics.services import ServiceMetrics
 
 TABLE: Final = "spending"
-_LOOK_AGAIN_SECONDS: Final = 60.0
+_LONGEST_SLEEP_SECONDS: Final = 60.0
 """The longest sleep: a clock that is set, or a machine that wakes up, is noticed that soon."""
 
 
@@ -231,7 +231,7 @@ class DailyCaps(Part):
     async def _wait(self) -> None:
         left = (self._day + 1) * DAY - self._clock()
         sleeper: asyncio.Future[object] = asyncio.ensure_future(
-            self._sleep(min(max(left, 0.05), _LOOK_AGAIN_SECONDS))
+            self._sleep(min(max(left, 0.05), _LONGEST_SLEEP_SECONDS))
         )
         self._sleepers.add(sleeper)
         try:

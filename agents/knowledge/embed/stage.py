@@ -13,7 +13,7 @@ import msgspec
 from cachetools import LRUCache
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.embed.known_vectors import Known, StoredVectors
 from agents.knowledge.embed.made import Made
 from agents.knowledge.parts import PartStore
@@ -30,7 +30,7 @@ from streams.embeddings.batcher import Embedded
 from streams.kafka.messages import Incoming, Record, own_key
 from streams.kafka.part_reader import PartsMissingError
 from streams.transforms.chunking import Chunk
-from streams.weaviate.together import slices
+from streams.weaviate.gather_all import slices
 
 STAGE = EMBED.name
 _RECENT_BYTES = 4 * 1024 * 1024
@@ -94,7 +94,7 @@ class Embed:
         told = peek(message.value, _Kind)
         return told is not None and message.envelope.lane_of(told.source) == "live"
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Return the ticket's chunks with their vectors; those of a large one are sent before, in parts."""
         ticket = message.decoded(EnrichedTicket)
         key = own_key(message, ticket.account, ticket.ticket_id)
@@ -112,7 +112,7 @@ class Embed:
             if ticket.parts is None or self._store.is_noted(ENRICHED, message.partition, key, ticket.parts):
                 raise
             import_id = replay or ticket.import_id
-            return Done("skipped", reason="stale", account=ticket.account, import_id=import_id)
+            return Outcome("skipped", reason="stale", account=ticket.account, import_id=import_id)
         except (RetryableError, CredentialsError):
             made.close()
             raise
@@ -126,11 +126,11 @@ class Embed:
         if overtakes:
             self._overtook[key] = max(place, self._overtook.get(key, place))
 
-        def still_wanted() -> bool:
+        def is_current() -> bool:
             # The newest version must be the last on the topic, which keeps the last only.
             return place >= self._overtook.get(key, place)
 
-        done = Done(
+        done = Outcome(
             "sent",
             records=[
                 Record(
@@ -144,8 +144,8 @@ class Embed:
             account=ticket.account,
             import_id=replay or ticket.import_id,
             calls=made.calls,
-            overtakes=overtakes,
-            still_wanted=None if replay else still_wanted,
+            ahead_of_order=overtakes,
+            is_current=None if replay else is_current,
         )
         return self._sets.settle(done, message.partition, key, made.writer)
 

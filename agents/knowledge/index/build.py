@@ -20,7 +20,7 @@ from agents.services.ground import Ground
 from schemas.errors import RetryableError
 from schemas.stages import INDEX
 from streams.kafka.lease import Lease
-from streams.sinks.weaviate.former import FormerCollection
+from streams.sinks.weaviate.read_collection_cleanup import FormerCollection
 from streams.weaviate.client import WeaviateConnection
 
 _MAX_AHEAD: Final = 1_000
@@ -59,7 +59,7 @@ def build_indexing(
     writer = BatchedWriter(
         sinks.get,
         write_again,
-        asker=ground.calls.asker,
+        caller_span=ground.calls.caller_span,
         wrote=ground.calls.weaviate,
         live=backlog.is_live,
     )

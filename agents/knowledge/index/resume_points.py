@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.engine.settling import Ledger
 from schemas.tables import ResumePoint
 from streams.kafka.messages import Incoming
@@ -29,7 +29,7 @@ class ResumePoints:
         self._table = tables[TABLE]
         self._clock = clock
 
-    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Done]]) -> list[Mark]:
+    def count(self, stage: str, partition: int, released: Sequence[tuple[Incoming, Outcome]]) -> list[Mark]:
         """Count messages that are released, oldest first; returns the entries to write."""
         marks = self._ledger.count(stage, partition, released)
         through = {message.topic: message.offset for message, _ in released}

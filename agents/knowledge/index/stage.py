@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 from msgspec.structs import replace
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.knowledge.index.entries import entry_of, is_overtaken, unsure_entry
 from agents.knowledge.index.items import sink_item, writes_of
 from agents.knowledge.parts import PartStore
@@ -22,7 +22,7 @@ from schemas.lanes import Lane
 from schemas.messages.tickets import (
     EmbeddedPart,
     EmbeddedTicket,
-    Outcome,
+    IndexOutcome,
     Receipt,
 )
 from schemas.stages import INDEX
@@ -103,7 +103,7 @@ class Index:
             below = self._begun_below[message.partition] = message.offset + self._begun_span
         return message.offset < below
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Make Weaviate hold what the ticket holds, unless it does already or a newer version is there."""
         begun = self._may_be_begun(message)
         ticket = message.decoded(EmbeddedTicket)
@@ -120,7 +120,9 @@ class Index:
             where = Standing.STALE
         if before is not None and where is not Standing.NEW and not (replay and where is Standing.DUPLICATE):
             repeat = before.origin == ticket.origin and where is Standing.DUPLICATE
-            outcome: Outcome = "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
+            outcome: IndexOutcome = (
+                "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
+            )
             return self._done(message, ticket, outcome, None, SinkResult())
         # Before anything is noted: a message whose vectors cannot be read must not raise the version.
         item = sink_item(ticket, before, self._empty_accounts)
@@ -192,10 +194,10 @@ class Index:
         self,
         message: Incoming,
         ticket: EmbeddedTicket,
-        outcome: Outcome,
+        outcome: IndexOutcome,
         entry: IndexedTicket | None,
         result: SinkResult,
-    ) -> Done:
+    ) -> Outcome:
         now = time.time()
         import_id = message.envelope.replay or ticket.import_id
         receipt = Receipt(
@@ -214,12 +216,12 @@ class Index:
         key = message.key
         marks = [] if entry is None or key is None else [Mark("indexed", key, entry)]
         fresh = message.envelope.lane_of(ticket.source) == "live" and outcome in _WRITTEN
-        verdicts: dict[Outcome, Literal["sent", "skipped", "repeated"]] = {
+        verdicts: dict[IndexOutcome, Literal["sent", "skipped", "repeated"]] = {
             "duplicate": "skipped",
             "stale": "skipped",
             "repeat": "repeated",
         }
-        return Done(
+        return Outcome(
             verdicts.get(outcome, "sent"),
             reason=outcome,
             records=[Record(INDEXED, message.partition, key, encode(receipt), headers_of(receipt))],

@@ -32,15 +32,15 @@ def _weight(item: SinkItem) -> int:
 
 class _Asked(NamedTuple):
     item: SinkItem
-    asker: Any
+    caller_span: Any
 
 
 class BatchedWriter:
     """Writes tickets to the collection each one names; ``open_sink`` gives the sink of a collection
     and the size of its vectors.
 
-    ``asker`` names whoever asks for a ticket; ``wrote`` is told of each batch whose askers it served, the
-    seconds it took, the collection, the number of chunks, and the name of its error or "". While ``live``
+    ``caller_span`` returns the span of whoever asks for a ticket; ``wrote`` is told of each batch: these
+    spans, the seconds it took, the collection, the number of chunks, and the name of its error or "". While ``live``
     says that live changes come, a backfill's batches are small, one at a time.
     """
 
@@ -49,13 +49,13 @@ class BatchedWriter:
         open_sink: OpenSink,
         on_retry: Callable[[RetryableError, int, float], None],
         *,
-        asker: Callable[[], Any] = lambda: None,
+        caller_span: Callable[[], Any] = lambda: None,
         wrote: Wrote = lambda *_: None,
         live: Callable[[], bool] = lambda: False,
     ) -> None:
         self._open_sink = open_sink
         self._on_retry = on_retry
-        self._asker = asker
+        self._asker = caller_span
         self._wrote = wrote
         self._live = live
         self._windows: dict[str, WindowedCalls[_Asked, SinkResult]] = {}
@@ -83,7 +83,7 @@ class BatchedWriter:
             finally:
                 chunks = sum(len(each.item.upserts) for each in asked)
                 seconds = time.perf_counter() - started
-                self._wrote([each.asker for each in asked], seconds, collection, chunks, error)
+                self._wrote([each.caller_span for each in asked], seconds, collection, chunks, error)
 
         async def call(items: list[_Asked]) -> list[SinkResult | Failed]:
             try:

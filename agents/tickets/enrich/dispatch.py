@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agents.engine.outcomes import Done, Handler
+from agents.engine.outcomes import Handler, Outcome
 from schemas.messages.tickets import TicketChange
 from schemas.topics import BACKFILL
 from streams.kafka.messages import Incoming
@@ -25,7 +25,7 @@ class Dispatch:
         self._backfill = self._handlers | dict(backfill)
         self._of_changes = handlers[TicketChange]
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Return what the handler returns; raises what it raises."""
         handlers = self._backfill if message.topic == BACKFILL else self._handlers
         kind = message.envelope.kind

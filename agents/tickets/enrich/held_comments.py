@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.engine.places import place_given_up
 from schemas.codec import encode, headers_of
-from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
+from schemas.messages.tickets import CommentEvents, ForgetHeldComments, TicketChange
 from schemas.tables import HeldComments, part_key
 from schemas.topics import BACKFILL
 from schemas.zendesk import Comment
@@ -33,7 +33,7 @@ _TOGETHER: Final = 20
 _TOGETHER_BYTES: Final = 32 * 1024
 """An entry no larger than these is written anew; a ticket's further comments get one of their own."""
 _FORGET_AT_ONCE: Final = 1000
-_LOOK_AGAIN_SECONDS: Final = 0.05
+_POLL_TURN_SECONDS: Final = 0.05
 
 
 HeldPages = Callable[[], Iterator[list[Comment]]]
@@ -47,7 +47,7 @@ class Held:
         self._table = tables[TABLE]
         self._positions = positions
 
-    async def take_in(self, message: Incoming) -> Done:
+    async def take_in(self, message: Incoming) -> Outcome:
         """Hold what events told; raises PermanentError for a message under another ticket's key."""
         told = message.decoded(CommentEvents)
         key = own_key(message, told.account, told.ticket_id)
@@ -71,7 +71,7 @@ class Held:
             marks += self._forgotten(key, entry)[1:]
             entry.comments, entry.parts = [], 0
         marks.append(Mark(TABLE, key, entry))
-        return Done("skipped", reason="held", marks=marks, account=told.account)
+        return Outcome("skipped", reason="held", marks=marks, account=told.account)
 
     def of(self, partition: int, key: bytes, change: TicketChange) -> HeldPages | None:
         """Return what reads all comments of a ticket, a part at a time, each comment as it was told of last.
@@ -110,16 +110,16 @@ class Held:
             return []
         return self._forgotten(key, head)
 
-    async def over(self, message: Incoming) -> Done:
+    async def over(self, message: Incoming) -> Outcome:
         """Delete what is held for imports that do not run any more, a few entries at a time.
 
         Tickets that were sent before the word still get theirs.
         """
-        word = message.decoded(CommentsOver)
+        word = message.decoded(ForgetHeldComments)
         # What it waits for may need its place.
         async with place_given_up():
             while not self._positions.is_next((message.topic, message.partition), message.offset):
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_POLL_TURN_SECONDS)
         prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
 
         def left_over(key: bytes, entry: HeldComments) -> bool:
@@ -127,7 +127,7 @@ class Held:
 
         while keys := self._table.find(message.partition, left_over, _FORGET_AT_ONCE):
             await self._table.put(message.partition, [(key, None) for key in keys])
-        return Done("skipped", reason="held", account=word.account)
+        return Outcome("skipped", reason="held", account=word.account)
 
     @staticmethod
     def _forgotten(key: bytes, head: HeldComments) -> list[Mark]:
@@ -135,9 +135,9 @@ class Held:
         return [Mark(TABLE, key, None), *parts]
 
 
-def over_records(account: str, keep: Iterable[str], partitions: int) -> list[Record]:
+def forget_comments_records(account: str, keep: Iterable[str], partitions: int) -> list[Record]:
     """Return the word to every partition that only these imports still need what is held for them."""
-    word = CommentsOver(account=account, keep=sorted(keep))
+    word = ForgetHeldComments(account=account, keep=sorted(keep))
     value, headers = encode(word), headers_of(word)
     return [Record(BACKFILL, place, account.encode(), value, headers) for place in range(partitions)]
 

@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.knowledge.parts import PartSets
 from agents.tickets.enrich.gathering import Gathered
 from schemas.codec import encode, headers_of
@@ -84,33 +84,33 @@ class Hints:
         self._sets = sets
         self._positions = positions
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Return the ticket as it is now, or why it needs no look."""
         hint = message.decoded(TicketHint)
         key = own_key(message, hint.account, hint.ticket_id)
         if self._zendesk is None:
-            return Done("skipped", reason="no account", account=hint.account)
+            return Outcome("skipped", reason="no account", account=hint.account)
         table = self._tables["seen"]
         calls = 0
         while True:
             seen: SeenTicket | None = table.get(message.partition, key)
             if _answered(message, seen):
-                return Done("skipped", reason="duplicate", account=hint.account, calls=calls)
-            look = await self._look(message, hint, self._zendesk)
+                return Outcome("skipped", reason="duplicate", account=hint.account, calls=calls)
+            look = await self._read_now(message, hint, self._zendesk)
             calls += look.calls
             if table.get(message.partition, key) == seen:
                 break
             await look.gathered.undo()
         done = _outcome(message, key, hint, seen, look)
         done.calls = calls
-        done.still_wanted = lambda: bool(table.get(message.partition, key) == seen)
-        done.otherwise = [Record(message.topic, message.partition, key, message.value, message.headers)]
+        done.is_current = lambda: bool(table.get(message.partition, key) == seen)
+        done.if_stale = [Record(message.topic, message.partition, key, message.value, message.headers)]
         if done.verdict != "sent":
             await look.gathered.undo()
             return done
         return self._sets.settle(done, message.partition, key, look.gathered.writer)
 
-    async def _look(self, message: Incoming, hint: TicketHint, zendesk: RowReader) -> _Look:
+    async def _read_now(self, message: Incoming, hint: TicketHint, zendesk: RowReader) -> _Look:
         lane = message.envelope.lane_of("live")
         through = _origin(message)
 
@@ -121,7 +121,7 @@ class Hints:
 
         row = await zendesk.row(hint.ticket_id, lane, sending)
         gone = row.raw is None
-        change = _gone(hint) if row.raw is None else _change(hint, row.raw)
+        change = _removed_change(hint) if row.raw is None else _change(hint, row.raw)
         ticket, gathered = await self._whole(change, message, lane, hint.event == _MERGED)
         calls = row.calls + ticket.zendesk_calls
         return _Look(gone, change.changed_at, ticket, gathered, through, calls)
@@ -136,9 +136,11 @@ class _Look(NamedTuple):
     calls: int
 
 
-def _outcome(message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket | None, look: _Look) -> Done:
+def _outcome(
+    message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket | None, look: _Look
+) -> Outcome:
     """Hold what a look found against what was seen."""
-    done = Done("skipped", account=hint.account)
+    done = Outcome("skipped", account=hint.account)
     if seen is None and look.gone:
         done.reason = "gone"
         return done
@@ -195,7 +197,7 @@ def _change(hint: TicketHint, row: msgspec.Raw) -> TicketChange:
     return change
 
 
-def _gone(hint: TicketHint) -> TicketChange:
+def _removed_change(hint: TicketHint) -> TicketChange:
     """Return the change of a ticket that is no longer there. Its version is below any that was seen."""
     return TicketChange(
         account=hint.account,

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.knowledge.backlog import Backlog
 from schemas.errors import DecodeError, quoting
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, WholeTicket
@@ -44,7 +44,7 @@ class PassThrough:
         self._table = tables["seen"]
         self._backlog = backlog
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Return the message as it is for its topic, or why it goes nowhere; raises PermanentError."""
         envelope = message.envelope
         target = _TARGETS[envelope.kind]
@@ -59,17 +59,17 @@ class PassThrough:
             return entry
 
         if not is_wanted(ticket, seen()):
-            return Done("skipped", reason="stale", account=ticket.account, import_id=envelope.replay)
-        await self._backlog.opened(embeds=target == ENRICHED)
+            return Outcome("skipped", reason="stale", account=ticket.account, import_id=envelope.replay)
+        await self._backlog.wait_while_capped(embeds=target == ENRICHED)
         marks = []
         if seen() is None:
             # What its change looked like is not known: should it come again, it is no duplicate.
             marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
-        return Done(
+        return Outcome(
             "sent",
             records=[Record(target, message.partition, key, message.value, message.headers)],
             marks=marks,
             account=ticket.account,
             import_id=envelope.replay,
-            still_wanted=lambda: is_wanted(ticket, seen()),
+            is_current=lambda: is_wanted(ticket, seen()),
         )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from agents.app.tables import Tables
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.parts import PartStore
 from agents.tickets.enrich.dispatch import Dispatch
@@ -24,10 +24,10 @@ from schemas.headers.replays import replay_headers
 from schemas.lanes import Lane
 from schemas.messages.tickets import (
     CommentEvents,
-    CommentsOver,
     CommentsPart,
     EmbeddedTicket,
     EnrichedTicket,
+    ForgetHeldComments,
     Origin,
     TicketChange,
     TicketHint,
@@ -105,22 +105,22 @@ class Enrich:
                 TicketChange: self._handle_change,
                 TicketHint: self._hints.handle,
                 CommentEvents: self._held.take_in,
-                CommentsOver: self._held.over,
+                ForgetHeldComments: self._held.over,
             },
             backfill={EnrichedTicket: through.handle, EmbeddedTicket: through.handle},
         )
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         """Return the enriched ticket, or the reason why none is needed."""
         if message.topic == CHANGES and not message.envelope.replay:
-            self._backlog.live()
+            self._backlog.note_live()
         return await self._dispatch.handle(message)
 
-    async def _handle_change(self, message: Incoming) -> Done:
+    async def _handle_change(self, message: Incoming) -> Outcome:
         change = message.decoded(TicketChange)
         key = own_key(message, change.account, change.ticket_id)
         replay = message.envelope.replay
-        done = partial(Done, account=change.account, import_id=replay or change.import_id)
+        done = partial(Outcome, account=change.account, import_id=replay or change.import_id)
         if change.source == "file" and change.ticket.status == "deleted":
             # Only the account says what is gone.
             return done("skipped", reason="removal")
@@ -136,7 +136,7 @@ class Enrich:
             return done(verdict, reason=reason, marks=forget)
         lane = message.envelope.lane_of(change.source)
         if lane == "backfill":
-            await self._backlog.opened()
+            await self._backlog.wait_while_capped()
         enriched, gathered = await self._enrich(change, message, lane, held)
         headers = headers_of(enriched) + replay_headers(replay)
         outcome = done(
@@ -144,7 +144,7 @@ class Enrich:
             records=[Record(ENRICHED, message.partition, key, encode(enriched), headers)],
             marks=[Mark("seen", key, known.entry()), *forget],
             calls=enriched.zendesk_calls,
-            still_wanted=lambda: known.is_still_wanted(seen, self._seen(message.partition, key)),
+            is_current=lambda: known.is_still_wanted(seen, self._seen(message.partition, key)),
         )
         return self._sets.settle(outcome, message.partition, key, gathered.writer)
 

@@ -5,4 +5,4 @@ Weaviate's gRPC protocol with the client's own message types: the client's ``ins
 the processor time for the same bytes.
 """
 
-__all__ = ["former", "objects", "sink", "switch"]
+__all__ = ["objects", "read_collection_cleanup", "sink", "switch"]

@@ -11,13 +11,13 @@ from weaviate.proto.v1 import batch_pb2
 
 from schemas.errors import PermanentError, UnavailableError
 from streams.sinks.base import SinkItem, SinkResult
-from streams.sinks.weaviate.leftovers import Leftovers
 from streams.sinks.weaviate.objects import batch_objects, object_id
+from streams.sinks.weaviate.orphans import Orphans
 from streams.sinks.weaviate.upserts import Upserts
 from streams.weaviate.client import WeaviateConnection
 from streams.weaviate.collection import ensure_alias, ensure_collection
+from streams.weaviate.gather_all import gather_both
 from streams.weaviate.size import require_size
-from streams.weaviate.together import both
 
 
 class WeaviateSink:
@@ -32,7 +32,7 @@ class WeaviateSink:
         self._collection = collection
         self._dimensions = dimensions
         self._upserts = Upserts(connection, collection)
-        self._leftovers = Leftovers(connection, collection)
+        self._orphans = Orphans(connection, collection)
         self._setting_up = asyncio.Lock()
         self._is_set_up = False
         self._was_set_up = False
@@ -94,12 +94,12 @@ class WeaviateSink:
         items = {index: item for index, item in enumerate(batch) if index not in errors}
         # Whatever of the new chunks the look-up sees is kept anyway, so it need not wait for them.
         begun = {made.uuid for made, owner in zip(objects, owners, strict=True) if batch[owner].begun}
-        failed, found = await both(self._upserts.write(objects, begun), self._leftovers.find(items))
+        failed, found = await gather_both(self._upserts.write(objects, begun), self._orphans.find(items))
         for position, problem in failed.items():
             errors.setdefault(owners[position], problem)
         stale = {index: ids for index, ids in found.items() if index not in errors and ids != set()}
         kept = {index: _kept(items[index]) for index in stale}
-        deleted = await self._leftovers.delete(items, stale, kept)
+        deleted = await self._orphans.delete(items, stale, kept)
         return [
             SinkResult(error=errors[index])
             if index in errors

@@ -20,7 +20,7 @@ from streams.sinks.weaviate.objects import with_another_vector
 from streams.weaviate import requests
 from streams.weaviate.client import WeaviateConnection
 from streams.weaviate.failures import object_error, translated
-from streams.weaviate.together import all_of
+from streams.weaviate.gather_all import gather_all
 
 _IN_FLIGHT: Final = 2
 """Requests under way at once: the server works on one while the next is on its way."""
@@ -56,7 +56,7 @@ class Upserts:
         starts: list[tuple[int, list[batch_pb2.BatchObject]]] = []
         for batch in requests.batches(objects):
             starts.append((starts[-1][0] + len(starts[-1][1]) if starts else 0, batch))
-        failed = await all_of(self._write_batch(start, batch) for start, batch in starts)
+        failed = await gather_all(self._write_batch(start, batch) for start, batch in starts)
         return {position: error for errors in failed for position, error in errors.items()}
 
     async def _write_batch(

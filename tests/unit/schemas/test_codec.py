@@ -18,10 +18,10 @@ from schemas.messages.imports import ImportCommand, ImportRecord, ImportSpec, St
 from schemas.messages.reconcile import ReconcileReport
 from schemas.messages.tickets import (
     CommentEvents,
-    CommentsOver,
     CommentsPart,
     EmbeddedPart,
     EnrichedPart,
+    ForgetHeldComments,
     Origin,
     Passage,
     Receipt,
@@ -79,7 +79,7 @@ EVERY = [
     an_embedded(public=["a", "b"], internal=["c"]),
     TicketHint(account="acme", ticket_id=1, hinted_at=1.5, event="ticket.merged"),
     CommentEvents(account="acme", ticket_id=1, held_for="i1", comments=[Comment(id=1, public=False)]),
-    CommentsOver(account="acme", keep=["i2"]),
+    ForgetHeldComments(account="acme", keep=["i2"]),
     Receipt(
         account="acme",
         ticket_id=1,

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ticketstream.terminal.untrusted import printable
+from ticketstream.terminal.untrusted import printable_text
 
 _BYTES_A_ROW: Final = 16
 _HEX_BYTES: Final = 4096
@@ -29,7 +29,7 @@ def as_text(raw: bytes) -> str:
             text = msgspec.json.format(raw, indent=2).decode("utf-8")
         except (ValueError, RecursionError, msgspec.MsgspecError):
             pass
-    return printable(text, lines=True)
+    return printable_text(text, lines=True)
 
 
 def _hex(raw: bytes) -> str:

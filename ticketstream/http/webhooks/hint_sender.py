@@ -20,7 +20,7 @@ from streams.kafka.partitions import partition_of
 from streams.kafka.producer import Producer
 from streams.kafka.topics import ensure_topics
 from streams.telemetry.log_errors import described
-from streams.telemetry.source_spans import sourced
+from streams.telemetry.source_spans import source_spans
 
 if TYPE_CHECKING:
     from streams.telemetry.tracing import Tracing
@@ -77,7 +77,7 @@ class HintSender:
         record = Record(CHANGES, partition, key, encode(hint), headers_of(hint))
         try:
             async with asyncio.timeout(self._seconds):
-                with sourced(self._tracing, "webhook", time.time(), [record]) as traced:
+                with source_spans(self._tracing, "webhook", time.time(), [record]) as traced:
                     await producer.send(traced)
         except TimeoutError:
             self._failed = True

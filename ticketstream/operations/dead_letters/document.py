@@ -9,7 +9,7 @@ import orjson
 from schemas.messages.dead_letters import DeadLetter
 from ticketstream.operations.dead_letters.book import KnownLetter, original, original_headers
 from ticketstream.operations.imports.summary import moment
-from ticketstream.terminal.untrusted import printable
+from ticketstream.terminal.untrusted import printable_text
 
 
 def summary(known: KnownLetter) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def whole(known: KnownLetter, letter: DeadLetter) -> dict[str, Any]:
     return summary(known) | {
         "key_text": _text(original(letter.key)),
         "headers": letter.headers,
-        "headers_text": [[printable(name), _text(value)] for name, value in original_headers(letter)],
+        "headers_text": [[printable_text(name), _text(value)] for name, value in original_headers(letter)],
         "value": letter.value,
         "value_text": _text(original(letter.value)),
     }
@@ -60,6 +60,6 @@ def _text(raw: bytes | None) -> str | None:
     if raw is None:
         return None
     try:
-        return printable(raw.decode("utf-8"), lines=True)
+        return printable_text(raw.decode("utf-8"), lines=True)
     except UnicodeDecodeError:
         return None

@@ -14,7 +14,7 @@ from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.rows import MOST_TICKETS, fetch_rows
 from streams.transforms.whole_ticket import is_removed
-from streams.weaviate.together import slices
+from streams.weaviate.gather_all import slices
 from ticketstream.operations.reconcile.states import AccountStates, AccountTable, Presence, Statuses
 
 _GONE: Final = 404

@@ -21,7 +21,7 @@ from streams.sources.zendesk.client import ZendeskClient
 from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.rows import MOST_TICKETS
 from streams.sources.zendesk.tickets import Row, TicketRows
-from streams.weaviate.together import all_of, slices
+from streams.weaviate.gather_all import gather_all, slices
 from ticketstream.operations.reconcile.compare import Findings, Kind
 
 _IN_ACCOUNT = (Kind.MISSING, Kind.STALE, Kind.CHUNKS)
@@ -72,7 +72,7 @@ class Mender:
         self, part: Sequence[tuple[int, int, int]], seen_at: int, gone: Callable[[int, int], None]
     ) -> list[TicketChange]:
         wanted = [ticket_id for ticket_id, kind, _ in part if kind in _IN_ACCOUNT]
-        answers = await all_of(self._row(ticket_id) for ticket_id in wanted)
+        answers = await gather_all(self._row(ticket_id) for ticket_id in wanted)
         rows = {ticket_id: row.raw for ticket_id, row in zip(wanted, answers, strict=True) if row is not None}
         changes = []
         for ticket_id, _, known in part:

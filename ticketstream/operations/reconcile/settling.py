@@ -11,7 +11,7 @@ from schemas.stages import BETWEEN, ENRICH
 from streams.kafka.committed import CommittedOffsets
 from streams.kafka.group_members import active_workers
 
-_LOOK_AGAIN_SECONDS: Final = 0.3
+_POLL_ACKNOWLEDGED_SECONDS: Final = 0.3
 _LOOK_FOR_WORKERS_SECONDS: Final = 5.0
 
 
@@ -33,5 +33,5 @@ async def settled(settings: Settings) -> bool:
                     looked = time.monotonic()
                 if not ends or await watermarks.passed(ends):
                     break
-                await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_POLL_ACKNOWLEDGED_SECONDS)
     return True

@@ -25,7 +25,7 @@ from ticketstream.operations.scale.homes import Change
 
 _MARKER_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _SEEN_SECONDS: Final = 60.0
-_LOOK_AGAIN_SECONDS: Final = 0.1
+_POLL_BROKER_SECONDS: Final = 0.1
 _UNKNOWN_TOPIC: Final = 3
 
 
@@ -142,7 +142,7 @@ class Broker:
         try:
             async with asyncio.timeout(_SEEN_SECONDS):
                 while not await condition():
-                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+                    await asyncio.sleep(_POLL_BROKER_SECONDS)
         except TimeoutError:
             raise UnavailableError(
                 f"Kafka at {self._cluster} does not show after {_SEEN_SECONDS:.0f} s: {what}"

@@ -30,7 +30,7 @@ IN_FLIGHT: Final = BETWEEN
 WAITING: Final = (*ENRICH.reads, IMPORT_COMMANDS)
 FORGOTTEN_SECONDS: Final = 15.0
 """Kafka counts a worker in for ten seconds after it has ended."""
-_LOOK_AGAIN_SECONDS: Final = 0.3
+_POLL_UNFINISHED_SECONDS: Final = 0.3
 _LOOK_AT_THE_CAP_SECONDS: Final = 3.0
 _MOST_STARTS: Final = 3
 _POLICY: Final = RetryPolicy(attempts=5)
@@ -61,7 +61,7 @@ async def without_workers(broker: Broker) -> None:
             raise ConflictError(
                 f"{number} still running ({named}): stop all of them (Ctrl-C or SIGTERM), then run this again"
             )
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(_POLL_UNFINISHED_SECONDS)
 
 
 class _Notes:
@@ -107,6 +107,6 @@ async def drain(settings: Settings, partitions: int, told: Callable[[dict[str, i
                 looked_at_the_cap = time.monotonic()
                 if words := (await waits_now(settings)).embedding:
                     raise ConflictError(f"{words}: run this again then, or at once with a higher cap")
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(_POLL_UNFINISHED_SECONDS)
     finally:
         await asyncio.to_thread(pool.stop)

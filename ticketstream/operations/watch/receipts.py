@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.messages.tickets import Outcome
+from schemas.messages.tickets import IndexOutcome
 from schemas.topics import CHANGES
 
 STEP_SECONDS: Final = 10
@@ -28,7 +28,7 @@ class _Origin(msgspec.Struct):
 class _Lean(msgspec.Struct):
     """What is needed of a receipt: half a million may have to be read at a start."""
 
-    outcome: Outcome
+    outcome: IndexOutcome
     changed_at: float
     indexed_at: float
     origin: _Origin

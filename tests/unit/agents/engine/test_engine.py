@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.engine.engine import Engine
-from agents.engine.outcomes import Done, Mark
+from agents.engine.outcomes import Mark, Outcome
 from agents.engine.places import place_given_up
 from agents.imports.progress import ProgressLedger, progress_key
 from agents.testing import InMemoryEvent, InMemoryTables
@@ -55,7 +55,7 @@ class EngineBench:
         self.tables = InMemoryTables(self.log)
         self.metrics = Metrics()
         self.pauses: list[float] = [] if pauses is None else pauses
-        self.doors: dict[int, asyncio.Future[Done | BaseException]] = {}
+        self.doors: dict[int, asyncio.Future[Outcome | BaseException]] = {}
         self.started: list[int] = []
         self.locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.positions = Positions()
@@ -83,7 +83,7 @@ class EngineBench:
         self.pauses.append(seconds)
         await asyncio.sleep(0)
 
-    async def behind_doors(self, message: Incoming) -> Done:
+    async def behind_doors(self, message: Incoming) -> Outcome:
         """Each message waits until the test opens its door."""
         self.started.append(message.offset)
         door = self.doors.setdefault(message.offset, asyncio.get_running_loop().create_future())
@@ -92,7 +92,7 @@ class EngineBench:
             raise outcome
         return outcome
 
-    def open(self, offset: int, outcome: Done | BaseException | None = None) -> None:
+    def open(self, offset: int, outcome: Outcome | BaseException | None = None) -> None:
         door = self.doors.setdefault(offset, asyncio.get_running_loop().create_future())
         door.set_result(outcome or sent(offset))
 
@@ -107,10 +107,10 @@ class EngineBench:
         return value or 0.0
 
 
-def sent(offset: int, **fields: Any) -> Done:
+def sent(offset: int, **fields: Any) -> Outcome:
     """Return the outcome of a message: a record, and an entry for a table."""
     number = str(offset).encode()
-    return Done(
+    return Outcome(
         "sent",
         records=[Record("next", 0, number, number)],
         marks=[Mark("seen", number, SeenTicket(offset, "", Origin(CHANGES, 0, offset)))],
@@ -315,7 +315,7 @@ async def test_any_bytes_at_all_become_a_dead_letter(
 async def test_what_can_succeed_later_is_tried_until_it_does(benches: Callable[..., EngineBench]) -> None:
     errors: list[Exception] = [UnavailableError("away")] * 6 + [RateLimitedError("slow", 30)] * 2
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         if message.offset == 0 and errors:
             raise errors.pop(0)
         return sent(message.offset)
@@ -336,7 +336,7 @@ async def test_what_a_person_has_to_mend_is_waited_for_and_loses_nothing(
 ) -> None:
     errors = [error] * 5
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         if errors:
             raise errors.pop()
         return sent(message.offset)
@@ -358,7 +358,7 @@ async def test_of_those_whose_login_is_refused_one_tries_and_the_others_go_on_wi
     tries: list[int] = []
     mended = False
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         tries.append(message.offset)
         if not mended:
             raise CredentialsError("login refused")
@@ -393,7 +393,7 @@ async def test_behind_a_message_that_is_tried_again_others_have_their_effect(
         bench.open(offset)
     await until(lambda: bench.engine.held == 1)
     # All that may be acknowledged later is small.
-    late = [slot for slot in bench.engine._lanes[CHANGES, 0]._slots if slot.settled.is_set()]
+    late = [slot for slot in bench.engine._queues[CHANGES, 0]._queued if slot.settled.is_set()]
     assert [slot.message.value for slot in late] == [None] * 8
     assert bench.acks() == []
     bench.open(0)
@@ -447,7 +447,7 @@ async def test_what_waits_between_two_tries_takes_no_place_from_others(
     woken = asyncio.Event()
     tries: list[int] = []
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         tries.append(message.offset)
         if message.offset == 0 and not woken.is_set():
             async with place_given_up():
@@ -471,7 +471,7 @@ async def test_the_unforeseen_is_tried_three_times(
 ) -> None:
     attempts = 0
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         nonlocal attempts
         attempts += 1
         raise kind("oh")
@@ -492,7 +492,7 @@ async def test_the_unforeseen_that_passes_is_no_dead_letter(benches: Callable[..
         UnavailableError("away"),
     ]
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         if errors:
             raise errors.pop(0)
         return sent(message.offset)
@@ -509,7 +509,7 @@ async def test_what_a_newer_version_has_passed_is_skipped(benches: Callable[...,
     await bench.engine.put(bench.event(0))
     bench.tables["seen"].gate.clear()
     await bench.engine.put(bench.event(1))
-    bench.open(1, sent(1, still_wanted=lambda: wanted, account="acme", import_id="i1", calls=4))
+    bench.open(1, sent(1, is_current=lambda: wanted, account="acme", import_id="i1", calls=4))
     await settle()
     wanted = False  # while it waits for its turn
     bench.tables["seen"].gate.set()
@@ -526,7 +526,7 @@ async def test_what_is_passed_may_send_something_else_instead(benches: Callable[
     bench = benches()
     otherwise = [Record(CHANGES, 0, b"0", b"again")]
     await bench.engine.put(bench.event(0))
-    bench.open(0, sent(0, still_wanted=lambda: False, otherwise=otherwise))
+    bench.open(0, sent(0, is_current=lambda: False, if_stale=otherwise))
     await until(lambda: bench.acks() == [0])
     assert [(record.topic, record.value) for record in bench.producer.sent] == [(CHANGES, b"again")]
     assert bench.tables["seen"].entries == {}
@@ -550,9 +550,9 @@ async def test_what_is_half_settled_is_not_taken_for_stale(benches: Callable[...
     bench = benches()
     seen = bench.tables["seen"]
     bench.tables["progress"].failures = 1
-    still_wanted = lambda: seen.get(0, b"0") is None  # noqa: E731
+    is_current = lambda: seen.get(0, b"0") is None  # noqa: E731
     await bench.engine.put(bench.event(0))
-    bench.open(0, sent(0, still_wanted=still_wanted, account="acme", import_id="i1"))
+    bench.open(0, sent(0, is_current=is_current, account="acme", import_id="i1"))
     await until(lambda: bench.acks() == [0])
     assert bench.count("stage_sent_total") == 1
     assert bench.count("stage_skipped_total", reason="stale") == 0
@@ -581,8 +581,8 @@ async def test_a_value_too_large_to_send_is_a_dead_letter(benches: Callable[...,
     bench = benches()
     for offset in range(2):
         await bench.engine.put(bench.event(offset))
-    bench.open(0, Done("sent", records=[Record("next", 0, b"0", b"x" * (MAX_MESSAGE_BYTES + 1))]))
-    bench.open(1, Done("sent", records=[Record("next", 0, b"1", b"x" * MAX_MESSAGE_BYTES)]))
+    bench.open(0, Outcome("sent", records=[Record("next", 0, b"0", b"x" * (MAX_MESSAGE_BYTES + 1))]))
+    bench.open(1, Outcome("sent", records=[Record("next", 0, b"1", b"x" * MAX_MESSAGE_BYTES)]))
     await until(lambda: bench.acks() == [0, 1])
     (letter,) = bench.producer.messages(DeadLetter)
     assert letter.error_type == "TooLargeError"
@@ -686,11 +686,11 @@ async def test_no_more_is_sent_than_there_is_room_for_and_what_sends_nothing_nee
     bench.engine = bench.make(entry=entry)
     for offset in range(6):
         await bench.engine.put(bench.event(offset))
-    bench.open(0, Done("skipped", reason="stale"))
+    bench.open(0, Outcome("skipped", reason="stale"))
     await until(lambda: bench.acks() == [0])
     for offset in (2, 3, 4, 5):
         bench.open(offset)
-    bench.open(1, Done("skipped", reason="stale"))
+    bench.open(1, Outcome("skipped", reason="stale"))
     await settle()
     assert bench.acks() == [0]
     room.put_nowait(2)
@@ -745,8 +745,8 @@ async def test_every_message_is_counted_once(benches: Callable[..., EngineBench]
     for offset in range(4):
         await bench.engine.put(bench.event(offset, headers={"schema": b"x"}))
     bench.open(0)
-    bench.open(1, Done("skipped", reason="duplicate"))
-    bench.open(2, Done("repeated"))
+    bench.open(1, Outcome("skipped", reason="duplicate"))
+    bench.open(2, Outcome("repeated"))
     bench.open(3, sent(3, changed_at=0.0))
     await bench.engine.finish(5)
     assert not bench.engine.held
@@ -761,9 +761,9 @@ async def test_every_message_is_counted_once(benches: Callable[..., EngineBench]
 async def test_headers_reach_the_handler_however_they_come(benches: Callable[..., EngineBench]) -> None:
     got: list[Incoming] = []
 
-    async def handler(message: Incoming) -> Done:
+    async def handler(message: Incoming) -> Outcome:
         got.append(message)
-        return Done("repeated")
+        return Outcome("repeated")
 
     bench = benches(handler)
     headers = headers_of(a_change())
@@ -780,7 +780,7 @@ async def test_what_overtakes_is_sent_at_once_and_acknowledged_in_order(
     bench = benches()
     for offset in (0, 1):
         await bench.engine.put(bench.event(offset))
-    bench.open(1, sent(1, overtakes=True))
+    bench.open(1, sent(1, ahead_of_order=True))
     await until(lambda: bench.producer.on("next"))
     await settle()
     assert [record.value for record in bench.producer.on("next")] == [b"1"]
@@ -800,9 +800,9 @@ async def test_what_may_overtake_does_not_wait_for_its_ticket_s_earlier_message(
     await settle()
     assert bench.started == [0, 2]
     newest = 0
-    bench.open(0, sent(0, still_wanted=lambda: newest == 0))
+    bench.open(0, sent(0, is_current=lambda: newest == 0))
     newest = 2
-    bench.open(2, sent(2, overtakes=True))
+    bench.open(2, sent(2, ahead_of_order=True))
     bench.open(1)
     await until(lambda: bench.acks() == [0, 1, 2])
     assert [record.value for record in bench.producer.on("next")] == [b"2", b"1"]
@@ -813,7 +813,7 @@ async def test_what_may_overtake_does_not_wait_for_its_ticket_s_earlier_message(
 async def test_a_retry_is_not_counted_again_and_says_so_in_what_it_leads_to(
     benches: Callable[..., EngineBench], verdict: str
 ) -> None:
-    async def handle(message: Incoming) -> Done:
+    async def handle(message: Incoming) -> Outcome:
         if verdict == "failed":
             raise RefusedError("still no")
         done = sent(message.offset, account="acme", import_id="i1")
@@ -841,7 +841,7 @@ async def test_a_retry_is_not_counted_again_and_says_so_in_what_it_leads_to(
 
 
 async def test_a_retry_says_nothing_of_freshness(benches: Callable[..., EngineBench]) -> None:
-    async def handle(message: Incoming) -> Done:
+    async def handle(message: Incoming) -> Outcome:
         return sent(message.offset, changed_at=1.0)
 
     bench = benches(handle)
@@ -874,7 +874,7 @@ async def test_what_is_told_last_is_sent_and_noted_together_with_the_rest() -> N
     bench.open(1, sent(1, at_last=at_last))
     await settle()
     assert asked == []
-    bench.open(0, sent(0, still_wanted=lambda: False, at_last=at_last))
+    bench.open(0, sent(0, is_current=lambda: False, at_last=at_last))
     await until(lambda: bench.acks() == [0, 1])
     assert asked == [0]
     assert [record.key for record in bench.producer.sent] == [b"1", b"gone"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.engine.partition_queue import PartitionQueue, Queued
 from agents.testing import InMemoryEvent
 from streams.kafka.messages import Incoming
@@ -33,7 +33,7 @@ def test_whatever_finishes_first_the_oldest_leaves_first(keys: list, random: obj
         order = slots.copy()
         random.shuffle(order)  # type: ignore[attr-defined]
         for finished in order:
-            lane.finish(finished, Done("sent"))
+            lane.finish(finished, Outcome("sent"))
             while len(left) < len(slots) and slots[len(left)].done is not None:
                 prefix = await lane.finished(at_most, 60)
                 # Always the contiguous prefix, in the order of arrival, never more than asked for.
@@ -67,10 +67,10 @@ async def test_the_prefix_is_awaited() -> None:
     first, second = slot(0), slot(1)
     lane.add(first)
     lane.add(second)
-    lane.finish(second, Done("sent"))
+    lane.finish(second, Outcome("sent"))
     await settle()
     assert not waiting.done()  # the oldest is still at work
-    lane.finish(first, Done("sent"))
+    lane.finish(first, Outcome("sent"))
     assert await waiting == [first, second]
     assert len(lane) == 2  # they stay until they are released
 
@@ -90,7 +90,7 @@ def test_behind_a_slow_message_others_are_settled_but_those_of_a_key_in_order(
         order = slots.copy()
         random.shuffle(order)  # type: ignore[attr-defined]
         for index, finished in enumerate(order):
-            lane.finish(finished, Done("sent"))
+            lane.finish(finished, Outcome("sent"))
             if index < len(order) - 1 and data.draw(st.booleans()):
                 continue
             while True:
@@ -122,7 +122,7 @@ def test_a_settled_message_holds_nobody_up() -> None:
     lane = PartitionQueue()
     first, second = slot(0), slot(1)
     assert lane.add(first) is None
-    lane.finish(first, Done("sent"))
+    lane.finish(first, Outcome("sent"))
     lane.settle([first])
     assert lane.add(second) is None
 
@@ -132,7 +132,7 @@ def test_an_acknowledgement_out_of_order_is_an_error() -> None:
     first, second = slot(0), slot(1)
     lane.add(first)
     lane.add(second)
-    lane.finish(second, Done("sent"))
+    lane.finish(second, Outcome("sent"))
     lane.settle([second])
     with pytest.raises(RuntimeError, match="settled once"):
         lane.settle([second])

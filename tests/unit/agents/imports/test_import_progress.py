@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.engine.outcomes import Done, Verdict
+from agents.engine.outcomes import Outcome, Verdict
 from agents.imports import progress
 from agents.imports.progress import ProgressLedger, add, progress_key
 from agents.testing import InMemoryTables
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.usefixtures("logs")
 KEY = progress_key("enrich", "acme", "i1")
 
 
-def done(verdict: Verdict = "sent", **fields: Any) -> Done:
-    return Done(verdict, account="acme", import_id="i1", **fields)
+def done(verdict: Verdict = "sent", **fields: Any) -> Outcome:
+    return Outcome(verdict, account="acme", import_id="i1", **fields)
 
 
 def at(offset: int, topic: str = BACKFILL) -> Incoming:
@@ -40,7 +40,7 @@ class LedgerBench:
         self.ledger = ProgressLedger(self.producer, self.tables, 8)  # type: ignore[arg-type]
 
     async def count(
-        self, *released: tuple[Incoming, Done], stage: str = "enrich", partition: int = 3
+        self, *released: tuple[Incoming, Outcome], stage: str = "enrich", partition: int = 3
     ) -> None:
         for mark in self.ledger.count(stage, partition, released):
             await self.tables[mark.table].put(partition, [(mark.key, mark.entry)])
@@ -76,8 +76,8 @@ def test_each_verdict_has_its_own_count() -> None:
 
 async def test_counts_are_an_entry_for_each_stage_and_import() -> None:
     bench = LedgerBench()
-    other = Done("sent", account="acme", import_id="i2")
-    live = Done("sent", account="acme")
+    other = Outcome("sent", account="acme", import_id="i2")
+    live = Outcome("sent", account="acme")
     await bench.count((at(0), done()), (at(1), other), (at(2), done("failed")), (at(3), live))
     assert (bench.counts().sent, bench.counts().failed, bench.counts().through) == (1, 1, {BACKFILL: 2})
     assert bench.counts(progress_key("enrich", "acme", "i2")).sent == 1

@@ -17,7 +17,7 @@ from schemas.codec import encode, headers_of
 from schemas.errors import CredentialsError, RefusedError
 from schemas.messages.dead_letters import DeadLetter
 from schemas.messages.imports import ImportRecord, ImportSpec, StageCounts
-from schemas.messages.tickets import CommentEvents, CommentsOver, TicketChange
+from schemas.messages.tickets import CommentEvents, ForgetHeldComments, TicketChange
 from schemas.testing import a_ticket, an_import
 from schemas.topics import BACKFILL, EMBEDDED, ENRICHED
 from schemas.zendesk_pages import RawExportPage
@@ -80,7 +80,7 @@ class RunnerBench:
         monkeypatch.setattr(
             import_runner, "retrying", lambda call, **_: retrying(call, RetryPolicy(factor=0))
         )
-        monkeypatch.setattr(import_runner, "_LOOK_AGAIN_SECONDS", 0.001)
+        monkeypatch.setattr(import_runner, "_POLL_IMPORT_SECONDS", 0.001)
         monkeypatch.setattr(import_runner, "_COUNTS_SECONDS", 0.05)
 
     async def save(self) -> None:
@@ -188,7 +188,7 @@ async def test_it_waits_a_while_for_the_last_counts(
 async def test_it_does_not_run_far_ahead_of_enrich(
     bench: RunnerBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_runner, "_LEAD", 3)
+    monkeypatch.setattr(import_runner, "_MAX_TICKETS_AHEAD", 3)
     bench.pages = [page(1, 3, "c1"), page(4, 3, "c2"), page(7, 3, "c3", end=True)]
     running = asyncio.create_task(bench.run())
     await until(lambda: bench.record.fetched == 6)
@@ -288,7 +288,7 @@ async def test_events_go_before_the_tickets_they_belong_to(bench: RunnerBench) -
     kinds = [dict(sent.headers)["schema"].decode() for sent in bench.producer.sent]
     ticket, events, over = "ticket-change/1", "comment-events/1", "comments-over/1"
     assert kinds == [events, ticket, ticket, events, ticket, *[over] * 8]
-    assert {(word.account, tuple(word.keep)) for word in bench.producer.messages(CommentsOver)} == {
+    assert {(word.account, tuple(word.keep)) for word in bench.producer.messages(ForgetHeldComments)} == {
         ("acme", ("i2",))
     }
     assert {sent.partition for sent in bench.producer.sent[-8:]} == set(range(8))
@@ -311,11 +311,11 @@ async def test_tickets_say_how_many_comments_they_have_only_while_these_are_read
     assert (first.comment_count, first.group, [user.name for user in first.users]) == (4, "Support", ["Ann"])
     assert [(change.comment_count, change.users) for change in others] == [(None, None)] * 2
     assert bench.includes[-1] == "", "names come with the comments again"
-    assert bench.producer.messages(CommentsOver), "what is held of the first is let go all the same"
+    assert bench.producer.messages(ForgetHeldComments), "what is held of the first is let go all the same"
 
 
 async def test_a_failed_import_lets_go_of_what_it_holds_and_chooses_anew(bench: RunnerBench) -> None:
     bench.pages = [page(1, 2, "c1"), RefusedError("no such cursor", 422)]
     record = await bench.run(bulk=Bulk(bench))
     assert (record.status, record.comments, record.events_from) == ("failed", "", 0)
-    assert len(bench.producer.messages(CommentsOver)) == 8
+    assert len(bench.producer.messages(ForgetHeldComments)) == 8

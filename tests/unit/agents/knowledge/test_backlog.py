@@ -20,7 +20,7 @@ def make(limit: int = 10) -> tuple[Backlog, Positions]:
 
 
 async def enter(backlog: Backlog, wanted: int = 1) -> int:
-    async with backlog.entry(wanted) as some:
+    async with backlog.room_for(wanted) as some:
         return some
 
 
@@ -72,7 +72,7 @@ async def test_what_is_being_sent_counts_too() -> None:
     taken: list[int] = []
 
     async def send() -> None:
-        async with backlog.entry(6) as some:
+        async with backlog.room_for(6) as some:
             taken.append(some)
             await sent.wait()
 
@@ -90,7 +90,7 @@ async def test_one_that_is_taken_away_while_it_sends_is_not_counted_for_ever() -
     backlog, _ = make(limit=10)
 
     async def send() -> None:
-        async with backlog.entry(6):
+        async with backlog.room_for(6):
             await asyncio.Event().wait()
 
     sending = asyncio.create_task(send())
@@ -115,27 +115,27 @@ async def test_a_worker_that_stops_lets_everything_pass() -> None:
 async def test_while_it_is_closed_nothing_is_worked_on_however_short_the_way_is() -> None:
     closed = True
     backlog = Backlog(Positions(), 10, 10, lambda: closed)
-    beginning = asyncio.create_task(backlog.opened())
+    beginning = asyncio.create_task(backlog.wait_while_capped())
     await asyncio.sleep(0.06)
     assert not beginning.done()
-    await asyncio.wait_for(backlog.opened(embeds=False), 5)  # vectors that are there already
+    await asyncio.wait_for(backlog.wait_while_capped(embeds=False), 5)  # vectors that are there already
     closed = False
     await asyncio.wait_for(beginning, 5)
     closed = True
     await backlog.finish(0)  # a worker that stops finishes what it has begun
-    await asyncio.wait_for(backlog.opened(), 5)
+    await asyncio.wait_for(backlog.wait_while_capped(), 5)
 
 
 async def test_while_live_changes_come_the_way_is_kept_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     backlog, positions = make(limit=10)
     positions.released[ENRICHED, 0] = 94
     assert await asyncio.wait_for(enter(backlog), 1) == 1
-    backlog.live()
+    backlog.note_live()
     assert backlog.is_live()
     waiting = asyncio.create_task(enter(backlog))
     await settle()
     assert not waiting.done()
     monkeypatch.setattr(backlog_module, "_LIVE_SECONDS", 0.0)
-    backlog.live()
+    backlog.note_live()
     assert not backlog.is_live()
     assert await asyncio.wait_for(waiting, 1) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.embed.stage import Embed
 from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
 from schemas.codec import decode
@@ -41,7 +41,7 @@ class EmbedBench:
             dimensions=4,
         )
 
-    async def indexed(self, done: Done, collection: str = COLLECTION) -> None:
+    async def indexed(self, done: Outcome, collection: str = COLLECTION) -> None:
         """Put into table and store what the sink would."""
         ticket = embedded(done)
         hashes: dict[str, list[str]] = {"public": [], "internal": []}
@@ -65,7 +65,7 @@ class EmbedBench:
         await self.tables["indexed"].put(0, [(b"acme:1", entry)])
 
 
-def embedded(done: Done) -> EmbeddedTicket:
+def embedded(done: Outcome) -> EmbeddedTicket:
     (record,) = done.records
     assert record.topic == EMBEDDED
     return decode(EmbeddedTicket, record.value, record.headers)
@@ -246,6 +246,6 @@ async def test_live_changes_overtake_a_backfill_and_the_newest_stays_the_last() 
     assert not bench.stage.may_overtake(live._replace(value=b"\xff{"))
     old = await bench.stage.handle(waiting)
     new, newer = await bench.stage.handle(live), await bench.stage.handle(again)
-    assert [done.overtakes for done in (old, new, newer)] == [False, True, True]
-    wanted = [done.still_wanted() for done in (old, new, newer) if done.still_wanted is not None]
+    assert [done.ahead_of_order for done in (old, new, newer)] == [False, True, True]
+    wanted = [done.is_current() for done in (old, new, newer) if done.is_current is not None]
     assert wanted == [False, False, True]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.index.stage import Index
 from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store, settled
 from schemas.codec import decode, encode
@@ -33,12 +33,12 @@ class IndexBench:
             frozenset(empty_accounts),
         )
 
-    async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Done:
+    async def settled(self, ticket: EmbeddedTicket, offset: int = 7, **more: Any) -> Outcome:
         message = a_message(ticket, offset, **more)
         return await settled(message, await self.stage.handle(message), self.tables)
 
 
-def receipt(done: Done) -> Receipt:
+def receipt(done: Outcome) -> Receipt:
     (record,) = done.records
     assert record.topic == INDEXED
     return decode(Receipt, record.value, record.headers)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.backlog import Backlog
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
@@ -129,7 +129,7 @@ class StagesBench:
         )
         self.objects[chunk_id("acme", 1, "public", 9_000)] = StoredObject("acme", 1, left)
 
-    async def settle(self, message: Incoming, done: Done) -> Done:
+    async def settle(self, message: Incoming, done: Outcome) -> Outcome:
         """Do what the engine does with an outcome."""
         return await settled(message, done, self.tables, self.producer)
 

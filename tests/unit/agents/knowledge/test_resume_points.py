@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.engine.engine import Engine
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.resume_points import TABLE, ResumePoints
 from agents.testing import InMemoryEvent, InMemoryTables
@@ -56,9 +56,9 @@ class Bench:
             retry=RetryPolicy(factor=0),
         )
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         await until(lambda: message.offset in self.open)
-        return Done("sent", account="acme", import_id="i1")
+        return Outcome("sent", account="acme", import_id="i1")
 
     async def put(self, *offsets: int, partition: int = 0) -> None:
         for offset in offsets:
@@ -73,7 +73,7 @@ class Bench:
 
     def count(self, *offsets: int, partition: int = 0) -> list[ResumePoint]:
         released = [
-            (Incoming(EMBEDDED, partition, offset, b"k", b"v", ()), Done("sent")) for offset in offsets
+            (Incoming(EMBEDDED, partition, offset, b"k", b"v", ()), Outcome("sent")) for offset in offsets
         ]
         return [mark.entry for mark in self.ledger.count("index", partition, released) if mark.table == TABLE]
 

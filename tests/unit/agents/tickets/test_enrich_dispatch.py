@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.engine.outcomes import Done, Handler
+from agents.engine.outcomes import Handler, Outcome
 from agents.tickets.enrich.dispatch import Dispatch
 from schemas.codec import IN_PARTS, SCHEMAS
 from schemas.messages.tickets import EmbeddedTicket, EnrichedTicket, Receipt, TicketChange, TicketHint
@@ -15,8 +15,8 @@ from streams.kafka.messages import Incoming
 
 
 def named(name: str) -> Handler:
-    async def handle(message: Incoming) -> Done:
-        return Done("skipped", reason=name)
+    async def handle(message: Incoming) -> Outcome:
+        return Outcome("skipped", reason=name)
 
     return handle
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode
@@ -32,11 +32,11 @@ class FakeBacklog:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def opened(self) -> None:
+    async def wait_while_capped(self) -> None:
         self.asked += 1
         await self.gate.wait()
 
-    def live(self) -> None:
+    def note_live(self) -> None:
         self.lives += 1
 
 
@@ -54,15 +54,15 @@ class EnrichBench:
             Positions(),
         )
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         return await self.stage.handle(message)
 
-    async def settled(self, message: Incoming) -> Done:
+    async def settled(self, message: Incoming) -> Outcome:
         """Handle a message, and write its marks as the engine does."""
         return await settled(message, await self.handle(message), self.tables)
 
 
-def enriched(done: Done) -> EnrichedTicket:
+def enriched(done: Outcome) -> EnrichedTicket:
     (record,) = done.records
     assert record.topic == ENRICHED
     return decode(EnrichedTicket, record.value, record.headers)
@@ -134,15 +134,15 @@ async def test_counts_name_the_import() -> None:
 async def test_what_passed_on_the_other_lane_is_noticed_at_the_end() -> None:
     bench = EnrichBench()
     done = await bench.handle(a_message(a_change(5, source="import"), 1))
-    assert done.still_wanted is not None
-    assert done.still_wanted()
+    assert done.is_current is not None
+    assert done.is_current()
     await bench.settled(a_message(a_change(6), 9))
-    assert not done.still_wanted()
+    assert not done.is_current()
     # The very same state, once from each lane: one of the two is enough.
     again = await bench.handle(a_message(a_change(7), 2))
     await bench.settled(a_message(a_change(7), 3, topic=BACKFILL))
-    assert again.still_wanted is not None
-    assert not again.still_wanted()
+    assert again.is_current is not None
+    assert not again.is_current()
 
 
 async def test_a_backfill_that_may_not_go_on_asks_nobody_and_a_live_change_does() -> None:
@@ -341,6 +341,6 @@ async def test_a_description_alone_never_replaces_a_ticket_with_its_comments() -
 async def test_a_file_is_held_against_what_passed_on_the_other_lane_meanwhile() -> None:
     bench = EnrichBench()
     done = await bench.handle(a_message(from_file(6, comments=[PUBLIC]), 1, topic=BACKFILL))
-    assert done.still_wanted is not None and done.still_wanted()
+    assert done.is_current is not None and done.is_current()
     await bench.settled(a_message(a_change(6), 9))
-    assert not done.still_wanted()
+    assert not done.is_current()

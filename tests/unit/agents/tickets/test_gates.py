@@ -36,6 +36,6 @@ async def test_what_zendesk_refuses_takes_from_a_backfill_and_not_from_live_chan
 async def test_a_full_way_behind_enrich_is_not_taken_for_a_slow_zendesk(backlog: Backlog) -> None:
     gates = ZendeskGates(Waiting(700, 4), backlog)
     assert gates.waiting_for_quota() == 7
-    async with backlog.entry(400):
+    async with backlog.room_for(400):
         assert gates.waiting_for_quota() is None
     assert gates.waiting_for_quota() == 7

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.backlog import Backlog
 from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich import held_comments
-from agents.tickets.enrich.held_comments import Held, over_records
+from agents.tickets.enrich.held_comments import Held, forget_comments_records
 from agents.tickets.enrich.stage import Enrich
 from schemas.codec import decode, encode, headers_of
 from schemas.errors import PermanentError
@@ -43,7 +43,7 @@ class HeldCommentsBench:
         self.stage = Enrich(self.tables, self.zendesk, backlog, parts, Positions())
         self.offset = 0
 
-    async def handle(self, message: Incoming) -> Done:
+    async def handle(self, message: Incoming) -> Outcome:
         return await settled(message, await self.stage.handle(message), self.tables)
 
     @property
@@ -51,7 +51,7 @@ class HeldCommentsBench:
         """How often Zendesk was asked for comments."""
         return self.zendesk.count("comments")
 
-    async def events(self, *numbers: int, held_for: str = "i1", **fields: Any) -> Done:
+    async def events(self, *numbers: int, held_for: str = "i1", **fields: Any) -> Outcome:
         self.offset += 1
         told = CommentEvents(
             account="acme",
@@ -210,8 +210,8 @@ async def test_at_its_end_all_that_nobody_needs_goes(monkeypatch: pytest.MonkeyP
     positions = Positions()
     positions.oldest[BACKFILL, 3] = 5
     held = Held(tables, positions)  # type: ignore[arg-type]
-    monkeypatch.setattr(held_comments, "_LOOK_AGAIN_SECONDS", 0)
-    records = over_records("acme", ["i2"], 4)
+    monkeypatch.setattr(held_comments, "_POLL_TURN_SECONDS", 0)
+    records = forget_comments_records("acme", ["i2"], 4)
     assert [(one.topic, one.partition) for one in records] == [(BACKFILL, place) for place in range(4)]
     word = records[3]
     waiting = asyncio.create_task(

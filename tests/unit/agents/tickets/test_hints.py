@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.backlog import Backlog
 from agents.testing import InMemoryTables, a_message, a_part_store, settled
 from agents.tickets.enrich.pass_through import is_wanted
@@ -45,11 +45,11 @@ class HintsBench:
             self.positions,
         )
 
-    async def settled(self, message: Incoming) -> Done:
+    async def settled(self, message: Incoming) -> Outcome:
         """Handle a message, and settle it as the engine does."""
         return await self.settle(message, await self.stage.handle(message))
 
-    async def settle(self, message: Incoming, done: Done) -> Done:
+    async def settle(self, message: Incoming, done: Outcome) -> Outcome:
         return await settled(message, done, self.tables)
 
     @property
@@ -64,14 +64,14 @@ def a_hint(offset: int = 9, *, topic: str = CHANGES, **fields: Any) -> Incoming:
     return Incoming(topic, 0, offset, KEY, encode(hint), headers_of(hint))
 
 
-def sent(done: Done) -> EnrichedTicket:
+def sent(done: Outcome) -> EnrichedTicket:
     assert done.verdict == "sent"
     (record,) = done.records
     assert (record.topic, record.key) == (ENRICHED, KEY)
     return decode(EnrichedTicket, record.value, record.headers)
 
 
-def texts(done: Done) -> list[tuple[str, str]]:
+def texts(done: Outcome) -> list[tuple[str, str]]:
     return [(passage.visibility, passage.text) for passage in sent(done).passages]
 
 

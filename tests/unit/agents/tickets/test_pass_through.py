@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.knowledge.embed.stage import Embed
 from agents.knowledge.index.stage import Index
 from agents.testing import InMemoryIndex, InMemoryTables, a_message, a_part_store
@@ -31,11 +31,11 @@ class Backlog:
     def __init__(self) -> None:
         self.meanwhile: list[Any] = []
 
-    async def opened(self, *, embeds: bool = True) -> None:
+    async def wait_while_capped(self, *, embeds: bool = True) -> None:
         for action in self.meanwhile:
             await action
 
-    def live(self) -> None: ...
+    def note_live(self) -> None: ...
 
 
 class PassThroughBench:
@@ -47,7 +47,7 @@ class PassThroughBench:
     async def seen(self, version: int, origin: Origin) -> None:
         await self.tables["seen"].put(0, [(KEY, SeenTicket(version, "d", origin))])
 
-    async def handle(self, ticket: Any, replay: str = "r1", **changes: Any) -> Done:
+    async def handle(self, ticket: Any, replay: str = "r1", **changes: Any) -> Outcome:
         message = passing(ticket, replay)
         return await self.stage.handle(message._replace(**changes))
 
@@ -74,8 +74,8 @@ async def test_the_newest_passes_on_byte_for_byte(bench: PassThroughBench, ticke
     (record,) = done.records
     sent = passing(ticket)
     assert record == (topic, 0, KEY, sent.value, sent.headers)
-    assert done.still_wanted is not None
-    assert done.still_wanted()
+    assert done.is_current is not None
+    assert done.is_current()
 
 
 async def test_without_a_replay_it_passes_too_and_belongs_to_no_import(bench: PassThroughBench) -> None:
@@ -106,8 +106,8 @@ async def test_a_newer_one_that_passes_meanwhile_wins(bench: PassThroughBench) -
     await bench.seen(5, ORIGIN)
     done = await bench.handle(an_enriched(5))
     await bench.seen(6, ANOTHER)
-    assert done.still_wanted is not None
-    assert not done.still_wanted()
+    assert done.is_current is not None
+    assert not done.is_current()
 
 
 async def test_a_ticket_the_table_does_not_know_is_remembered(bench: PassThroughBench) -> None:
@@ -120,8 +120,8 @@ async def test_an_entry_made_while_it_waits_for_room_stays(bench: PassThroughBen
     bench.backlog.meanwhile = [bench.seen(6, ANOTHER)]
     done = await bench.handle(an_enriched(5))
     assert done.marks == []
-    assert done.still_wanted is not None
-    assert not done.still_wanted()
+    assert done.is_current is not None
+    assert not done.is_current()
 
 
 async def test_what_is_no_ticket_or_lies_under_another_key_is_refused(bench: PassThroughBench) -> None:
@@ -146,13 +146,13 @@ async def test_a_replayed_change_is_fetched_again_but_not_over_a_newer_one(bench
     done = await bench.stage.handle(again)
     assert (done.verdict, done.import_id) == ("sent", "r1")
     assert replay_of(done.records[0].headers) == "r1"
-    assert done.still_wanted is not None
-    assert done.still_wanted()
+    assert done.is_current is not None
+    assert done.is_current()
     await bench.tables["seen"].put(0, [(done.marks[0].key, done.marks[0].entry)])
     assert (await bench.stage.handle(again)).verdict == "repeated"  # after a crash
 
     await bench.seen(6, ANOTHER)
-    assert not done.still_wanted()
+    assert not done.is_current()
     assert (await bench.stage.handle(again._replace(offset=61))).reason == "stale"
 
 

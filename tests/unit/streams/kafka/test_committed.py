@@ -67,7 +67,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
     monkeypatch.setattr(clients, "AIOKafkaAdminClient", made.client("admin"))
     monkeypatch.setattr(clients, "AIOKafkaConsumer", made.client("consumer"))
-    monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(module, "_POLL_COMMITTED_SECONDS", 0)
     return made
 
 

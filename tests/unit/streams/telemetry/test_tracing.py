@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from agents.engine.engine import Engine
 from agents.engine.handling import MessageContext
-from agents.engine.outcomes import Done
+from agents.engine.outcomes import Outcome
 from agents.imports.progress import ProgressLedger
 from agents.knowledge.index.writer import BatchedWriter
 from agents.testing import InMemoryEvent, InMemoryTables
@@ -39,7 +39,7 @@ from streams.kafka.positions import Positions
 from streams.metrics import Metrics
 from streams.sinks.base import SinkItem
 from streams.telemetry.call_spans import TracedCalls
-from streams.telemetry.source_spans import sourced
+from streams.telemetry.source_spans import source_spans
 from streams.testing import AT_ONCE, InMemoryProducer, InMemorySink, until
 from tests.shared_fixtures import QUICK, logs
 from tests.trace_fixtures import KeptTracing
@@ -142,7 +142,7 @@ def test_what_nobody_looks_at_makes_no_calls() -> None:
     tracing = KeptTracing(ratio=0)
     span = tracing.begin("embed")
     token = tracing.enter(span)
-    assert tracing.asker() is None
+    assert tracing.caller_span() is None
     tracing.called("zendesk comments", 0.1, {})
     tracing.called_for([span], "embedding call", 0.1, {})
     tracing.leave(token)
@@ -157,7 +157,7 @@ def test_a_trace_that_nobody_keeps_travels_on_without_a_span(monkeypatch: pytest
     monkeypatch.setattr(tracing, "begin", None)  # would be called for a span
     message = Incoming(CHANGES, 3, 7, b"acme:1", b"{}", [("schema", b"x"), *told])
     with MessageContext("enrich", message, tracing) as handling:
-        done = Done("sent", records=[Record(BACKFILL, 3, b"acme:1", b"{}", [("schema", b"y")])])
+        done = Outcome("sent", records=[Record(BACKFILL, 3, b"acme:1", b"{}", [("schema", b"y")])])
         handling.ended(done)
         assert handling.fields()["trace_id"] == dict(told)[TRACEPARENT].split(b"-")[1].decode()
     (sent,) = done.records
@@ -181,7 +181,7 @@ def test_every_ticket_of_a_page_begins_a_trace_of_its_own() -> None:
     tracing = KeptTracing()
     records = [record(1), record(2, import_id="i1")]
     began = time.time() - 1
-    with sourced(tracing, "import", began, records) as traced:
+    with source_spans(tracing, "import", began, records) as traced:
         assert tracing.named("source") == []
     assert [each.value for each in traced] == [each.value for each in records]
     first, second = tracing.named("source")
@@ -205,7 +205,7 @@ def test_every_ticket_of_a_page_begins_a_trace_of_its_own() -> None:
 
 def test_without_traces_records_go_as_they_are() -> None:
     records = [record(1)]
-    with sourced(None, "poll", 0.0, records) as traced:
+    with source_spans(None, "poll", 0.0, records) as traced:
         assert traced is records
 
 
@@ -246,8 +246,8 @@ class Stage:
         return self.producer.sent[-1]
 
 
-async def passes(message: Incoming) -> Done:
-    return Done("sent", records=[Record("next", 0, message.key, b"{}", message.headers)])
+async def passes(message: Incoming) -> Outcome:
+    return Outcome("sent", records=[Record("next", 0, message.key, b"{}", message.headers)])
 
 
 async def test_a_stage_carries_the_trace_on_and_tells_no_text() -> None:
@@ -280,7 +280,7 @@ async def test_without_traces_no_header_is_read_or_made() -> None:
 
 
 async def test_a_dead_letter_and_its_retry_are_found_from_each_other() -> None:
-    async def refuses(_: Incoming) -> Done:
+    async def refuses(_: Incoming) -> Outcome:
         raise RefusedError(f"no {MARK}")
 
     tracing = KeptTracing()
@@ -304,7 +304,7 @@ async def test_a_dead_letter_and_its_retry_are_found_from_each_other() -> None:
 async def test_what_a_rebalance_takes_away_has_a_span_that_ends() -> None:
     started = asyncio.Event()
 
-    async def waits(_: Incoming) -> Done:
+    async def waits(_: Incoming) -> Outcome:
         started.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -324,7 +324,7 @@ async def test_zendesk_s_calls_are_children_and_failures_say_why() -> None:
     tracing = KeptTracing()
     calls = TracedCalls(tracing)
 
-    async def asks(message: Incoming) -> Done:
+    async def asks(message: Incoming) -> Outcome:
         calls.zendesk("comments", 503, 0.1)
         calls.zendesk("comments", 0, 0.1)
         calls.zendesk("comments", 200, 0.1)
@@ -346,7 +346,7 @@ async def write(tracing: KeptTracing, sink: InMemorySink) -> None:
     async def opened(*_: Any) -> InMemorySink:
         return sink
 
-    writer = BatchedWriter(opened, lambda *_: None, asker=calls.asker, wrote=calls.weaviate)
+    writer = BatchedWriter(opened, lambda *_: None, caller_span=calls.caller_span, wrote=calls.weaviate)
 
     async def one(number: int) -> None:
         span = tracing.begin("index")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from weaviate.proto.v1 import base_pb2, batch_pb2
 
 from streams.weaviate import requests
-from streams.weaviate.together import slices
+from streams.weaviate.gather_all import slices
 
 SIZES = st.lists(st.integers(0, requests.BYTES_A_REQUEST // 3), max_size=12) | st.lists(
     st.just(10), min_size=150, max_size=450

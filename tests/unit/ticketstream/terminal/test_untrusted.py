@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ticketstream.cli.dead_letters.originals import as_text
-from ticketstream.terminal.untrusted import one_line, printable, shortened
+from ticketstream.terminal.untrusted import one_line, printable_text, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from ticketstream.terminal.untrusted import one_line, printable, shortened
     ],
 )
 def test_what_could_steer_a_terminal_is_spelled_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
-    printable(text).encode()
+    assert printable_text(text) == shown
+    printable_text(text).encode()
 
 
 def test_lines_can_stay() -> None:
-    assert printable("a\tb\r\nc", lines=True) == "a\tb\\x0d\nc"
+    assert printable_text("a\tb\r\nc", lines=True) == "a\tb\\x0d\nc"
     assert one_line(" a\r\n\t b\x1b ") == "a b\\x1b"
 
 

@@ -17,9 +17,9 @@ from streams.weaviate import requests
 from streams.weaviate.client import QUERY_SECONDS, WeaviateConnection
 from streams.weaviate.collection import tenant_of
 from streams.weaviate.failures import as_error, is_missing_tenant, translated
+from streams.weaviate.gather_all import gather_all, slices
 from streams.weaviate.large import MOST_CHUNKS
 from streams.weaviate.reading import object_id, ticket_id, uuid_of
-from streams.weaviate.together import all_of, slices
 
 _LISTED: Final = 5_000
 """Objects one look-up may find; Weaviate's own limit is 10,000."""
@@ -27,7 +27,7 @@ _TICKETS_A_CALL: Final = 200
 _IDS_A_CALL: Final = 1_000
 
 
-class Leftovers:
+class Orphans:
     """Looks into one collection."""
 
     def __init__(self, connection: WeaviateConnection, collection: str) -> None:
@@ -57,7 +57,7 @@ class Leftovers:
             for tenant, keys in unknown.items()
             for tickets in slices(list(keys.items()), _TICKETS_A_CALL)
         ]
-        for answer in await all_of(calls):
+        for answer in await gather_all(calls):
             for key, ids in answer.items():
                 found[key] = None if ids is None else ids | (found[key] or set())
         for key, item in items.items():

@@ -22,7 +22,7 @@ from streams.weaviate.reading import object_id
 
 _LISTED: Final = 5_000
 """Chunks of a ticket looked at in one go; Weaviate's own limit is 10,000."""
-_LOOK_AGAIN_SECONDS: Final = 2.0
+_POLL_ALIAS_SECONDS: Final = 2.0
 
 
 class FormerCollection:
@@ -83,7 +83,7 @@ class FormerCollection:
     async def _read_by_readers(self, collection: str) -> str | None:
         """Return what is behind the alias, which is made anew where somebody has deleted it."""
         async with self._looking:
-            if time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS:
+            if time.monotonic() - self._looked_at > _POLL_ALIAS_SECONDS:
                 client = self._connection.client
                 with translated("looking for the collection that is read"):
                     self._target = await own_target(client)

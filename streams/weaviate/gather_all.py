@@ -10,7 +10,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:
+async def gather_all(calls: Iterable[Awaitable[T]]) -> list[T]:
     """Return the results in order. When one fails, the others still end before its error is raised.
 
     A write that went on after its batch was given up could overtake a newer one.
@@ -28,8 +28,8 @@ def slices(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-async def both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
-    """Return both results; like all_of when one fails."""
+async def gather_both(first: Awaitable[T], second: Awaitable[U]) -> tuple[T, U]:
+    """Return both results; like gather_all when one fails."""
     one, other = await asyncio.gather(first, second, return_exceptions=True)
     if isinstance(one, BaseException):
         raise one
