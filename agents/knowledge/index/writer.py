@@ -40,8 +40,8 @@ class BatchedWriter:
     and the size of its vectors.
 
     ``caller_span`` returns the span of whoever asks for a ticket; ``wrote`` is told of each batch: these
-    spans, the seconds it took, the collection, the number of chunks, and the name of its error or "". While ``live``
-    says that live changes come, a backfill's batches are small, one at a time.
+    spans, the seconds it took, the collection, the number of chunks, and the name of its error or "". While
+    ``live`` says that live changes come, a backfill's batches are small, one at a time.
     """
 
     def __init__(
