@@ -167,7 +167,6 @@ async def unruly_webhooks(scene: Scene) -> None:
             )
         )
         await scene.resumes(since, range(scene.desk.partitions))
-    await asyncio.sleep(4)
     await scene.stop_changes()
     hooks = scene.desk.zendesk.webhooks()
     while hooks["pending"]:

@@ -83,6 +83,7 @@ def locked_weaviate() -> Iterator[WeaviateServer]:
 @pytest.fixture
 def open_desk(stacks: Stacks) -> Iterator[OpenDesk]:
     """Opens desks of a test's own; called with a number of tickets and options of the stack."""
+    stacks.end_shared()
     with ExitStack() as desks:
 
         def start(tickets: int = TICKETS, **options: object) -> Desk:

@@ -35,7 +35,7 @@ class Stacks:
 
     @contextmanager
     def shared(self, tickets: int) -> Iterator[Desk]:
-        """The desk of many files. It ends when a test asks for one of its own, which then has its stack.
+        """The desk of many files. It ends before a test gets one of its own, which then has its stack.
 
         The files that share it come first: see tests/conftest.py.
         """
@@ -44,10 +44,14 @@ class Stacks:
             self._shared.enter_context(_workers_that_stop(desk))
             yield desk
 
+    def end_shared(self) -> None:
+        """End the desk of many files, if there is one; not within a running event loop."""
+        self._shared.close()
+
     @contextmanager
     def desk(self, tickets: int, **options: object) -> Iterator[Desk]:
         """A started desk without workers; options are the stack's, limits are off."""
-        self._shared.close()
+        self.end_shared()
         with self._opened(tickets, **options) as desk:
             yield desk
 

@@ -15,7 +15,7 @@ import pytest
 from schemas.errors import StackError
 from ticketstream.demo.workers import DemoWorkers
 
-TICKETS = 200
+TICKETS = 120
 
 
 def test_the_demo_does_what_it_tells(tmp_path: Path) -> None:

@@ -253,17 +253,13 @@ def test_services_named_by_settings_are_used_and_not_touched(stack: LocalStack, 
     assert away.stderr.startswith("error: Kafka at 127.0.0.1:1 does not answer")
 
 
-def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
-    stack = LocalStack(tmp_path / "data")
-    try:
-        stack.start()
-        os.kill(state_of(stack).supervisor_pid, signal.SIGKILL)
-        assert until(lambda: len(processes_of(stack.paths.data_dir)) == 0)
-        assert not stack.status().running
-        assert stack.stop()
-        assert not stack.paths.settings_file.exists()
-    finally:
-        stack.stop()
+def test_nothing_outlives_a_supervisor_that_is_killed(stack: LocalStack) -> None:
+    """The last test of the shared stack: it ends it."""
+    os.kill(state_of(stack).supervisor_pid, signal.SIGKILL)
+    assert until(lambda: len(processes_of(stack.paths.data_dir)) == 0)
+    assert not stack.status().running
+    assert stack.stop()
+    assert not stack.paths.settings_file.exists()
 
 
 @pytest.mark.parametrize("seconds", [0.8, 3.0])
