@@ -18,8 +18,8 @@ class SeenTicket(msgspec.Struct, omit_defaults=True):
 
     ``digest`` is that of the change's own message; "" for a version that only a hint has told of.
     ``updated`` is the ticket's ``updated_at`` (Unix seconds; 0: not known). ``read`` is the digest of
-    what a hint found in Zendesk at this version ("": none has looked), and ``read_through`` the last
-    hint that had come when it looked: all before it are answered too.
+    what a hint found in Zendesk at this version ("": none has looked), and ``read_through`` the
+    newest hint that was on the topic already when that look began: it answers all hints up to this one.
     """
 
     version: int

@@ -54,7 +54,8 @@ class TicketConsumer(driver.Consumer):
         super().resume_partitions(resumed)
 
     async def perform_seek(self) -> None:
-        # While the flow is stopped, a fetch that ended too late seeks; recovery has yet to follow.
+        # A fetch that ends after the flow was stopped seeks once more, before recovery. Only the seek after
+        # recovery, when the flow is on again, makes it safe to let the sources' messages through.
         after_recovery = self.flow_active
         sources = {tp for tp in self._get_active_partitions() if not self._is_changelog_tp(tp)}
         self._held_back |= sources
@@ -75,7 +76,7 @@ class TicketConsumer(driver.Consumer):
         self.not_waiting_next_records.clear()
         try:
             async with self._fetching:
-                # Asked only now: a seek that was waited for has held partitions back.
+                # Asked only after the lock is held: a seek that held it has put partitions on hold meanwhile.
                 active = set(self._get_active_partitions())
                 active -= self._not_yet(active)
                 if active:

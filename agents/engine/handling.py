@@ -48,7 +48,8 @@ class MessageContext:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Tasks that were started meanwhile, for others too, inherit it: they are about this message no more.
+        # A task that was started while this message was handled inherits the context, also one that works for
+        # many messages. From now on its log lines must not name this message any more.
         self._open = False
         if self._tracing is not None and self._span is not None:
             self._tracing.leave(self._token)

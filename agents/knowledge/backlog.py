@@ -1,9 +1,11 @@
 """How many tickets lie between enrich and Weaviate: a backfill waits while they are many.
 
-Both lanes share the topics behind enrich. A backfill that ran ahead there would make live changes
-wait behind it, so what enrich has finished is sent only while the way ahead is short, and shorter still
-while live changes come. It waits where it is sent, in the order of its partition: a ticket that waited
-before it is worked on could be the one that finished ones wait for.
+Both lanes share the topics after enrich. A backfill that ran ahead on them would make live changes wait
+behind it, so a ticket that enrich has finished is sent only while few tickets lie on them, and fewer still
+while live changes come. It waits after it is worked on, right before it is sent, and in the order of its
+partition. Waiting before the work would be a deadlock: the ticket that waits could be the oldest of its
+partition, without which the finished ones behind it cannot be acknowledged, and the number of tickets on the
+way would never fall.
 """
 
 from __future__ import annotations

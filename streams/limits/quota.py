@@ -28,7 +28,7 @@ SILENT_PAUSE: Final = 1.0
 """Seconds all calls pause after a refusal that names no time: the first step of the back-off."""
 _PACE_STEP: Final = 0.01
 _END_OF_MINUTE: Final = 1.5
-"""Seconds; used up so shortly before it starts anew, a quota was met, not missed."""
+"""Seconds. A refusal this close to the reset means that the pace was right: the quota is used up in time."""
 _LOOK_SECONDS: Final = 0.05
 
 

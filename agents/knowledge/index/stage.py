@@ -91,7 +91,7 @@ class Index:
         self._begun_below: dict[int, int | None] = {}
 
     def taken_over(self, partitions: Iterable[int]) -> None:
-        """Note that somebody else has worked in these partitions, and may have died amid it."""
+        """Note that another worker had these partitions, and may have died while it wrote tickets of them."""
         self._begun_below |= dict.fromkeys(partitions)
 
     def _may_be_begun(self, message: Incoming) -> bool:
@@ -99,7 +99,9 @@ class Index:
         if message.partition not in self._begun_below:
             return False
         below = self._begun_below[message.partition]
-        if below is None:  # the first that comes is the first that was not acknowledged
+        if below is None:
+            # After a take-over the first message is the oldest that the former owner has not acknowledged. It
+            # can have begun to write that one, and as many behind it as a worker takes in at once.
             below = self._begun_below[message.partition] = message.offset + self._begun_span
         return message.offset < below
 
@@ -133,7 +135,8 @@ class Index:
         if begun:
             item = replace(item, begun=True)
         lane = message.envelope.lane_of(ticket.source)
-        # The state that is replayed lost nothing since it was written there.
+        # The state that is replayed was written to the collection that readers still use when it was new, and the
+        # ticket has lost nothing since: there is nothing to take out of that collection.
         cleans = not (replay and (before is None or before.version == ticket.version))
         try:
             if cleans:

@@ -111,23 +111,24 @@ class Held:
         return self._forgotten(key, head)
 
     async def over(self, message: Incoming) -> Outcome:
-        """Delete what is held for imports that do not run any more, a few entries at a time.
+        """Delete the comments that are held for imports which run no more, a few entries at a time.
 
-        Tickets that were sent before the word still get theirs.
+        It waits until all messages before this one in the partition are acknowledged: tickets among them still
+        need the comments that are held for them.
         """
-        word = message.decoded(ForgetHeldComments)
-        # What it waits for may need its place.
+        command = message.decoded(ForgetHeldComments)
+        # A message that it waits for may need this message's place among those that are worked on at once.
         async with place_given_up():
             while not self._positions.is_next((message.topic, message.partition), message.offset):
                 await asyncio.sleep(_POLL_TURN_SECONDS)
-        prefix, keep = f"{word.account}:".encode(), frozenset(word.keep)
+        prefix, keep = f"{command.account}:".encode(), frozenset(command.keep)
 
         def left_over(key: bytes, entry: HeldComments) -> bool:
             return key.startswith(prefix) and entry.held_for not in keep
 
         while keys := self._table.find(message.partition, left_over, _FORGET_AT_ONCE):
             await self._table.put(message.partition, [(key, None) for key in keys])
-        return Outcome("skipped", reason="held", account=word.account)
+        return Outcome("skipped", reason="held", account=command.account)
 
     @staticmethod
     def _forgotten(key: bytes, head: HeldComments) -> list[Mark]:

@@ -157,7 +157,8 @@ def _outcome(
             done.reason = "duplicate"
             done.marks = [Mark("seen", key, msgspec.structs.replace(seen, read_through=look.through))]
             return done
-    # The origin is that of the state sent last: by it a replay tells the newest of one version.
+    # Two states of a ticket can have one version. The entry names the origin of the one that was sent last, so
+    # that a replay can tell which of the two is the newest.
     entry = SeenTicket(version, known, _origin(message), updated, read, look.through)
     done.marks = [Mark("seen", key, entry)]
     ticket = msgspec.structs.replace(

@@ -1,4 +1,5 @@
-"""Whole tickets on ``tickets.backfill``: they go on to the topic they are made for, unless a newer one has.
+"""Whole tickets on ``tickets.backfill`` go on to the topic they are made for, unless enrich has sent a newer
+state of the ticket.
 
 A message of ``tickets.enriched`` or ``tickets.embedded`` that shall pass once more (a replay, a dead
 letter tried again) must not be put on its topic directly: behind a newer version, it would be the one

@@ -25,7 +25,7 @@ MOVED: Final = (
 )
 """Topics that hold the newest state of each key in the key's partition."""
 COPIED: Final = (RECONCILE_REPORTS,)
-"""Topics whose newest message of a key is looked for in the key's partition. No message of them goes away."""
+"""Topics whose newest message of a key is looked for in the key's partition, and which are append-only."""
 ADAPTED: Final = (IMPORTS, SPENDING, RESUME_POINTS)
 """An import lies in its account's partition, and knows offsets; what was spent is shared out anew; resume
 points go with the offsets that the workers go on from."""
