@@ -135,8 +135,8 @@ class Index:
         if begun:
             item = replace(item, begun=True)
         lane = message.envelope.lane_of(ticket.source)
-        # The state that is replayed was written to the collection that readers still use when it was new, and the
-        # ticket has lost nothing since: there is nothing to take out of that collection.
+        # The state that is replayed was written to the collection that readers still use when it was new, and
+        # the ticket has lost nothing since: there is nothing to take out of that collection.
         cleans = not (replay and (before is None or before.version == ticket.version))
         try:
             if cleans:

@@ -113,8 +113,8 @@ class Held:
     async def over(self, message: Incoming) -> Outcome:
         """Delete the comments that are held for imports which run no more, a few entries at a time.
 
-        It waits until all messages before this one in the partition are acknowledged: tickets among them still
-        need the comments that are held for them.
+        It waits until all messages before this one in the partition are acknowledged: tickets among them
+        still need the comments that are held for them.
         """
         command = message.decoded(ForgetHeldComments)
         # A message that it waits for may need this message's place among those that are worked on at once.
