@@ -29,9 +29,10 @@ class SinkItem(msgspec.Struct, kw_only=True, frozen=True):
 
     ``stale_ids`` are objects the ticket had and has no more; None means that what the store holds of
     the ticket is unknown, and the sink finds out. ``removed`` means that nothing of the ticket may
-    stay; ``upserts`` do not matter then. ``begun`` means that another worker may have written a part of this
-    before it died, so that the store may hold half of it. ``counts`` is set for a ticket whose chunks were written before, some at a
-    time: how many it has of each visibility. What else the store holds of it goes.
+    stay; ``upserts`` do not matter then. ``begun`` means that another worker may have written a part of
+    this before it died, so that the store may hold half of it. ``counts`` is set for a ticket whose chunks
+    were written before, some at a time: how many it has of each visibility. What else the store holds of it
+    goes.
     """
 
     account: str

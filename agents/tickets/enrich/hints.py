@@ -157,8 +157,8 @@ def _outcome(
             done.reason = "duplicate"
             done.marks = [Mark("seen", key, msgspec.structs.replace(seen, read_through=look.through))]
             return done
-    # Two states of a ticket can have one version. The entry names the origin of the one that was sent last, so
-    # that a replay can tell which of the two is the newest.
+    # Two states of a ticket can have one version. The entry names the origin of the one that was sent last,
+    # so that a replay can tell which of the two is the newest.
     entry = SeenTicket(version, known, _origin(message), updated, read, look.through)
     done.marks = [Mark("seen", key, entry)]
     ticket = msgspec.structs.replace(
