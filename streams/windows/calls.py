@@ -235,7 +235,7 @@ class WindowedCalls(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         # A timer may fire up to a millisecond early (uvloop's are that coarse).
         while len(state.calls) < state.slots and (window := state.buffer.take(loop.time() + 0.001)):
-            # The call is made for many callers. Context variables of the one that happens to start it (its log
+            # The call is made for many callers. Context variables of the one that starts it (its log
             # fields, its span) must not leak into the shared task.
             task = loop.create_task(self._run(window), context=contextvars.Context())
             state.calls.add(task)
