@@ -27,7 +27,7 @@ _FOLDERS = ("faults", "integration", "contract", "unit")
 """The longest first: `make test` runs several files at once, and small ones fill the gaps at the end."""
 _SHARED = (
     "test_pipeline_import.py",
-    "test_lifecycle.py",
+    "test_ticket_life.py",
     "test_pipeline_live.py",
     "test_pipeline_poison.py",
     "test_weaviate_search.py",

@@ -29,6 +29,7 @@ from schemas.settings.zendesk import ZendeskSettings
 from schemas.topics import BACKFILL, ENRICHED
 from streams.kafka.messages import Incoming
 from streams.kafka.partitions import partition_of
+from streams.kafka.positions import Positions
 from streams.limits import QuotaShare
 from streams.retries import RetryPolicy
 from streams.sources.zendesk.client import ZendeskClient
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("logs")
 
 TICKETS = 200
 PARTITIONS = 4
-BACKLOG = Backlog(InMemoryProducer(), 10, 10)
+BACKLOG = Backlog(Positions(), 10, 10)
 SECRET = "4111 1111 1111 1111"
 
 
@@ -61,7 +62,7 @@ class Pass:
         self.producer = InMemoryProducer()
         self.tables = InMemoryTables()
         self.enrich = Enrich(
-            self.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(self.tables)
+            self.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(self.tables), Positions()
         )
         self.record = ImportRecord(
             id="i1", account="acme", status="running", spec=ImportSpec(), started_at=1.0, updated_at=1.0
@@ -296,7 +297,7 @@ async def test_what_is_held_for_another_import_is_not_used(
     other = Pass(zendesk, client, "single")
     other.tables = bulk.tables
     other.enrich = Enrich(
-        bulk.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(bulk.tables)
+        bulk.tables, TicketReader(client, People(client)), BACKLOG, a_part_store(bulk.tables), Positions()
     )
     other.record.id = "i2"
     zendesk.control.reset_stats()
