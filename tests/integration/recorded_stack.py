@@ -1,4 +1,4 @@
-"""What an earlier release has left on Kafka: recorded once, and put on the Kafka of a test.
+"""What a stack of earlier code has left on Kafka: recorded once, and put on the Kafka of a test.
 
 ``python tests/integration/recorded_stack.py SERVERS FILE`` records all topics of a stack whose workers have
 ended.

@@ -1,4 +1,4 @@
-"""A stack that an earlier release has filled is taken over: no ticket is imported or embedded again."""
+"""A stack that was filled before 0.2.0 got its layout is taken over: nothing is imported or embedded again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from conftest import OpenDesk
 from schemas.topics import EMBEDDED, INDEXED
 from streams.kafka.topics import ensure_topics
 
-RECORDED = Path(__file__).parent.parent / "data" / "stack-0.1.0.msgpack.gz"
+RECORDED = Path(__file__).parent.parent / "data" / "stack-before-0.2.0.msgpack.gz"
 TICKETS = 60
 
 
-async def test_what_release_0_1_0_has_left_on_kafka_is_gone_on_with(open_desk: OpenDesk) -> None:
+async def test_what_was_left_on_kafka_before_the_layout_changed_is_gone_on_with(open_desk: OpenDesk) -> None:
     recorded = recorded_stack.read(RECORDED)
     desk = open_desk(TICKETS)
     await ensure_topics(desk.settings)
@@ -33,7 +33,7 @@ async def test_what_release_0_1_0_has_left_on_kafka_is_gone_on_with(open_desk: O
         ("completed", TICKETS, 0),
     ]
 
-    # What the release before had embedded fills the index, which this stack has lost.
+    # What had been embedded then fills the index, which this stack has lost.
     replayed = desk.command("replay", "--from", "embedded", "--json")
     assert replayed.returncode == 0, replayed.stderr
     assert (await compare(desk)).differences.examples == []
