@@ -1,4 +1,4 @@
-"""A stack that was filled before 0.2.0 got its layout is taken over: nothing is imported or embedded again."""
+"""A stack filled before the layout of 0.2.0 is taken over: nothing is imported or embedded again."""
 
 from __future__ import annotations
 
