@@ -167,6 +167,7 @@ async def unruly_webhooks(scene: Scene) -> None:
             )
         )
         await scene.resumes(since, range(scene.desk.partitions))
+    await asyncio.sleep(4)  # the account changes on meanwhile, and the last receiver is told of it
     await scene.stop_changes()
     hooks = scene.desk.zendesk.webhooks()
     while hooks["pending"]:

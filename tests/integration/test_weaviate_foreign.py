@@ -12,7 +12,7 @@ from weaviate_fixture import WeaviateServer
 from schemas.errors import UnavailableError, UserError
 from schemas.ids import ALIAS
 from streams.sinks.base import SinkItem
-from streams.sinks.weaviate import former as former_module
+from streams.sinks.weaviate import read_collection_cleanup
 from streams.sinks.weaviate.read_collection_cleanup import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.switch import delete_collection, read_instead
@@ -81,7 +81,7 @@ async def test_a_collection_in_the_place_of_the_alias(connection: WeaviateConnec
 async def test_an_alias_of_somebody_else_s_collection(
     connection: WeaviateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(former_module, "_POLL_ALIAS_SECONDS", 0.0)
+    monkeypatch.setattr(read_collection_cleanup, "_POLL_ALIAS_SECONDS", 0.0)
     multi = Configure.multi_tenancy(enabled=True)
     for name in (THEIRS, "Tickets_of_theirs"):
         await empty(connection)
@@ -119,7 +119,7 @@ async def test_a_collection_of_vectors_of_another_size(connection: WeaviateConne
 async def test_what_is_deleted_while_a_worker_writes_is_made_anew(
     connection: WeaviateConnection, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(former_module, "_POLL_ALIAS_SECONDS", 0.0)
+    monkeypatch.setattr(read_collection_cleanup, "_POLL_ALIAS_SECONDS", 0.0)
     client = connection.client
     sink, former = WeaviateSink(connection, OURS, SIZE), FormerCollection(connection)
     await sink.write([ITEM])

@@ -17,7 +17,7 @@ from schemas.ids import content_hash
 from schemas.messages.tickets import TicketFacts
 from schemas.settings.load import Settings
 from streams.sinks.base import SinkResult
-from streams.sinks.weaviate import leftovers
+from streams.sinks.weaviate import orphans
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.weaviate.client import connect
 from streams.weaviate.contents import Counts
@@ -79,7 +79,7 @@ async def test_ticket_without_priority_tags_and_dates(bench: Bench) -> None:
 async def test_ticket_with_more_chunks_than_a_look_up_lists(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "_LISTED", 10)
+    monkeypatch.setattr(orphans, "_LISTED", 10)
     large = [chunk(index, f"chunk {index}") for index in range(25)]
     await bench.sink.write([bench.item(1, *large), bench.item(2, *large), bench.item(3, chunk(0, "small"))])
     results = await bench.sink.write(

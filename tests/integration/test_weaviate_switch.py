@@ -9,7 +9,7 @@ from weaviate_fixture import weaviate_settings
 from schemas.errors import RefusedError
 from schemas.ids import Visibility
 from streams.sinks.base import SinkItem
-from streams.sinks.weaviate import former as former_module
+from streams.sinks.weaviate import read_collection_cleanup
 from streams.sinks.weaviate.read_collection_cleanup import FormerCollection
 from streams.sinks.weaviate.sink import WeaviateSink
 from streams.sinks.weaviate.switch import check_complete, delete_collection
@@ -28,8 +28,8 @@ def former(monkeypatch: pytest.MonkeyPatch, bench: Bench, target: str | None) ->
         assert target is None
         return True
 
-    monkeypatch.setattr(former_module, "own_target", own_target)
-    monkeypatch.setattr(former_module, "ensure_alias", ensure_alias)
+    monkeypatch.setattr(read_collection_cleanup, "own_target", own_target)
+    monkeypatch.setattr(read_collection_cleanup, "ensure_alias", ensure_alias)
     return FormerCollection(bench.connection)
 
 
