@@ -21,6 +21,7 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings, load_settings
 from schemas.settings.weaviate import WeaviateSettings
 from schemas.settings.zendesk import ZendeskSettings
+from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
 from ticketstream.local.stack import kafka, layout, sample, weaviate
 from ticketstream.local.stack.api import LocalStack
 from ticketstream.local.stack.build import POM, Parts
@@ -46,6 +47,11 @@ def test_kafka_listens_on_localhost_only() -> None:
     found = properties(kafka.server_properties(Path("/data"), PORTS))
     addresses = f"{found['listeners']},{found['advertised.listeners']}".split(",")
     assert all("://127.0.0.1:" in address for address in addresses)
+
+
+def test_kafka_takes_the_largest_dead_letter() -> None:
+    found = properties(kafka.server_properties(Path("/data"), PORTS))
+    assert int(found["replica.fetch.max.bytes"]) >= int(found["message.max.bytes"]) > DEAD_LETTER_MAX_BYTES
 
 
 def test_a_path_reaches_kafka_unchanged_whatever_letters_it_has() -> None:
