@@ -21,7 +21,7 @@ from schemas.settings.kafka import KafkaSettings
 from schemas.settings.load import Settings, load_settings
 from schemas.settings.weaviate import WeaviateSettings
 from schemas.settings.zendesk import ZendeskSettings
-from streams.kafka.topics import DEAD_LETTER_MAX_BYTES
+from streams.kafka.topics import DEAD_LETTER_MAX_BYTES, MAX_MESSAGE_BYTES
 from ticketstream.local.stack import kafka, layout, sample, weaviate
 from ticketstream.local.stack.api import LocalStack
 from ticketstream.local.stack.build import POM, Parts
@@ -49,9 +49,10 @@ def test_kafka_listens_on_localhost_only() -> None:
     assert all("://127.0.0.1:" in address for address in addresses)
 
 
-def test_kafka_takes_the_largest_dead_letter() -> None:
+def test_kafka_takes_the_largest_message_and_a_request_with_the_largest_dead_letter() -> None:
     found = properties(kafka.server_properties(Path("/data"), PORTS))
-    assert int(found["replica.fetch.max.bytes"]) >= int(found["message.max.bytes"]) >= DEAD_LETTER_MAX_BYTES
+    assert int(found["replica.fetch.max.bytes"]) >= int(found["message.max.bytes"]) >= MAX_MESSAGE_BYTES
+    assert int(found["socket.request.max.bytes"]) > DEAD_LETTER_MAX_BYTES
 
 
 def test_a_path_reaches_kafka_unchanged_whatever_letters_it_has() -> None:
