@@ -125,7 +125,7 @@ async def _clear(desk: Desk) -> None:
 
 async def take_leave(desk: Desk) -> None:
     """Take leave for the workers that were killed, for whom Kafka would wait for their session."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=desk.settings.cluster.servers)
     await admin.start()
     try:
         await _end_group(admin)

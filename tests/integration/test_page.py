@@ -85,7 +85,8 @@ def rate(value: float | None) -> str:
         return "0/s"
     if value < 0.1:
         return "<0.1/s"
-    return f"{number(value)}/s" if value < 10 else f"{value:,.0f}/s"
+    whole_number = Decimal(value).quantize(Decimal(1), ROUND_HALF_UP)
+    return f"{number(value)}/s" if value < 10 else f"{whole_number:,}/s"
 
 
 def assert_told(shown: dict[str, Any], overview: dict[str, Any]) -> None:
