@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 PYTEST_ARGS ?=
 # Test processes side by side: most tests wait for services, so more than there are cores.
-JOBS ?= 3
+JOBS ?= 4
 BENCH_ARGS ?=
 # Of the fault suite: a seed repeats a run's random choices; TICKETS is the size of each import.
 SEED ?=

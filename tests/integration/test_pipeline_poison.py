@@ -201,8 +201,9 @@ async def test_bad_answers_set_aside_their_tickets_and_hold_up_no_other(desk: De
         # A login that is refused stops all, is said, and goes on by itself.
         desk.zendesk.set_faults(Fault(kind="error", status=401))
         desk.zendesk.add_comment(good[0], "And this one?")
-        await shows(lambda: state()["state"] == "stopped", "that the login is refused")
-        assert "Zendesk refuses the login since" in state()["reason"]
+        said = "Zendesk refuses the login since"
+        await shows(lambda: said in state()["reason"], "that the login is refused")
+        assert state()["state"] == "stopped"
         assert f"{PREFIX}ZENDESK__" in state()["reason"]
         desk.zendesk.clear_faults()
         await arrived(desk, good[0])
