@@ -21,7 +21,7 @@ _YIELD_EVERY: Final = 100
 _COPY_SECONDS: Final = 1.0
 """How old a copy of another worker's table may be; whoever takes its partition over reads the rest."""
 _BULK_ENTRIES: Final = 100
-"""Entries of a changelog; where there were so many, there are likely more."""
+"""A fetch of so many entries of a changelog likely leaves more: the copies are then read again at once."""
 
 
 class TicketConsumer(driver.Consumer):
@@ -76,7 +76,7 @@ class TicketConsumer(driver.Consumer):
         self.not_waiting_next_records.clear()
         try:
             async with self._fetching:
-                # Asked only after the lock is held: a seek that held it has put partitions on hold meanwhile.
+                # Read only after the lock is taken: a seek that had the lock has paused partitions meanwhile.
                 active = set(self._get_active_partitions())
                 active -= self._not_yet(active)
                 if active:
@@ -87,7 +87,10 @@ class TicketConsumer(driver.Consumer):
             self.not_waiting_next_records.set()
 
     def _not_yet(self, active: set[TP]) -> set[TP]:
-        """Return the partitions of other workers' tables, but now and then none."""
+        """Return the changelogs not to be fetched now: copies of others' tables are read once a second.
+
+        None are left out during recovery, or when there is nothing else to fetch.
+        """
         tables = self.app.tables
         copies: set[TP] = tables.recovery.standby_tps
         if tables.recovery.in_recovery or not tables.standbys_ready or active <= copies:
@@ -101,7 +104,7 @@ class TicketConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                # getmany may return at once, again and again.
+                # getmany may return at once each time; without this nothing else would get a turn.
                 await asyncio.sleep(0)
                 if not self.should_stop:
                     await self._hand_on()
@@ -121,7 +124,7 @@ class TicketConsumer(driver.Consumer):
             return
         generation = self.app.consumer_generation_id
 
-        def overtaken() -> bool:  # then all of it comes again, here or elsewhere
+        def overtaken() -> bool:  # by a rebalance: then the messages are read again, here or elsewhere
             return not self.flow_active or bool(self.app.consumer_generation_id != generation)
 
         sources: dict[TP, Any] = {}
@@ -135,8 +138,8 @@ class TicketConsumer(driver.Consumer):
                 await self._hand_on_one(tp, record)
                 if overtaken():
                     return
-        # In turn: messages of one partition leave a stage in order, so a slow one must not have all of the
-        # stage's work behind it.
+        # Partitions take turns. Messages of one partition leave a stage in order: if a stage held only those
+        # of one partition, a slow message would stop all of its work.
         for number, (tp, record) in enumerate(self.scheduler.iterate(sources), 1):
             if not self._handed_on_at_once(tp, record):
                 await self._hand_on_one(tp, record)
@@ -170,7 +173,7 @@ class TicketConsumer(driver.Consumer):
     def _handed_on_at_once(self, tp: TP, record: Any) -> bool:
         """Hand a message on if it follows the last one and nothing bars its way; returns whether it did.
 
-        Nearly all do. Whatever is asked or made here, is for each of them.
+        Nearly all messages take this way, so each check and each object here is paid for every message.
         """
         offset = record.offset
         if offset - 1 != self._read_offset[tp] or not self.app.flow_control.is_active():
@@ -185,7 +188,8 @@ class TicketConsumer(driver.Consumer):
     def _to_message(self, tp: TP, record: Any) -> Any:
         message = super()._to_message(tp, record)
         if is_part(record.headers):
-            # Hundreds of megabytes for one ticket: who needs them reads them, when the ticket itself comes.
+            # The parts of one ticket can be hundreds of megabytes, so they are not kept in memory: a stage
+            # reads them from the topic when the ticket's closing message comes.
             message.value = None
         return message
 

@@ -21,8 +21,8 @@ from streams.kafka.lease import Lease
 _SESSION_SECONDS = 10.0
 """How long a worker that never comes back keeps its partitions."""
 _LONGEST_WAIT_SECONDS = 2 * 86_400.0
-"""What a daily cap or a service that is away holds back waits that long on purpose; Faust, by itself,
-would call a message that is not done after 5 minutes an error, every second."""
+"""How long a message may wait: a daily cap, or a service that is away, holds messages back on purpose. By
+itself Faust logs an error every second once a message is not done after 5 minutes."""
 _STANDBY_REPLICAS = 1
 """Another worker holds a copy of each table's partition. With two tables of 100,000 keys a failover takes no
 longer without one (`python -m benchmarks --only rebalance`); with 500,000 each, reading them takes 7 s
@@ -35,7 +35,7 @@ class TicketApp(faust.App):
     lifecycle: Lifecycle
     lease: Lease
     stays = False
-    """All workers here stop at once, to come back soon: each keeps its partitions meanwhile."""
+    """Set when all workers here stop together, to come back soon: this one then keeps its partitions."""
 
     def FlowControlQueue(self, maxsize: int | None = None, *, clear_on_resume: bool = False) -> Any:  # noqa: N802
         """Return a buffer: one that never blocks for the stages' topics, Faust's own for the rest."""
@@ -98,10 +98,10 @@ def create_app(
 
 
 def _add_agent(app: TicketApp, intake: Intake) -> None:
-    # Undecoded: what cannot be read must become a dead letter with its bytes.
+    # Keys and values stay undecoded: a message that cannot be read must become a dead letter with its bytes.
     raw = {"key_serializer": "raw", "value_serializer": "raw"}
     topic = app.topic(*intake.topics, key_type=bytes, value_type=bytes, **raw)
-    topic.maxsize = BUFFERED_EVENTS  # Faust's own ``app.topic`` (0.15.3) takes it and drops it
+    topic.maxsize = BUFFERED_EVENTS  # ``app.topic`` of Faust 0.15.3 accepts ``maxsize`` and ignores it
 
     async def hand_on(stream: Any) -> None:
         async for event in _events(app, stream):
@@ -119,6 +119,6 @@ async def _events(app: TicketApp, stream: Any) -> AsyncIterator[Any]:
             event = queue.get_nowait() if not queue.empty() else await queue.get()
         except StopAsyncIteration:
             return  # put there by Faust when the worker stops
-        # What a rebalance overtakes comes again, here or elsewhere.
+        # A message from before a rebalance is left out: it is read again, here or elsewhere.
         if app.flow_control.is_active() and event.message.generation_id == app.consumer_generation_id:
             yield event

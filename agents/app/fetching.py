@@ -8,7 +8,7 @@ FETCH_WAIT_MS: Final = 50
 FETCH_MIN_BYTES: Final = 64 * 1024
 """With less, the broker waits up to FETCH_WAIT_MS: a busy worker asks less often, for more at once."""
 _IDLE_WAIT_MS: Final = 250
-"""A partition that was paused and is not any more waits for the end of the fetch under way."""
+"""The longest wait of a fetch: a partition that is resumed meanwhile is fetched only after it."""
 
 
 def fit_waits(fetcher: Any) -> None:

@@ -71,13 +71,15 @@ class Lifecycle:
         for part in reversed(self._opened):
             await part.let_go()
         if not self._app.lease.held:
-            # They have gone already: whoever had them meanwhile may have begun something in them.
+            # The lease was lost, so another worker may have had the partitions and died amid a write. If they
+            # come back they must count as gained, for the parts to check what that worker left.
             self._owned = frozenset()
 
     async def _stopped(self, *_: Any, **__: Any) -> None:
         """Finish what is in flight, so that nothing has to be done again, and close everything."""
         await asyncio.gather(*(part.finish(self._patience()) for part in reversed(self._opened)))
-        # With Kafka away these would wait for it; what they have to tell is done again then.
+        # While Kafka is away these calls would wait for it. What they do not send is done again after a
+        # start.
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 for part in self._opened:
@@ -92,7 +94,7 @@ class Lifecycle:
             await part.close()
 
     async def _hand_over(self) -> None:
-        """Have other workers take the partitions at once; one that is alone keeps them until it is back."""
+        """Leave the group, so that others get the partitions at once; a worker that is alone keeps them."""
         others = self._app.rebalancing or 0 < len(self._owned) < self._of_all
         if self._app.stays or not others:
             return

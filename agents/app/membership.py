@@ -41,7 +41,10 @@ class GroupThread(driver.AIOKafkaConsumerThread):
         coordinator._push_error_to_user = partial(join_again, coordinator)
 
     async def leave(self) -> None:
-        """Leave the group, which a static member would not: its partitions go to the others at once."""
+        """Leave the group, so that other workers get the partitions at once.
+
+        By itself a static member never leaves: its partitions would wait until its session ends.
+        """
         await self.call_thread(self._leave)
 
     async def _leave(self) -> None:
@@ -52,9 +55,10 @@ class GroupThread(driver.AIOKafkaConsumerThread):
         await asyncio.gather(coordinator.close(), self._take_leave(coordinator, consumer._client))
 
     async def _take_leave(self, coordinator: Any, client: Any) -> None:
-        """Leave at once: closing waits for a rebalance under way, which may wait for a worker that starts.
+        """Send the request to leave by itself, on a connection that is not the coordinator's.
 
-        The broker answers on the coordinator's own connection only once it has ended, too.
+        Closing the coordinator waits for a rebalance under way, which may wait for a worker that starts.
+        Until that rebalance ends, the broker answers nothing on the coordinator's connection either.
         """
         if coordinator.generation <= 0 or coordinator.coordinator_id is None:
             return
@@ -65,17 +69,17 @@ class GroupThread(driver.AIOKafkaConsumerThread):
             structlog.get_logger().warning("the group hears of the end by its session only", error=error)
 
     def close(self) -> None:
-        """Take part in the group no more: it rebalances, and the app is stopping.
+        """Stop taking part in the group: a rebalance has begun while the app is stopping.
 
-        Faust does it, and closes the connections, from the app's thread, while this one may be reading from
-        them: uvloop then calls a null pointer, and the process is gone (SIGSEGV). They are closed at the end:
-        what was in flight is still to be committed, and the group to be left.
+        Faust's own ``close`` also closes the connections, from the app's thread, while the consumer's thread
+        may be reading from them: uvloop then calls a null pointer, and the process dies (SIGSEGV). Here they
+        stay open until the thread stops: offsets are still to be committed, and the group to be left.
         """
         if self._consumer is not None:
             asyncio.run_coroutine_threadsafe(self._consumer._coordinator.close(), self.thread_loop)
 
     async def commit(self, offsets: Any) -> bool:
-        # Faust commits once more when it stops; whoever is no member any more may not.
+        # Faust commits once more when it stops; a worker that has left the group may not commit.
         return False if self._left else await super().commit(offsets)
 
     async def seek_to_committed(self) -> Any:
@@ -102,10 +106,10 @@ def watch_membership(coordinator: Any, lease: Lease) -> None:
         started = time.monotonic()
         response = await send(request)
         if isinstance(request, HeartbeatRequest) and response.error_code == GroupLoadInProgressError.errno:
-            # A broker that comes back reads its groups first. Raised, it is asked again; returned, it
-            # would end the heartbeats for good.
+            # A broker that has just started reads its groups first, and refuses heartbeats meanwhile. If the
+            # error is raised, aiokafka sends the next heartbeat; if it is returned, aiokafka sends no more.
             raise GroupLoadInProgressError
-        # A broker that is handing partitions out anew still counts the member in.
+        # During a rebalance the broker still counts this worker as a member.
         if isinstance(request, _SIGNS_OF_LIFE) and response.error_code in _ACCEPTED:
             lease.renew(started)
         return response
@@ -118,10 +122,10 @@ def watch_membership(coordinator: Any, lease: Lease) -> None:
 
 
 async def join_again(coordinator: Any, error: BaseException) -> None:
-    """Go on after an error of the group that aiokafka leaves to its user.
+    """Join the group again after an error that aiokafka leaves to its user.
 
-    It waits for a call of the consumer to tell the user; Faust makes none of these, so the worker would
-    go on reading without heartbeats or commits for ever.
+    aiokafka waits for a call of the consumer in which to raise the error. Faust makes none of these calls, so
+    the worker would go on reading for ever, without heartbeats or commits.
     """
     structlog.get_logger().error("the group is joined again", error=error)
     await asyncio.sleep(_JOIN_AGAIN_SECONDS)

@@ -1,10 +1,10 @@
-"""What the parts of a worker have counted. This one counts nothing; see agents.measuring.worker_meter."""
+"""The events of a worker that are counted, as calls; agents.measuring.worker_meter counts them."""
 
 from __future__ import annotations
 
 
 class Meter:
-    """Told of what happens, by whoever sees it."""
+    """Called by the parts of a worker when something happens; this class counts nothing."""
 
     def live_page(self, sent: int, unreadable: int) -> None:
         """Count a page of the export that the live source has passed on: messages, and dead letters of it."""
@@ -13,7 +13,7 @@ class Meter:
         """Count a page of the export that an import has passed on: messages, and dead letters of it."""
 
     def import_ended(self, status: str) -> None:
-        """Count an import that ended so."""
+        """Count an import that ended, by its status."""
 
     def unreadable_command(self, error: str) -> None:
         """Count a message for imports that became a dead letter, by the name of its error."""

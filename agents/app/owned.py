@@ -12,7 +12,7 @@ class OwnedPartitions(Part):
         self._partitions: frozenset[int] = frozenset()
 
     def now(self) -> frozenset[int]:
-        """Return them; none while they are handed out anew."""
+        """Return the partitions; none during a rebalance."""
         return self._partitions
 
     async def take(self, partitions: frozenset[int], gained: frozenset[int]) -> None:

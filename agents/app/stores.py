@@ -1,7 +1,7 @@
 """The tables' RocksDB files: copies of what the changelogs hold, so a damaged one is made anew.
 
-Faust's own store ends the worker with a traceback when a database cannot be opened, and again at every
-start. And one that fails later would make tickets dead letters that nothing is wrong with.
+With Faust's own store a worker ends with a traceback when a database cannot be opened, and so at every
+start. And a database that fails later would turn sound tickets into dead letters.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PARTITIONS: Final = "partitions"
 class LocalStore(rocksdb.Store):
     """Faust's RocksDB store, which rebuilds what it cannot open and ends the worker over what breaks later.
 
-    What ends a worker is safe: nothing is acknowledged before the changelog has it.
+    Ending the worker loses nothing: a message is acknowledged only after the changelog has its entries.
     """
 
     def _open_for_partition(self, partition: int) -> Any:
@@ -43,7 +43,7 @@ class LocalStore(rocksdb.Store):
         try:
             return super()._open_for_partition(partition)
         except Exception as error:
-            # Another process that holds it is waited for (by Faust); room is for a person to make.
+            # Faust waits for a database that another process has locked. A full disk needs a person.
             if "lock" in str(error).lower():
                 raise
             if any(lack in str(error).lower() for lack in (_FULL, _FILES)):
@@ -57,7 +57,7 @@ class LocalStore(rocksdb.Store):
             return super()._open_for_partition(partition)
 
     def write(self, place: TP, entries: Iterable[tuple[bytes, bytes | None]], offset: int) -> None:
-        """Write entries of a partition (None deletes), and the offset up to which it has its changelog."""
+        """Write entries of a partition (None deletes), and the changelog's offset up to which they go."""
         batch = rocksdict.WriteBatch(raw_mode=True)
         for key, value in entries:
             if value is None:
@@ -70,7 +70,7 @@ class LocalStore(rocksdb.Store):
     def follow(self, place: TP, records: Sequence[Any]) -> None:
         """Write what was read of a changelog, in its order, as far as it is not there yet.
 
-        A record that comes late must not undo what was written since.
+        A record that is read late must not undo what was written since.
         """
         try:
             known = self.persisted_offset(place)
@@ -82,7 +82,7 @@ class LocalStore(rocksdb.Store):
             raise
 
     def apply_changelog_batch(self, batch: Iterable[Any], *_: Any, **__: Any) -> None:
-        """Write what a recovery was told of; most of it is there (see agents.app.transport)."""
+        """Write the entries that Faust's recovery passes on; most are written already (see ``follow``)."""
         places: defaultdict[TP, list[Any]] = defaultdict(list)
         for event in batch:
             places[event.message.tp].append(event.message)
@@ -93,8 +93,9 @@ class LocalStore(rocksdb.Store):
 def keep_for(partitions: int, folder: Path) -> None:
     """Delete a worker's tables that were made with another number of partitions.
 
-    What has moved to another partition since would still be in them: the changelogs tell of it for a day
-    only (Kafka's ``delete.retention.ms``). Raises StackError when the folder cannot be written.
+    A ticket that has moved to another partition would still be in the table of its old one: the changelog
+    keeps the tombstone for a day only (Kafka's ``delete.retention.ms``), and a worker that was away for
+    longer never reads it. Raises StackError when the folder cannot be written.
     """
     note = folder / _PARTITIONS
     try:

@@ -106,9 +106,9 @@ class StateTable(Generic[T]):
     async def put(self, partition: int, entries: Iterable[tuple[bytes, T | None]]) -> None:
         """Write entries (None deletes): the changelog first, and when it is acknowledged the store.
 
-        Raises UnavailableError when Kafka did not acknowledge; the store is then as it was. So it is, without
-        an error, when a rebalance has come in between: nothing may be acknowledged then. Engines and sources
-        have let go by that time (see agents.app.part); whoever has not must look for itself.
+        Raises UnavailableError when Kafka did not acknowledge; the store is then unchanged. If a rebalance
+        has come in between, the store is unchanged too, without an error, and the caller must not acknowledge
+        anything. Engines and sources have stopped by then (see agents.app.part); other callers must check.
         """
         # Of several entries for one key only the last counts.
         newest = {key: None if entry is None else encode(entry) for key, entry in entries}
