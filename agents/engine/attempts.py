@@ -52,8 +52,8 @@ class Attempts:
     async def outcome(self, handler: Handler, message: Incoming) -> Outcome:
         """Return what the handler says of a message, however often it must be asked.
 
-        What can never succeed is a dead letter, and so is what has failed three times as nobody has foreseen.
-        While a person has to mend something, nothing goes on, and nothing is lost.
+        A message that can never succeed becomes a dead letter, and so does one that has failed three times
+        with an unforeseen error. While a person has to mend a setting or a login, the message waits.
         """
         unforeseen = 0
         while True:
@@ -69,11 +69,11 @@ class Attempts:
             except PermanentError as error:
                 return failed(self._stage, message, error, *_whose(message))
             except UserError as error:
-                # It is not the message that is wrong: nothing goes on until a person mends it, and nothing
-                # may be lost meanwhile.
+                # A setting or a login is wrong, not the message: it waits until a person has mended that, and
+                # must not become a dead letter.
                 if not isinstance(error, CredentialsError):
                     structlog.get_logger().error("waiting to be mended", stage=self._stage, error=error)
-                elif self._refused.tries(message):  # for the others it would be the same line
+                elif self._refused.tries(message):  # the other messages would log the same line
                     structlog.get_logger().error("credentials refused", stage=self._stage, error=error)
                 self._metrics.retried.inc()
                 await self._refused.wait(message)

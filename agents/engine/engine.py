@@ -6,13 +6,14 @@ For each message, in this order:
 2. the tables are written, changelogs acknowledged;
 3. the offset is acknowledged, when those of all messages before it in the partition are.
 
-1 and 2 go in offset order as well, but for messages that would wait too long for one before them, which is
-slow or tried again: they pass it. The messages of one key never pass each other. After a crash they come once
-more, and are known by their entries in the tables.
+1 and 2 follow the order of offsets too, with one exception: while a message is slow or tried again, finished
+messages behind it wait for it only a moment, and then have their effects first. Messages of one key keep
+their order (but see ``may_overtake``). After a crash, messages that went first are read once more, and are
+recognised by their entries in the tables.
 
-Faust by itself would commit past unfinished work; acknowledging only the finished prefix of a
-partition keeps its commit exact. What can succeed later is retried until it does; what never can
-becomes a dead letter.
+Faust by itself would commit past unfinished messages. Here a message is acknowledged only when all before it
+in the partition are finished, which keeps Faust's commit exact. A message that can succeed later is retried
+until it does; one that never can becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -49,21 +50,21 @@ Entry = Callable[[int], AbstractAsyncContextManager[int]]
 _RELEASE_AT_ONCE = 500
 _GATHER_SECONDS = 0.03
 _PATIENCE_SECONDS = 0.5
-"""So long what has finished waits for a message before it; in order, it shares its calls to Kafka."""
+"""How long finished messages wait for an unfinished one before them: in order they share calls to Kafka."""
 HELD_BYTES = 64 * 1024 * 1024
 
 
 class Engine(Part):
     """Runs the messages of one stage through its handler; see the module's text for the order kept.
 
-    ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many
-    messages may be between arrival and the end of their effects, and ``ahead`` how many more may wait only
-    for the acknowledgement of one before them (all for the whole worker). Beyond ``held_bytes`` none is
-    taken in. ``locks`` is given to engines that write the same tables. ``positions`` hears how far the
-    engine is. ``may_overtake`` says of a message that it need not wait for an earlier one of its key (whose
-    handler then has to see in ``is_current`` that it was overtaken).
-    ``entry`` waits until so many messages may be sent on, and yields how many may, at least one.
-    ``retry`` says how to wait between attempts; it must not give up.
+    ``working`` is how many handlers run at once (a gate: as many as it lets in), ``held`` how many messages
+    may be between arrival and the end of their effects, and ``ahead`` how many more may have had their
+    effects and wait only until one before them is acknowledged (all for the whole worker). While messages of
+    ``held_bytes`` are held, none is taken in. ``locks`` are shared by engines that write the same tables. The
+    engine writes to ``positions`` how far it is. ``may_overtake`` says that a message need not wait for an
+    earlier one of its key; the earlier one's ``is_current`` must then tell that it was overtaken. ``entry``
+    waits until messages may be sent on, and yields how many of those asked for, at least one. ``retry`` says
+    how to wait between attempts; it must not give up.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Engine(Part):
 
     @property
     def at_work(self) -> int:
-        """Those of them that do not merely wait for their next try."""
+        """Held messages, without those that only wait, such as for their next attempt."""
         return self._held - len(self._resting)
 
     @property
@@ -175,7 +176,8 @@ class Engine(Part):
         async with Place(self._working, self._resting):
             done = await self._handled(queued.message)
         if done.ahead_of_order and (done.is_current is None or done.is_current()):
-            # After a crash they are sent once more: the stages behind know a repeat.
+            # Sent before their entries are written, so after a crash once more: later stages recognise a
+            # repeat.
             await self._settling.send(done.records)
             done.records = []
         queue.finish(queued, done)
@@ -200,7 +202,7 @@ class Engine(Part):
         while True:
             batch = await queue.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
             if batch[0] is queue.oldest and len(batch) < BATCH_LEAVES_AT and len(queue) > len(batch):
-                # More is on its way: what finishes in a moment shares its calls to Kafka.
+                # More messages are worked on: those that finish in a moment share the calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
                 batch = queue.prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()
@@ -235,7 +237,7 @@ class Engine(Part):
     async def _settled(
         self, queue: PartitionQueue, batch: list[Queued], place: tuple[str, int]
     ) -> list[Queued]:
-        """Have the effects of these messages; returns the oldest ones, which may be acknowledged now."""
+        """Write the effects of these messages; returns the oldest ones, which may be acknowledged now."""
         leading = queue.leading(batch)
         await self._settling.settle(batch, leading, place[1])
         queue.settle(batch)
@@ -273,7 +275,7 @@ class Engine(Part):
 
 
 def _needs_no_work(message: Incoming) -> str:
-    """Return why a message is nobody's to work on; "" for one that is to be worked on."""
+    """Return why a message needs no work; "" for one that is to be worked on."""
     if message.value is None and message.envelope.is_moved:
         return "moved"
     return "part" if message.envelope.is_part else ""

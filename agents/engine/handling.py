@@ -1,7 +1,7 @@
-"""A message while its stage works on it: what log lines say of it, and its span.
+"""The context of a message while its stage works on it: the fields of its log lines, and its span.
 
-The engine enters it for every message, so nothing is read of the message before a line is logged or a
-span is kept.
+The engine enters this context for every message, so it reads nothing of the message until a line is logged or
+a span is kept.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class MessageContext:
-    """Around the work of ``stage`` on ``message``; ``tracing`` is None where nobody looks at traces.
+    """Entered around the work of ``stage`` on ``message``; ``tracing`` is None where no traces are kept.
 
-    ``message`` is then what the work is given: its headers name the span of the work.
+    Inside, the attribute ``message`` is the one to give to the handler: its headers name the span of the
+    work.
     """
 
     __slots__ = ("_open", "_span", "_token", "_tracing", "_unsampled", "message", "stage")
@@ -106,5 +107,5 @@ class MessageContext:
 
     @property
     def is_open(self) -> bool:
-        """Whether the work goes on."""
+        """Whether the message is still being worked on."""
         return self._open

@@ -1,8 +1,9 @@
-"""Messages that lie in another partition than their key's, as those do that were sent before a change.
+"""Messages that lie in another partition than their key's, because partitions were added.
 
-A ticket's state is in its own partition and nowhere else. Whoever has not heard of new partitions yet
-(a server that takes webhooks, a command that feeds a file) still sends to the old ones, and what was not
-worked off before the change lies there too: it is handed on unread.
+A ticket's state is in its key's partition and nowhere else, so a message cannot be worked on in another one:
+it is sent on to its key's partition, undecoded. Such messages are those that were not worked off before
+partitions were added, and those of senders that do not know of the new partitions yet (a server that takes
+webhooks, a command that feeds a file).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from streams.kafka.partitions import partition_of
 
 
 def sending_misplaced_home(handler: Handler, partitions: int) -> Handler:
-    """Return a handler that does what this one does, and hands on what lies in another key's partition.
+    """Return a handler that sends misplaced messages on to their key's partition, and handles all others.
 
-    Nothing is counted for an import: that is done where the message is worked on.
+    No import counts a misplaced message here: it is counted where it is worked on.
     """
 
     async def handle(message: Incoming) -> Outcome:
@@ -28,7 +29,7 @@ def sending_misplaced_home(handler: Handler, partitions: int) -> Handler:
 
 
 def home_record(message: Incoming, partitions: int) -> Record | None:
-    """Return the message for its key's own partition; None when it lies there."""
+    """Return a copy of the message for its key's own partition; None when it lies there already."""
     if message.key is None:
         return None
     home = partition_of(message.key, partitions)

@@ -24,9 +24,9 @@ class Mark(NamedTuple):
 class Outcome:
     """The outcome of one message at one stage.
 
-    ``is_current`` is asked again just before anything is sent: a newer version may have passed
-    on the other lane meanwhile; when it says no, the message counts as skipped for ``stale``, and
-    ``if_stale`` is sent in place of ``records``.
+    ``is_current`` is called just before anything is sent, as a newer version may have been sent by the
+    other lane meanwhile. When it returns False, the message counts as skipped with the reason ``stale``,
+    and ``if_stale`` is sent in place of ``records``.
     """
 
     verdict: Verdict
@@ -42,7 +42,7 @@ class Outcome:
     ahead_of_order: bool = False
     """Its records are sent at once, ahead of unfinished messages before it; it is acknowledged in order."""
     at_last: Callable[[], tuple[list[Record], list[Mark]]] | None = None
-    """Asked once, right before it is sent: what else is to be sent and noted then."""
+    """Called once, right before ``records`` are sent: returns records and table entries to add to them."""
     changed_at: float | None = None
     """Set by the last stage, for the freshness of live changes."""
 

@@ -1,8 +1,9 @@
 """The order of one partition: work may finish in any order, it is acknowledged in the order it came.
 
-Pure bookkeeping, no I/O. There is one queue for each partition of each topic that a stage reads. What has
-finished is settled (its effects and entries are written) in order as a rule. Behind a message that takes
-long, or is tried again and again, others are settled ahead of it; the messages of one key always in order.
+Pure bookkeeping, no I/O. There is one queue for each partition of each topic that a stage reads. Finished
+messages are settled (their effects and entries are written) in order as a rule. While one takes long, or is
+tried again and again, finished ones behind it are settled first; those of one key are always settled in
+order.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Queued:
         self.task: asyncio.Task[None] | None = None
 
     def let_go(self) -> None:
-        """Keep nothing that is large: what is settled may wait long for its acknowledgement."""
+        """Drop what is large: a settled message may wait long until those before it are acknowledged."""
         self.message = self.message._replace(value=None, headers=())
         self.event.message.value = self.event.value = None
         self.task = None
@@ -88,8 +89,8 @@ class PartitionQueue:
     async def finished(self, at_most: int, patience: float) -> list[Queued]:
         """Wait for the oldest message to finish; return it and those right behind that have finished too.
 
-        Once others have waited for it so many seconds, what has finished is returned without it. All stay in
-        the queue until they are acknowledged.
+        Once finished messages have waited ``patience`` seconds for the oldest, they are returned without it.
+        All stay in the queue until they are acknowledged.
         """
         deadline: float | None = None
         loop = asyncio.get_running_loop()
@@ -117,7 +118,7 @@ class PartitionQueue:
         return found
 
     def _ahead(self, at_most: int) -> list[Queued]:
-        """Return what has finished, whatever is before it, but for earlier messages of its key."""
+        """Return finished messages, also behind unfinished ones of other keys."""
         found: list[Queued] = []
         busy: set[bytes] = set()
         for queued in self._queued:

@@ -1,7 +1,7 @@
-"""The place a message holds among those that are worked on at once, and gives up while it only waits.
+"""A message's place among those that are worked on at once; the message gives it up while it only waits.
 
-What is tried again waits for seconds between its tries; held meanwhile, its place would be taken from
-messages that nothing ails.
+A message that is tried again waits for seconds between its attempts. If it kept its place meanwhile, sound
+messages would have to wait for that place.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _CURRENT: Final[ContextVar[Place | None]] = ContextVar("place", default=None)
 
 
 class Place:
-    """A message's place behind a gate, or one of so many (a semaphore); ``async with place``.
+    """A message's place inside a gate or a semaphore; ``async with place``.
 
-    ``resting`` holds the places that are given up now.
+    ``resting`` is the set of the places that are given up at the moment.
     """
 
     __slots__ = ("_door", "_held", "_open", "_resting", "_resting_now")
@@ -49,13 +49,14 @@ class Place:
 
     @asynccontextmanager
     async def given_up(self) -> AsyncIterator[None]:
-        """Let others have the place meanwhile; it is taken again before those have theirs who have not begun.
+        """Give the place up inside this context, then take it again, ahead of messages that have not begun.
 
-        What several tasks of a message wait for at once gives its place up once.
+        While several tasks of one message wait at the same time, its place is given up once, and taken again
+        after the last of them.
         """
         door = self._door
         if not self._open or not isinstance(door, Gate):
-            yield  # as many places as messages, or the message is done
+            yield  # a semaphore has a place for every message that is held; or the message is done
             return
         self._resting += 1
         if self._held:
@@ -66,7 +67,7 @@ class Place:
             yield
         finally:
             self._resting -= 1
-        # Not reached by whoever is cancelled: that one works no more.
+        # A task that is cancelled does not come here: its message is not worked on any more.
         if self._open and not self._resting and not self._held:
             await door.step_in()
             if self._held or self._resting or not self._open:
@@ -78,7 +79,7 @@ class Place:
 
 @asynccontextmanager
 async def place_given_up() -> AsyncIterator[None]:
-    """Let others have the place of the message at hand meanwhile."""
+    """Give up the place of the message that this task works on, inside this context."""
     place = _CURRENT.get()
     if place is None:
         yield

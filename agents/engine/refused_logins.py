@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 AGAIN_SECONDS: Final = 5.0
 _OTHERS_SECONDS: Final = 60.0
-"""Then they try for themselves: the one may be held up by something else."""
+"""After so long the others try for themselves: the one that tries may be held up by something else."""
 
 
 async def until_accepted(call: Callable[[], Awaitable[T]], told: Callable[[CredentialsError], None]) -> T:
-    """Return what ``call`` returns, calling it again while the login is refused; ``told`` hears of each."""
+    """Return what ``call`` returns, calling it again while the login is refused; ``told`` gets each error."""
     while True:
         try:
             return await call()
@@ -32,7 +32,7 @@ async def until_accepted(call: Callable[[], Awaitable[T]], told: Callable[[Crede
 
 
 class RefusedLogins:
-    """``sleep`` waits so many seconds."""
+    """The messages of one stage that wait for their login; ``sleep`` waits so many seconds."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._sleep = sleep
@@ -40,7 +40,7 @@ class RefusedLogins:
         self._through = asyncio.Event()
 
     def tries(self, message: object) -> bool:
-        """Whether a message is the one that tries again; it is when none was."""
+        """Return whether a message is the one that tries again; it becomes that one if there is none."""
         if self._trying is None:
             self._trying = message
         return self._trying is message

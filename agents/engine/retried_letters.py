@@ -7,10 +7,10 @@ from streams.kafka.messages import Incoming
 
 
 def carry_retry_headers(message: Incoming, done: Outcome) -> Outcome:
-    """Return the outcome of a message; one that is a retry passes on the headers that say so.
+    """Return the outcome of a message; the records of a retried dead letter carry its retry headers on.
 
-    The import that counted it as failed counts it no more: one ticket would become two. Nor does it
-    tell how fresh the index is, as it may have waited for weeks.
+    The import that has counted the ticket as failed does not count the retry, or one ticket would become two.
+    Nor does a retry count for the freshness of the index, as it may have waited for weeks.
     """
     retry = message.envelope.retry
     if retry is None:

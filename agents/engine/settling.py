@@ -54,7 +54,7 @@ class Settling:
         await self._attempts.until_done(lambda: self._producer.send(records))
 
     async def settle(self, batch: list[Queued], leading: list[Queued], partition: int) -> None:
-        """Have the effects of finished messages; ``leading`` are those that may be acknowledged then."""
+        """Write the effects of finished messages; ``leading`` are those that may be acknowledged then."""
         async with self._locks[partition]:
             _skip_unwanted(batch)
             _complete(batch)
@@ -72,7 +72,8 @@ class Settling:
                 marks[mark.table].append((mark.key, mark.entry))
         if records:
             await self._producer.send(records)
-        # The counts know the last offset they hold: they are made in order, with the acknowledgement.
+        # A count keeps the last offset that it includes, and skips lower ones. So messages are counted in
+        # order, when they can be acknowledged, and not when they are settled ahead of one before them.
         counted = [(queued.message, queued.done) for queued in leading if queued.done is not None]
         for mark in self._ledger.count(self._stage, partition, counted):
             marks[mark.table].append((mark.key, mark.entry))
@@ -100,7 +101,7 @@ class Settling:
 
 
 def _skip_unwanted(prefix: list[Queued]) -> None:
-    """Skip what a newer version has passed on the other queue while it was worked on."""
+    """Skip messages whose ticket has had a newer version sent by the other lane while they were worked on."""
     for queued in prefix:
         done = queued.done
         if done is not None and done.is_current is not None and not done.is_current():
@@ -115,7 +116,7 @@ def _skip_unwanted(prefix: list[Queued]) -> None:
 
 
 def _complete(batch: list[Queued]) -> None:
-    """Add what can only be told now that they are about to be sent."""
+    """Add the records and entries that can be known only right before sending (``at_last``)."""
     for queued in batch:
         done = queued.done
         if done is not None and done.at_last is not None:
