@@ -1,9 +1,10 @@
 """Reads an import's comments from the account's ticket events, always ahead of the tickets they belong to.
 
 An event is never later than its ticket's ``generated_timestamp``, by which the export is ordered. So when
-the events have been read beyond the newest row of a page, all comments of its tickets have been read, and
-both streams go along the account's time together: little is held, and searches find the first tickets
-after minutes. How far the events are read is part of the import's record, as its cursor is.
+the events have been read beyond the newest row of a page, all comments of its tickets have been read. Both
+exports advance side by side along the account's time, so few comments wait for their tickets at any moment,
+and searches find the first tickets after minutes. How far the events are read is part of the import's record,
+as its cursor is.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ from streams.sources.zendesk.export import LARGEST_PAGE, change_from_row, export
 from streams.sources.zendesk.ticket_events import EventsPage, events_page
 
 _LARGEST_BYTES: Final = 512 * 1024
-"""More text in one page of events is not held: the changelog takes a megabyte."""
+"""A ticket with more text in one page of events is marked doubtful: the changelog takes a megabyte."""
 _JUDGED_FROM: Final = 500
-"""Tickets after which it shows whether what was read in bulk can be used."""
+"""Enriched tickets after which it shows whether comments read in bulk spare calls."""
 
 Seen = Callable[[int, bytes], SeenTicket | None]
 """Looks up what enrich knows of a ticket, by partition and key."""
 
 
 class BulkComments:
-    """Chooses an import's way, and goes the bulk one.
+    """Chooses how an import reads comments (``record.comments``: "single" or "bulk"), and reads them in bulk.
 
-    ``seen`` can be asked for the partitions in ``owned()``; ``run`` sets ``record.comments``.
+    ``seen`` can be asked for the partitions in ``owned()``.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class BulkComments:
             count, calls = await count_tickets(self._client, since)
             record.source_calls += calls
             if count is None:
-                # Without it nobody can tell which way is shorter; this one never waits for events in vain.
+                # Without a count nobody can tell which way is faster; the single one never waits in vain.
                 return "single"
             total = max(total, count - record.fetched)
             whole = ways_of(
@@ -113,10 +114,11 @@ class BulkComments:
         return "bulk"
 
     async def read_ahead(self, record: ImportRecord, page: RawExportPage, save: Save) -> None:
-        """Put all comments of a page's tickets on the backfill lane, in front of them.
+        """Put all comments of a page's tickets on the backfill lane, before the tickets themselves.
 
-        Falls back to the single way when the events cannot be had, or cannot be told to a ticket. Raises what
-        ZendeskClient.get raises, but for refusals.
+        Falls back to the single way when Zendesk refuses the events, or an event names no ticket, or (where
+        the settings leave the choice) most tickets needed a call of their own all the same. Raises what
+        ZendeskClient.get raises, except RefusedError.
         """
         newest = self._newest(page)
         if self._wanted != "bulk" and _in_vain(record):
@@ -134,7 +136,7 @@ class BulkComments:
         """Return the next page of events; None when the bulk way ends here."""
         try:
             events = await events_page(self._client, record.events_from or record.spec.since)
-        except RefusedError as error:  # a page too large for us among them
+        except RefusedError as error:  # also raised for a page that is too large for us
             self._give_up(record, str(error))
             return None
         record.source_calls += events.calls

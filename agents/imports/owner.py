@@ -39,11 +39,11 @@ TABLE = "imports"
 
 
 class ImportOwner(Part):
-    """The records of the partitions at hand, and the tasks that run them.
+    """The import records of this worker's partitions, and the tasks that run the imports.
 
-    ``run`` runs an import; it is given the record, what saves it, and what tells which imports run.
-    ``on_cancel`` is given one that was cancelled and those that run still, and returns what is to be sent
-    once its task has ended.
+    ``run`` runs an import; it is given the record, a function that saves it, and one that returns the records
+    of all running imports. ``on_cancel`` is given the record of a cancelled import and those of the imports
+    that still run; it returns records to be sent once the cancelled import's task has ended.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class ImportOwner(Part):
         if record is not None:
             place = f"{progress.stage}/{progress.partition}"
             known = record.stages.get(place)
-            # Every rebalance publishes them anew, and a dead letter's retry is from long ago.
+            # Every rebalance publishes counts again, and a retried dead letter of them may be old.
             if known != progress.counts and (known is None or not is_older(progress.counts, known)):
                 record.stages[place] = progress.counts
                 self._touch(record)
@@ -146,7 +146,7 @@ class ImportOwner(Part):
 
         async def save() -> None:
             self._touch(record)
-            # A cancelled import must not take along what is being saved and acknowledged for others.
+            # To cancel this import must not cancel the flush, which saves and acknowledges for others too.
             await asyncio.shield(self.flush())
 
         async def run() -> None:
@@ -154,7 +154,7 @@ class ImportOwner(Part):
                 await self._run(record, save, self.running)
                 self._meter.import_ended(record.status)
             finally:
-                # Cancelled and resumed at once, the import has a new task already.
+                # An import that is cancelled and resumed at once has a new task already, which must stay.
                 if self._tasks.get(record.id) is asyncio.current_task():
                     del self._tasks[record.id]
 
@@ -169,9 +169,9 @@ class ImportOwner(Part):
     async def flush(self) -> None:
         """Save what has changed, then acknowledge the events it came from.
 
-        When the partitions go meanwhile, it ends halfway, and nothing is acknowledged: their next owner reads
-        it again. Tried once more after the partitions have come back, it would put a record of long ago over
-        what another worker has written since, such as that the import is completed.
+        When the partitions are revoked meanwhile, saving is cancelled halfway and nothing is acknowledged:
+        their next owner reads the events again. If saving went on after the partitions have come back, an old
+        record would replace what another worker has written since, such as that the import is completed.
         """
         async with self._saving:
             task = self._under_way = asyncio.create_task(self._save())

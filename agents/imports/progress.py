@@ -117,7 +117,7 @@ class ProgressLedger(Part):
         try:
             await self._producer.send(records)
         except UnavailableError as error:
-            # What a rebalance took away meanwhile is somebody else's to publish.
+            # Counts of partitions that a rebalance took away meanwhile are published by the next owner.
             self._changed |= changed & self._counts.keys()
             structlog.get_logger().warning("progress not published", error=error)
 

@@ -74,8 +74,8 @@ class ImportRunner:
     async def run(self, record: ImportRecord, save: Save, running: Running) -> None:
         """Bring an import to its end; ``save`` writes the record to its table, ``running`` tells which run.
 
-        While Zendesk refuses the login the import waits. What else a person must mend ends it as ``failed``
-        with its error; it can be resumed.
+        While Zendesk refuses the login the import waits. Any other error ends it as ``failed``, with the
+        error in its record; it can be resumed.
         """
         try:
             if record.spec.file:
@@ -116,9 +116,9 @@ class ImportRunner:
     def forget_comments_records(
         self, record: ImportRecord, running: Sequence[ImportRecord], *, complete: bool = False
     ) -> list[Record]:
-        """Return the word that comments are held only for imports that run; none where this one held none.
+        """Return the commands that delete comments held for imports that run no more; none if it held none.
 
-        ``complete``: it runs still, but has sent all its tickets.
+        ``complete`` says that the import still runs but has sent all its tickets, so its comments go too.
         """
         if not record.events:
             return []
@@ -132,7 +132,7 @@ class ImportRunner:
         while not record.source_ended:
             await _room(record)
             began = time.time()
-            # A login that is refused is mended by a person, and then all goes on where it stood.
+            # While the login is refused the import waits; once a person has mended it, this page is next.
             page = await until_accepted(partial(self._page, self._client, record), partial(_waits, record))
             record.source_calls += 1
             await until_accepted(partial(self._comments_ahead, record, page, save), partial(_waits, record))
@@ -193,8 +193,9 @@ class ImportRunner:
 
     async def _everything_indexed(self) -> None:
         async with CommittedOffsets(self._cluster) as watermarks:
-            # In the order of the pipeline: what a stage has acknowledged is on the next topic, or handed on
-            # to its ticket's new partition, so that it is on the first once more.
+            # In the order of the pipeline: a message that a stage has acknowledged is on the next topic. A
+            # misplaced one is on the first topic once more, in its key's partition: so that is waited for
+            # twice.
             for topic in (BACKFILL, BACKFILL, *BETWEEN):
                 await watermarks.wait_for(topic)
 
