@@ -3,9 +3,8 @@
 Both lanes share the topics after enrich. A backfill that ran ahead on them would make live changes wait
 behind it, so a ticket that enrich has finished is sent only while few tickets lie on them, and fewer still
 while live changes come. It waits after it is worked on, right before it is sent, and in the order of its
-partition. Waiting before the work would be a deadlock: the ticket that waits could be the oldest of its
-partition, without which the finished ones behind it cannot be acknowledged, and the number of tickets on the
-way would never fall.
+partition. Waiting before the work could be a deadlock: tickets that have room and are finished would wait, in
+the order of their partition, for an older one that waits for their room.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ from streams.kafka.positions import Positions
 
 _POLL_ROOM_SECONDS = 0.02
 _FRESH_SECONDS = 0.01
-"""So old may a size be: every partition asks."""
+"""How long a counted size is used: it is not counted again for every partition that asks."""
 _LIVE_SECONDS = 5.0
-"""So long a live change keeps the way short for the next one."""
+"""How long after a live change the lower limit holds, for the next one."""
 
 
 class Backlog(Part):
     """Counts what this worker's partitions hold after enrich.
 
-    ``limit`` tickets are many, ``limit_live`` while live changes come. ``capped`` says when no backfill may
-    be worked on that has to be embedded, however short the way is.
+    A backfill waits at ``limit`` tickets, at ``limit_live`` while live changes come. ``capped`` says that a
+    daily cap is reached: then no backfill that has to be embedded is worked on, however few tickets there
+    are.
     """
 
     def __init__(

@@ -27,8 +27,8 @@ _MAX_BACKLOG: Final = MAX_HELD_MESSAGES
 """No more tickets of a backfill lie between enrich and Weaviate than a stage takes in, so that a live change
 is taken in at once; it then overtakes them in embed."""
 _MAX_BACKLOG_LIVE: Final = 100
-"""So many while live changes come, which wait in index for what is before them in Weaviate: enough to fill
-an embedding call."""
+"""The limit while live changes come, which wait in index until the tickets before them are in Weaviate:
+enough to fill an embedding call."""
 
 
 class Knowledge(NamedTuple):

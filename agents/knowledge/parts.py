@@ -1,9 +1,9 @@
-"""A large ticket's parts: sent ahead of the message that closes them, and taken away when a newer one has.
+"""A large ticket's parts: sent before the closing message that names them, deleted after a newer one.
 
-Each time a ticket is made in parts they form a set of their own, so the parts of the state before stay
-whole until the new closing mark is on its topic; only then they are deleted, with messages without a value.
-Every set is noted in the table ``parts`` before anything of it is sent: what a crash has left is deleted with
-the rest. Nothing else is read from the table, so that losing a race costs room on a topic and no more.
+Each time a ticket is sent in parts they form a set of their own, so the parts of the state before stay
+complete until the new closing message is on its topic; only then they are deleted, by tombstones.
+Every set is noted in the table ``parts`` before any part of it is sent, so that what a crash has left is
+deleted too. Nothing else is read from the table, so that losing a race costs room on a topic and no more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TABLE: Final = "parts"
 _AT_ONCE: Final = 4
 """Large tickets that a stage works on at once: each takes some megabytes of a worker's memory."""
 _NOTED_AHEAD: Final = 32
-"""So many parts are noted at once."""
+"""By so many parts the noted number grows at once: the table is not written for each."""
 
 
 class Sends(Protocol):
@@ -67,7 +67,7 @@ class PartStore(Part):
         }
 
     def turn(self, topic: str) -> asyncio.Semaphore:
-        """Return what a stage that works on a large ticket of a topic holds meanwhile: few do so at once."""
+        """Return the semaphore to hold while working on a large ticket of a topic: few may be at once."""
         return self._turns[topic]
 
     async def let_go(self) -> None:
@@ -76,7 +76,7 @@ class PartStore(Part):
             sets.revoked()
 
     def is_noted(self, topic: str, partition: int, key: bytes, parts: Parts) -> bool:
-        """Say whether nothing has taken the place of a ticket's parts yet."""
+        """Say whether a ticket's set of parts is in the table still: a newer state deletes it."""
         return self._table.get(partition, set_key(key, topic, parts.set)) is not None
 
     async def read(
@@ -125,7 +125,7 @@ class PartSets:
         }
 
     def settle(self, done: Outcome, partition: int, key: bytes, writer: PartWriter | None) -> Outcome:
-        """Have the ticket's other sets deleted once a closing mark is released; or its own, if it is not."""
+        """Have the ticket's other sets deleted when ``done`` is sent; ``writer``'s set if it is stale then."""
         done.at_last = partial(self._released, partition, key, "" if writer is None else writer.name)
         if writer is not None:
             done.if_stale = [*done.if_stale, *writer.gone()]
@@ -160,7 +160,7 @@ class PartSets:
         ]
 
     async def undo(self, writer: PartWriter) -> None:
-        """Delete what has been sent of a set whose closing mark will never come."""
+        """Delete what has been sent of a set whose closing message will never come."""
         self.close(writer.name)
         if not writer.entry.count:
             return
@@ -191,7 +191,7 @@ class PartWriter:
 
     @property
     def parts(self) -> Parts:
-        """What the closing mark says of what has been sent."""
+        """The parts that have been sent, as the closing message names them."""
         return Parts(self.name, self.partition, list(self.refs))
 
     async def add(self, part: Any) -> None:

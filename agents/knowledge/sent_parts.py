@@ -23,7 +23,7 @@ class SentParts:
             await self._sets.undo(writer)
 
     def close(self) -> None:
-        """Leave what has been sent: whoever does this work again goes on with it, or takes it away."""
+        """Leave what has been sent: the next attempt at the message goes on with it, or deletes it."""
         if self.writer is not None:
             self._sets.close(self.writer.name)
 

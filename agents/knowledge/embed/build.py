@@ -25,8 +25,9 @@ from streams.weaviate.stored_vectors import StoredVectors
 BEGIN_CALLS: Final = 4
 """A backfill's embedding calls in flight, to begin with."""
 _MAX_HELD_WHEN_CAPPED: Final = 5_000
-"""Embed must hold all of a backfill that lies before live changes while a daily cap pauses it: what was on
-its way when the pause began, some 800 tickets, more when other workers' partitions come."""
+"""While a daily cap pauses the backfill, embed must hold all of its tickets that lie before live changes, or
+it could take in no live change: those on their way when the pause began, some 800, and more when other
+workers' partitions come."""
 _HELD_BYTES_WHEN_CAPPED: Final = 512 * 1024 * 1024
 _BACKFILL_WINDOW_SECONDS: Final = 15.0
 """How long a backfill's texts wait for company: at Zendesk's quotas a full call takes seconds to gather."""

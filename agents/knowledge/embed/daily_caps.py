@@ -100,7 +100,8 @@ class DailyCaps(Part):
                 share.own({p: getattr(current[p], unit) if p in current else 0.0 for p in self._owned})
             self._paused.clear()
             self._show()
-            # The cap may have been raised, or others' shares have come: whoever is stopped will say so.
+            # A pause that the table notes may be over: the cap may have been raised, or further shares have
+            # come. The note is cleared, and written again if a call still exceeds the cap.
             marked = [partition for partition, entry in kept.items() if entry.paused]
             try:
                 await self._write(marked)
@@ -235,7 +236,8 @@ class DailyCaps(Part):
         )
         self._sleepers.add(sleeper)
         try:
-            # wait() keeps apart a wake-up, which cancels the sleeper, and the end of this task.
+            # ``let_go`` wakes this task by cancelling the sleeper. asyncio.wait does not raise then, only
+            # when this task itself is cancelled.
             await asyncio.wait((sleeper,))
         finally:
             self._sleepers.discard(sleeper)

@@ -32,9 +32,11 @@ class IdleFlush(Part):
         self._before = before
 
     async def run(self) -> None:
-        """Send what waits for company once nothing more is on its way: a ticket passes in one worker.
+        """Send the texts that wait for company as soon as no more can come.
 
-        Nor does more come while the way is long with what waits here: no call under way will shorten it.
+        That is so when enrich works on nothing, as all stages of a ticket run in one worker. It is also so
+        when the backlog is full of the tickets that wait here and no call is under way: enrich sends no more,
+        and nothing else would shorten the backlog.
         """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)

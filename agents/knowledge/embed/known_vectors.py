@@ -14,8 +14,8 @@ from streams.transforms.chunking import Chunk
 
 _BOTH: Final[tuple[Visibility, Visibility]] = ("public", "internal")
 _REACH: Final = 64
-"""So far from its place the chunk of a large ticket is looked for: what is added or taken away before it
-moves it."""
+"""How many indexes around its own a chunk of a large ticket is looked for: text that was added or removed
+before the chunk has moved it."""
 
 
 class StoredVectors(Protocol):
@@ -30,8 +30,8 @@ class StoredVectors(Protocol):
 class Known:
     """Looks for the vectors of one ticket's chunks, some chunks at a time.
 
-    ``before`` is what Weaviate holds of the ticket. Where a chunk's text lies there the table ``indexed``
-    says; of a large ticket it holds no hashes, so there a text is looked for around the chunk's own place.
+    ``before`` is the ticket's entry in the table ``indexed``: the content hashes by chunk index say where in
+    Weaviate a text lies. A large ticket's entry has no hashes, so a text is looked for around its own index.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Known:
     ) -> None:
         self._stored = stored
         self._recent = recent
-        # Those of another collection serve too, where it is of the same model: one whose schema is older.
+        # Vectors of another collection serve too, if only its schema is older and the model is the same.
         serves = before is not None and same_vectors(before.collection, collection)
         self._before = before if serves else None
         self._ticket = ticket

@@ -39,7 +39,7 @@ _AT_ONCE = 128
 """Chunks of a ticket whose vectors are asked for together."""
 _AT_ONCE_LIVE = 48
 _SLICES = 2
-"""So many times: the second fills the call that the first leaves half empty."""
+"""Slices of a ticket under way at once: the second fills the call that the first leaves half empty."""
 _TAIL_SECONDS = 0.5
 
 
@@ -83,14 +83,14 @@ class Embed:
         self._collection = collection
         self._dimensions = dimensions
         self._overtook: LRUCache[bytes, tuple[int, int]] = LRUCache(_OVERTAKING_TICKETS)
-        # The same signature or greeting again and again, and a ticket changing twice in a moment.
+        # For texts that soon come again: a signature, a greeting, a ticket that changes twice in a moment.
         self._recent: LRUCache[str, Vector] = LRUCache(_RECENT_BYTES, getsizeof=lambda vector: vector.nbytes)
         self.from_recent = self.from_stored = self.embedded = 0
 
     def may_overtake(self, message: Incoming) -> bool:
         """Say whether a message need not wait for an earlier one of its ticket: a live change."""
         if message.envelope.replay:
-            return False  # whatever its source is: it need not be read
+            return False  # a replay never does, so its value need not be read
         told = peek(message.value, _Kind)
         return told is not None and message.envelope.lane_of(told.source) == "live"
 
@@ -127,7 +127,7 @@ class Embed:
             self._overtook[key] = max(place, self._overtook.get(key, place))
 
         def is_current() -> bool:
-            # The newest version must be the last on the topic, which keeps the last only.
+            # Compaction keeps the last message of a key only, so the newest version must be the last.
             return place >= self._overtook.get(key, place)
 
         done = Outcome(
@@ -204,7 +204,7 @@ class Embed:
     async def _embed(self, chunks: list[Chunk], known: Known, made: Made, lane: Lane) -> None:
         """Add chunks with their vectors, some at a time: a large ticket's texts leave room for others'."""
         waiting: deque[tuple[Sequence[Chunk], asyncio.Task[dict[str, Vector]]]] = deque()
-        # Whoever waits behind a large live change waits for a call of its texts, not for many.
+        # Another live change shall wait for one call with texts of a large live ticket, not for many.
         humble = lane == "live" and made.is_large
         left = deque(slices(chunks, _AT_ONCE_LIVE if humble else _AT_ONCE))
         many = len(left) > 1

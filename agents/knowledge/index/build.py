@@ -24,8 +24,8 @@ from streams.sinks.weaviate.read_collection_cleanup import FormerCollection
 from streams.weaviate.client import WeaviateConnection
 
 _MAX_AHEAD: Final = 1_000
-"""So many tickets may be done that are not acknowledged. Fewer than elsewhere: what a worker may have begun,
-the one that takes it over writes twice."""
+"""How many tickets may be written whose offsets are not acknowledged. Fewer than in other stages: the next
+owner of a partition writes every ticket twice that the former one may have begun."""
 
 
 class Indexing(NamedTuple):
@@ -92,7 +92,7 @@ class _WriterPart(Part):
         if self._lease.held:
             await self._writer.settle(EFFECTS_SECONDS)
         if not self._lease.held:
-            # The next owner may have come further already: none of it may still happen.
+            # The next owner may have written newer states already: no older write may reach Weaviate now.
             await self._writer.settle(0)
 
     async def close(self) -> None:

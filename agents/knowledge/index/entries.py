@@ -14,13 +14,14 @@ from schemas.tables import IndexedTicket
 
 
 def is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) -> bool:
-    """Return whether a ticket comes late: from a change before that of what is indexed.
+    """Return whether a ticket stems from an earlier change than the indexed state of the same version.
 
-    A ticket can have several states of one version: those of a second, and what a hint found. The order
-    of their changes tells, where they came by one lane; the order in which they come here does not, for
-    a worker taken for dead may still send its last ones. Of two lanes nobody can tell: then a removed
-    ticket stays removed, as its return has a higher version, unless it is replayed, or an earlier release
-    removed it as a merged one.
+    Several states of a ticket can have one version: changes within a second, and what a hint found. If both
+    entered by the same partition of the same topic, the offsets of their changes (``origin``) decide. The
+    order in which they arrive here does not: a worker that Kafka took for dead may still send its last
+    messages. If they entered by two topics, nobody can tell: then a removed ticket stays removed, as its
+    return has a higher version, unless it is replayed, or an earlier release removed it because it was
+    merged.
     """
     if ticket.version != before.version:
         return False
@@ -31,9 +32,9 @@ def is_overtaken(ticket: EmbeddedTicket, before: IndexedTicket, replay: bool) ->
 
 
 def _was_merged_away(before: IndexedTicket, ticket: EmbeddedTicket) -> bool:
-    """Return whether this very state of a ticket was removed by a release that did so with merged ones.
+    """Return whether an earlier release removed this very state of a ticket because it was merged.
 
-    It left what such a ticket says of itself in the digest, but looked up nobody's name.
+    That release's digest held the facts of a merged ticket, but no names, as it looked none up.
     """
     facts = replace(ticket.facts, requester="", assignee="", organization="", group="", merged_into=0)
     return before.digest == _digest(before.collection, ticket.dimensions, facts, [], [], removed=True)
@@ -71,7 +72,7 @@ def entry_of(ticket: EmbeddedTicket) -> IndexedTicket:
 def unsure_entry(ticket: EmbeddedTicket, before: IndexedTicket | None) -> IndexedTicket:
     """Return what the table will hold of a ticket some of whose chunks may have been written before a crash.
 
-    Whatever is written next finds out what Weaviate holds of it.
+    It names no collection, so the next write looks up what Weaviate holds of the ticket.
     """
     if before is not None:
         return replace(before, collection="")

@@ -20,7 +20,8 @@ def sink_item(
 ) -> SinkItem:
     """Return what the sink writes and deletes of a ticket; ``before`` is what the table held of it.
 
-    Nothing is to be looked for in a collection that held nothing of the account (``empty_accounts``).
+    A ticket that the table does not know needs no look-up of left-over chunks in a collection that held
+    nothing of its account (``empty_accounts``).
     """
     kept = {(chunk.visibility, chunk.chunk_index) for chunk in ticket.chunks}
     counts = None if ticket.many is None else {each: ticket.many.of(each) for each in _VISIBILITIES}

@@ -1,6 +1,7 @@
 """How far Weaviate is: for each partition of a topic, the last offset whose effect is there.
 
-Kafka's committed offset says the same, but half a second later, and not since when: a person asks the table.
+Kafka's committed offset says the same, but half a second later and without a time. The table is for people to
+read.
 """
 
 from __future__ import annotations

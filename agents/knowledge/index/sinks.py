@@ -70,23 +70,23 @@ class Sinks(Part):
             except UserError as error:
                 if collection == self._collection:
                     raise
-                # It is the message's own fault: the others go on.
+                # The message has named the collection, so it alone fails: the others go on.
                 raise RefusedError(str(error)) from error
             self._sinks[collection] = sink
         return sink
 
 
 class TakesOver(Protocol):
-    """What is told of partitions that somebody else has worked on."""
+    """What TakeOvers asks of the stage index."""
 
     def taken_over(self, partitions: frozenset[int]) -> None:
-        """Note that somebody else has worked in these partitions, and may have died amid a write."""
+        """Note that another worker had these partitions, and may have died amid a write."""
 
 
 class TakeOvers(Part):
     """Tells ``index`` of each partition that comes from another worker, which may have begun to write there.
 
-    A fresh worker on an empty index needs no word of its first partitions: no other worker can have written
+    A fresh worker on an empty index tells nothing of its first partitions: no other worker can have written
     half of a ticket there.
     """
 

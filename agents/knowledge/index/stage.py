@@ -112,7 +112,7 @@ class Index:
         key = own_key(message, ticket.account, ticket.ticket_id)
         if not is_own_name(ticket.collection):
             raise PermanentError(f"{ticket.collection[:100]!r} is no collection of ticketstream's")
-        # Embedded for a collection of an older schema: what it holds fits into the one that is filled now.
+        # A ticket that was embedded for a collection of an older schema fits into the one filled now.
         ticket = replace(ticket, collection=of_this_schema(ticket.collection))
         before: IndexedTicket | None = self._tables["indexed"].get(message.partition, key)
         after = entry_of(ticket)
@@ -126,7 +126,8 @@ class Index:
                 "repeat" if repeat else ("stale" if where is Standing.STALE else "duplicate")
             )
             return self._done(message, ticket, outcome, None, SinkResult())
-        # Before anything is noted: a message whose vectors cannot be read must not raise the version.
+        # Made before any entry: a message whose vectors cannot be read must not raise the version in the
+        # table.
         item = sink_item(ticket, before, self._empty_accounts)
         if before is not None and before.digest == after.digest and not replay:
             return self._done(message, ticket, "unchanged", after, SinkResult())
@@ -160,7 +161,7 @@ class Index:
     ) -> SinkResult:
         """Write what a large ticket's parts hold, a few chunks at a time: others' come in between.
 
-        What the ticket has no more is still there afterwards.
+        It deletes nothing: chunks that the ticket has no more are deleted when the ticket itself is written.
         """
         result = SinkResult()
         if ticket.parts is None or ticket.many is None:
@@ -232,8 +233,8 @@ class Index:
             account=ticket.account,
             import_id=import_id,
             vectors=result.vectors_written,
-            # What the index held already (told of first by a webhook, then by the export) was fresh before.
-            # 0 is a ticket without any time.
+            # Only a state that is written now counts for freshness: one that a webhook has brought, and the
+            # export brings again, was counted before. A ticket without any time has 0.
             changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
         )
 

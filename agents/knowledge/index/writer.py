@@ -19,7 +19,8 @@ Wrote = Callable[[Sequence[Any], float, str, int, str], None]
 _TICKETS = 100
 _CHUNKS = 300
 _CHUNKS_LIVE = 40
-"""Weaviate works on batches side by side: a live change waits for the processor behind a backfill's."""
+"""Chunks of a batch while live changes come: Weaviate works on batches side by side, and a large one of a
+backfill would take the processor from a live change."""
 _FACTS_BYTES = 8 * 1024
 """Every chunk carries the ticket's facts: with more than these (thousands of tags) it counts as several."""
 _BACKFILL_SECONDS = 0.1
@@ -91,7 +92,8 @@ class BatchedWriter:
             except TicketstreamError:
                 raise
             except Exception as error:
-                # One ticket nobody foresaw must not take the others of its batch along.
+                # One ticket with an unforeseen error must not fail the others of its batch, so the batch is
+                # halved until that ticket is alone.
                 if len(items) == 1:
                     return [Failed(error)]
                 middle = len(items) // 2
@@ -109,7 +111,7 @@ class BatchedWriter:
         )
 
     async def settle(self, timeout: float) -> None:
-        """Wait at most so many seconds for the writes under way, whose tickets nobody waits for any more."""
+        """Wait at most so many seconds for the writes under way, then cancel them: nobody waits for them."""
         for windows in self._windows.values():
             await windows.settle(timeout)
 
