@@ -74,8 +74,8 @@ class ImportRunner:
     async def run(self, record: ImportRecord, save: Save, running: Running) -> None:
         """Bring an import to its end; ``save`` writes the record to its table, ``running`` tells which run.
 
-        While Zendesk refuses the login the import waits. Any other error ends it as ``failed``, with the
-        error in its record; it can be resumed.
+        While Zendesk refuses the login the import waits. Any other error that is not tried again ends it
+        as ``failed``, with the error in its record; it can be resumed.
         """
         try:
             if record.spec.file:

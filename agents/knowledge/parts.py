@@ -125,7 +125,7 @@ class PartSets:
         }
 
     def settle(self, done: Outcome, partition: int, key: bytes, writer: PartWriter | None) -> Outcome:
-        """Have the ticket's other sets deleted when ``done`` is sent; ``writer``'s set if it is stale then."""
+        """Have the ticket's other sets deleted when ``done`` is sent; ``writer``'s set if it is stale."""
         done.at_last = partial(self._released, partition, key, "" if writer is None else writer.name)
         if writer is not None:
             done.if_stale = [*done.if_stale, *writer.gone()]
