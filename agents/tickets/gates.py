@@ -21,7 +21,8 @@ _OVERLOADED: Final = frozenset({0, 429, 500, 502, 503, 504})
 class ZendeskGates:
     """How many tickets are in flight at Zendesk, for each lane; fits itself to what Zendesk answers.
 
-    Live changes always find room: only a backfill makes way for what Zendesk refuses.
+    The gate of live changes never gets smaller than it begins: only a backfill makes way when Zendesk
+    refuses.
     """
 
     def __init__(self, general: QuotaShare, backlog: Backlog) -> None:
@@ -37,7 +38,7 @@ class ZendeskGates:
         return Gate(size, waiting=self.waiting_for_quota)
 
     def waiting_for_quota(self) -> int | None:
-        """Return how many calls wait for Zendesk's quota; None while it is the way behind that is full."""
+        """Return how many calls wait for Zendesk's quota; None while a full backlog holds tickets back."""
         return None if self._backlog.is_long() else self._general.waiting
 
     def answered(self, status: int) -> None:

@@ -14,8 +14,8 @@ from streams.kafka.messages import Incoming
 class Dispatch:
     """Hands each message to the handler of its kind.
 
-    ``handlers`` are those of both lanes, ``backfill`` those of kinds that only tickets.backfill carries. What
-    no handler is for goes to that of changes, whose refusal says what was expected.
+    ``handlers`` are those of both lanes, ``backfill`` those of kinds that only tickets.backfill carries. A
+    message of any other kind goes to the handler of changes, whose error says what was expected.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 Ticket events come in the order of time, over all tickets. An import puts what a page of them tells of a
 ticket on ``tickets.backfill`` under the ticket's key, and the ticket behind it: so the partition's owner has
-written all of a ticket's comments to the table ``comments`` before it works on the ticket. What can be
-doubted is not used, and enrich asks Zendesk as ever:
+written all of a ticket's comments to the table ``comments`` before it works on the ticket. In these cases the
+held comments are not used, and enrich asks Zendesk:
 
 - a redaction, a change of privacy or an unreadable event has made the ticket doubtful,
 - there are not as many comments as the ticket says it has: some are older than the import's beginning, were
@@ -48,7 +48,7 @@ class Held:
         self._positions = positions
 
     async def take_in(self, message: Incoming) -> Outcome:
-        """Hold what events told; raises PermanentError for a message under another ticket's key."""
+        """Hold the comments of a message; raises PermanentError for one under another ticket's key."""
         told = message.decoded(CommentEvents)
         key = own_key(message, told.account, told.ticket_id)
         head: HeldComments | None = self._table.get(message.partition, key)
@@ -67,14 +67,14 @@ class Held:
                 marks.append(Mark(TABLE, part_key(key, head.parts), part))
                 entry.comments, entry.parts = told.comments, head.parts + 1
         if entry.doubtful:
-            # They will be asked for: no need to keep them.
+            # Zendesk will be asked for this ticket's comments, so those held are not kept.
             marks += self._forgotten(key, entry)[1:]
             entry.comments, entry.parts = [], 0
         marks.append(Mark(TABLE, key, entry))
         return Outcome("skipped", reason="held", marks=marks, account=told.account)
 
     def of(self, partition: int, key: bytes, change: TicketChange) -> HeldPages | None:
-        """Return what reads all comments of a ticket, a part at a time, each comment as it was told of last.
+        """Return what reads all comments of a ticket, a part at a time, each as its last event says.
 
         None when they are not held, or can be doubted.
         """
@@ -117,7 +117,7 @@ class Held:
         still need the comments that are held for them.
         """
         command = message.decoded(ForgetHeldComments)
-        # A message that it waits for may need this message's place among those that are worked on at once.
+        # A message that it waits for may need this message's place in the gate: kept, it would be a deadlock.
         async with place_given_up():
             while not self._positions.is_next((message.topic, message.partition), message.offset):
                 await asyncio.sleep(_POLL_TURN_SECONDS)
@@ -137,7 +137,7 @@ class Held:
 
 
 def forget_comments_records(account: str, keep: Iterable[str], partitions: int) -> list[Record]:
-    """Return the word to every partition that only these imports still need what is held for them."""
+    """Return a command to every partition: delete the comments held for other imports than ``keep``."""
     word = ForgetHeldComments(account=account, keep=sorted(keep))
     value, headers = encode(word), headers_of(word)
     return [Record(BACKFILL, place, account.encode(), value, headers) for place in range(partitions)]

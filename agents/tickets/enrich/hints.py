@@ -139,7 +139,7 @@ class _Look(NamedTuple):
 def _outcome(
     message: Incoming, key: bytes, hint: TicketHint, seen: SeenTicket | None, look: _Look
 ) -> Outcome:
-    """Hold what a look found against what was seen."""
+    """Compare what a look found with the ticket's entry in the table ``seen``."""
     done = Outcome("skipped", account=hint.account)
     if seen is None and look.gone:
         done.reason = "gone"

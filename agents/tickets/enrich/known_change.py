@@ -16,7 +16,7 @@ class KnownChange(NamedTuple):
     """A change that came in at ``origin``.
 
     ``partial`` says that nobody can be asked for its comments: its description is all there will be. A
-    ``replayed`` one is worked on even if it is known, unless a newer one is.
+    ``replayed`` one is worked on even if the table knows it, unless the table knows a newer one.
     """
 
     change: TicketChange
@@ -33,13 +33,13 @@ class KnownChange(NamedTuple):
     def done_before(self, seen: SeenTicket | None) -> tuple[Literal["repeated", "skipped"], str] | None:
         """Return verdict and reason of a change that needs no work, by what is known; else None."""
         where = self._standing(seen)
-        # The message that made the entry comes back after a crash: its effect is on the topic.
+        # The message that made the entry has come again after a crash: its effect is on the topic.
         if where is not Standing.NEW and seen is not None and seen.origin == self.origin:
             return "repeated", ""
         return ("skipped", where.value) if self._is_unwanted(where) else None
 
     def is_still_wanted(self, before: SeenTicket | None, now: SeenTicket | None) -> bool:
-        """Say whether a change that was worked on since ``before`` is to be sent on."""
+        """Say whether a change is still to be sent; ``before`` is the entry when work on it began."""
         if self._is_unwanted(self._standing(now)):
             return False
         newer = now is None or self.change.version > now.version

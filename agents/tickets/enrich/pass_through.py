@@ -28,10 +28,11 @@ _DECODER: Final = msgspec.json.Decoder(WholeTicket)
 
 
 def is_wanted(ticket: WholeTicket, seen: SeenTicket | None) -> bool:
-    """Return whether a whole ticket is the newest that enrich has sent, or of one it knows nothing of.
+    """Return whether a whole ticket is the state that enrich has sent last, or enrich knows none of it.
 
-    Of two states with one version only the one that enrich sent last is; their origins tell them apart.
-    A newer one than enrich has ever sent is nobody's state: passed on, it would make real changes stale.
+    Of two states with one version only the one that enrich sent last is wanted; their origins tell them
+    apart. A higher version than enrich has ever sent is no state of the ticket: passed on, it would make real
+    changes stale.
     """
     if seen is None:
         return True
@@ -64,7 +65,7 @@ class PassThrough:
         await self._backlog.wait_while_capped(embeds=target == ENRICHED)
         marks = []
         if seen() is None:
-            # What its change looked like is not known: should it come again, it is no duplicate.
+            # Its change's digest is not known. With an empty one the change is no duplicate if it comes.
             marks = [Mark("seen", key, SeenTicket(ticket.version, "", ticket.origin))]
         return Outcome(
             "sent",

@@ -62,7 +62,7 @@ class ZendeskReader(RowReader, Protocol):
         """Return the ticket that a closed one was merged into (0: none), and the number of calls made."""
 
     def known_target(self, ticket: Ticket) -> int:
-        """Return what was found out of it in this state (0: nothing), without a call."""
+        """Return the target that earlier calls found for a ticket in this state (0: none), without a call."""
 
     async def names(self, change: TicketChange, comments: list[Comment], lane: Lane) -> tuple[Names, int]:
         """Return the names of the people, organisation and group, and the number of calls made."""
@@ -72,9 +72,9 @@ class Enrich:
     """Handles ``tickets.changes`` and ``tickets.backfill``.
 
     A whole ticket on ``tickets.backfill`` (see agents.tickets.enrich.pass_through) needs nothing of Zendesk
-    and passes on. A replayed change is fetched again, even if it is known, unless a newer one is. What a file
-    tells of never removes a ticket (see schemas.versions.standing_of_file for what it may replace). Comments
-    that an import has read in bulk are taken from the table ``comments`` (see
+    and passes on. A replayed change is fetched again even if the table ``seen`` knows it, unless it knows a
+    newer one. What a file tells of never removes a ticket (see schemas.versions.standing_of_file for what it
+    may replace). Comments that an import has read in bulk are taken from the table ``comments`` (see
     agents.tickets.enrich.held_comments).
 
     A large ticket is sent on while its comments are read, a part at a time, which ``store`` keeps account of
@@ -122,7 +122,7 @@ class Enrich:
         replay = message.envelope.replay
         done = partial(Outcome, account=change.account, import_id=replay or change.import_id)
         if change.source == "file" and change.ticket.status == "deleted":
-            # Only the account says what is gone.
+            # A file never removes a ticket: only the account says that one is gone.
             return done("skipped", reason="removal")
         ahead = change.comment_count is not None and not replay
         held = self._held.of(message.partition, key, change) if ahead else None
@@ -189,8 +189,8 @@ class Enrich:
                             if was_small and gathered.writer is not None:
                                 await turn.enter_async_context(self._store.turn(BACKFILL))
                 except RefusedError as error:
-                    # Deleted since the export wrote the row; the export will say so in its time,
-                    # and nobody may read the ticket until then.
+                    # The ticket was deleted after the export wrote the row. The export will say so later;
+                    # nobody may find the ticket until then.
                     if error.status != 404:
                         raise
                     if change.source == "file":
