@@ -1,7 +1,7 @@
 """How old the oldest message of a partition is that nobody has taken in yet. Arithmetic only.
 
-A message tells its age once it is read. One that still lies on its topic was put there before the first
-look that found the topic's end behind it: that look's time is kept.
+A message that was read has a timestamp. One that still lies on its topic was put there before the first look
+that found the topic's end behind it, so the time of that look stands for the message's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Metrics whose values are read where they are kept: quotas, caches, sizes, and what Zendesk refuses."""
+"""Gauges that are read from their owners on scrape: quotas, caches, sizes, and what Zendesk refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of a worker: those read when somebody asks, those a loop looks at, and ``/metrics`` itself."""
+"""The metrics of a worker: gauges read on scrape, gauges that a loop refreshes, and ``/metrics`` itself."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Tells everybody what a worker cannot do: ``workers.states``, read by whoever shows how things stand.
+"""Puts on the topic ``workers.states`` what a worker cannot do at the moment.
 
-Only workers ask Zendesk all the time; no door has to ask for itself why nothing goes on.
+Only workers call Zendesk all the time. Commands that watch the pipeline, or wait for an import, read the
+topic, and need not call Zendesk themselves to say why nothing goes on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from streams.kafka.producer import Producer
 
 _LOOK_SECONDS: Final = 1.0
 SAID_AGAIN_SECONDS: Final = 20.0
-"""A worker that was killed says nothing any more, and what it said ages."""
+"""A killed worker takes nothing back, so readers ignore a state that was not sent again for a minute."""
 
 
 class StateTeller(Part):
@@ -62,8 +63,8 @@ class StateTeller(Part):
         try:
             await self._send(WorkerState(worker=self._worker, at=at, troubles=troubles))
         except UnavailableError as error:
-            # When partitions come or go, and so at every start, what has not left is dropped; a second later
-            # it is told. Only what fails again is worth a word.
+            # A rebalance, and so every start, drops records that have not left; the next look sends the state
+            # again. Only a second failure in a row is logged.
             if self._failed:
                 structlog.get_logger().warning("the worker's state is not told", error=error)
             self._failed = True
