@@ -36,7 +36,7 @@ class _Version(msgspec.Struct):
 
 
 class Choice:
-    """Which messages of a topic a replay takes, now that there are so many partitions."""
+    """Which messages of a topic a replay takes; ``partitions`` is how many there are now."""
 
     def __init__(self, record: ImportRecord, partitions: int) -> None:
         spec = record.spec
@@ -57,9 +57,10 @@ class Choice:
         if not raw.key.startswith(self._prefix) or (self._keys and raw.key not in self._keys):
             return False
         if self._from != "changes" and self._home(raw) != raw.partition:
-            return False  # its ticket has moved since, and a copy of it lies there
+            return False  # its ticket has moved to another partition since, and so has a copy of this
         replay = replay_of(raw.headers)
-        # A change replayed before lies where its original is too; a whole ticket may be the only one left.
+        # A copy that an earlier replay made of a change is left out, as its original is there too. Such a
+        # copy of a whole ticket is taken, as compaction may have left no other.
         if replay == self._id or (replay and self._from == "changes"):
             return False
         return self._in_time(raw)

@@ -83,7 +83,7 @@ class ReplayFeed:
             raise ValueError("no topic to replay")
         topics = [REPLAYED_TOPIC[spec.replay]] + ([BACKFILL] if spec.replay == "changes" else [])
         numbers: set[int] = set(range(self._cluster.partitions))
-        if spec.tickets and spec.replay != "changes":  # those lie where they were sent, whatever came later
+        if spec.tickets and spec.replay != "changes":  # changes do not move when partitions are added
             keys = [ticket_key(account, each) for each in spec.tickets]
             numbers = {partition_of(key, self._cluster.partitions) for key in keys}
         async with RangeReader(self._cluster) as reader:
@@ -125,8 +125,8 @@ class ReplayFeed:
     ) -> Chosen:
         """Look through the spans from their start, partition by partition: a ticket lies in one of them.
 
-        Only changes from before there were more partitions lie elsewhere than later ones of their ticket:
-        enrich passes the older version by.
+        The exception are changes from before partitions were added: they can lie in another partition than
+        later ones of their ticket, so that both are chosen. enrich skips the older version as stale.
         """
         chosen = Chosen()
         for partition in sorted({place.partition for place in spans}):

@@ -48,10 +48,10 @@ class Rebuild:
         await retrying(sink.setup, on_retry=waits)
 
     async def finish(self, record: ImportRecord, save: Callable[[], Awaitable[None]]) -> None:
-        """Let readers read what a replay of everything has filled, if it made the texts' vectors anew.
+        """Switch readers to the collection that a replay of all enriched tickets has filled; else do nothing.
 
-        Raises RefusedError when that would lose them a ticket or a change. A crash on the way is made
-        good by another call.
+        Raises RefusedError when readers would lose a ticket or a change by it. After a crash on the way it
+        can be called again.
         """
         if not record.spec.is_whole_replay or record.spec.replay != "enriched":
             return
