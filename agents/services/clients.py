@@ -33,7 +33,7 @@ class ProducerPart(Part):
         await retrying(self._producer.start, on_retry=waiting_to_start)
 
     async def let_go(self) -> None:
-        """Have what was sent leave. Once the lease is over, drop it: the partitions are another worker's."""
+        """Wait until records have left; without the lease drop them: the partitions are another worker's."""
         if self._lease.held:
             await self._producer.flush(EFFECTS_SECONDS)
         if not self._lease.held:
@@ -67,7 +67,7 @@ class ProviderPart(Part):
         self._remote = remote
 
     async def run(self) -> None:
-        """Have a local model read now; else the first tickets of the first import would wait for it."""
+        """Load a local model now; else the first tickets of the first import would wait for it."""
         if not self._remote:
             await self._provider.embed(["ready"], "document")
 
@@ -77,7 +77,7 @@ class ProviderPart(Part):
 
 
 class TopicsPart(Part):
-    """The topics: there before the app is made, but partitions may be added while services are waited for."""
+    """The topics: made before the app, but partitions may be added while the worker waits for services."""
 
     def __init__(self, ground: Ground) -> None:
         self._settings = ground.settings

@@ -20,7 +20,7 @@ MAX_AHEAD: Final = 5_000
 """So many messages may be done that are not acknowledged, because one before them in their partition is tried
 again: a kilobyte or two each. After a crash they come once more, and cost a look into a table."""
 RESTING: Final = RetryPolicy(sleep=rest)
-"""Never gives up; who waits takes no place among those that are worked on."""
+"""Never gives up; between attempts a message gives up its place among those that are worked on."""
 
 
 class Engines:

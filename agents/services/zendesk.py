@@ -48,7 +48,7 @@ def zendesk_client(ground: Ground, quotas: Quotas, answered: Callable[[int], Non
         incremental=quotas.incremental,
         retry=RESTING,
         on_call=on_call,
-        # Shorter than the pause of the message that tries again, which is to be let through.
+        # Shorter than the pause between a message's attempts, so that its next call is let through.
         refused_seconds=AGAIN_SECONDS * 0.8,
         on_retry=lambda *_: ground.meter.retried(ENRICH.name),
     )
