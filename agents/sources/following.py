@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.telemetry.tracing import Tracing
 
 _LOGIN_AGAIN_SECONDS: Final = 10.0
-"""Between two tries with a login that is refused: live changes go on soon after it is mended."""
+"""Between two attempts with a login that is refused: live changes go on soon after it is mended."""
 _REFUSED_AGAIN_SECONDS: Final = 30.0
 _START_BACK_SECONDS: Final = 120
 """Where a first start begins: Zendesk wants a start at least a minute back."""

@@ -38,7 +38,7 @@ def records_of(
 def _letter(item: Unreadable, source: str, account: str, import_id: str, partitions: int) -> Record:
     content = digest(item.raw)
     key = f"{account}:{source.rpartition(':')[2]}:{content}".encode()
-    # It has no offset; its content tells it from others, so that reading it twice is one letter.
+    # The item has no offset. A number of its content stands for one: read twice, it is one dead letter.
     message = Incoming(source, 0, int(content, 16) >> 1, None, item.raw, ())
     letter = dead_letter("source", message, item.error, import_id)
     log_dead_letter(letter, item.error)
