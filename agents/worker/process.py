@@ -60,7 +60,7 @@ def main(make: Maker | None = None, *, plan: PlanOf = whole) -> int:
         stores.keep_for(settings.kafka.partitions, slot.folder)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.set_event_loop(asyncio.new_event_loop())
-        # Kafka waits for a static member that has stopped; one that only drains will not come back.
+        # Kafka keeps a stopped static member's partitions for it; a draining worker will not come back.
         member = None if plan is draining else slot.instance_id
         app = create_app(settings, slot.folder, member, lambda app: plan(app, settings, slot, make))
     except (UserError, RetryableError) as error:
