@@ -6,9 +6,9 @@ For each message, in this order:
 2. the tables are written, changelogs acknowledged;
 3. the offset is acknowledged, when those of all messages before it in the partition are.
 
-1 and 2 go in offset order as well, but for messages that would wait too long for one before them, which is
-slow or tried again: they pass it. The messages of one key never pass each other. After a crash they come once
-more, and are known by their entries in the tables.
+1 and 2 go in offset order as a rule. A message that would wait too long for an earlier one, which is slow or
+tried again, passes it; the messages of one key never pass each other. After a crash a message that had passed
+comes once more, and is recognised by its entries in the tables.
 
 Faust by itself would commit past unfinished work; acknowledging only the finished prefix of a
 partition keeps its commit exact. What can succeed later is retried until it does; what never can
@@ -175,7 +175,8 @@ class Engine(Part):
         async with Place(self._working, self._resting):
             done = await self._handled(queued.message)
         if done.ahead_of_order and (done.is_current is None or done.is_current()):
-            # After a crash they are sent once more: the stages behind know a repeat.
+            # No table says yet that these records were sent. After a crash they are sent once more, and the
+            # next stage recognises the repeat by its own table.
             await self._settling.send(done.records)
             done.records = []
         queue.finish(queued, done)
@@ -200,7 +201,8 @@ class Engine(Part):
         while True:
             batch = await queue.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
             if batch[0] is queue.oldest and len(batch) < BATCH_LEAVES_AT and len(queue) > len(batch):
-                # More is on its way: what finishes in a moment shares its calls to Kafka.
+                # Others of this partition are still worked on. Those that finish within this pause are
+                # settled in the same calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
                 batch = queue.prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()

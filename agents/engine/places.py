@@ -1,7 +1,7 @@
 """The place a message holds among those that are worked on at once, and gives up while it only waits.
 
-What is tried again waits for seconds between its tries; held meanwhile, its place would be taken from
-messages that nothing ails.
+A message that is tried again waits for seconds between its tries. If it kept its place meanwhile, a few
+messages that fail would keep all healthy ones from being worked on.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Place:
 
     @asynccontextmanager
     async def given_up(self) -> AsyncIterator[None]:
-        """Let others have the place meanwhile; it is taken again before those have theirs who have not begun.
+        """Let another message have the place meanwhile; it is taken back before new messages may begin.
 
-        What several tasks of a message wait for at once gives its place up once.
+        When several tasks of one message wait at the same time, its place is given up once.
         """
         door = self._door
         if not self._open or not isinstance(door, Gate):
@@ -66,7 +66,7 @@ class Place:
             yield
         finally:
             self._resting -= 1
-        # Not reached by whoever is cancelled: that one works no more.
+        # A task that is cancelled while it waits does not come here: it needs no place any more.
         if self._open and not self._resting and not self._held:
             await door.step_in()
             if self._held or self._resting or not self._open:

@@ -84,7 +84,8 @@ class BulkComments:
             count, calls = await count_tickets(self._client, since)
             record.source_calls += calls
             if count is None:
-                # Without it nobody can tell which way is shorter; this one never waits for events in vain.
+                # Without the number of tickets nobody can tell which way is shorter. Ticket by ticket never
+                # waits for events in vain.
                 return "single"
             total = max(total, count - record.fetched)
             whole = ways_of(

@@ -1,6 +1,7 @@
-"""Tells everybody what a worker cannot do: ``workers.states``, read by whoever shows how things stand.
+"""Says on ``workers.states`` what a worker cannot do; the page, the API and the commands read it there.
 
-Only workers ask Zendesk all the time; no door has to ask for itself why nothing goes on.
+Only workers ask Zendesk all the time, so only they know: no front door has to ask Zendesk by itself why
+nothing goes on.
 """
 
 from __future__ import annotations

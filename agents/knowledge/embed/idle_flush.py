@@ -32,9 +32,11 @@ class IdleFlush(Part):
         self._before = before
 
     async def run(self) -> None:
-        """Send what waits for company once nothing more is on its way: a ticket passes in one worker.
+        """Send the texts that wait once no more can join them.
 
-        Nor does more come while the way is long with what waits here: no call under way will shorten it.
+        That is so when enrich works on nothing: a ticket stays in one worker, so all texts for this call come
+        from here. It is also so when the backlog is full with the very tickets whose texts wait, and no call
+        is under way that could shorten it.
         """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)

@@ -49,7 +49,7 @@ class Made(SentParts):
             begun=before.begun,
         )
         self._content = int(before.content or "0", 16)
-        # What was made for another message (a replay comes again to what is complete) is counted there.
+        # A set that is complete was made, and counted, for an earlier message: a replay finds it as it is.
         complete = ticket.parts is not None and before.read == len(ticket.parts.refs)
         self.texts = 0 if complete else before.texts
         self.calls = 0 if complete else before.calls

@@ -232,8 +232,8 @@ class Index:
             account=ticket.account,
             import_id=import_id,
             vectors=result.vectors_written,
-            # What the index held already (told of first by a webhook, then by the export) was fresh before.
-            # 0 is a ticket without any time.
+            # Only a change that was written counts. One that a webhook told of first, and the export again,
+            # was fresh the first time. A ticket without any time has 0.
             changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
         )
 
