@@ -82,7 +82,11 @@ def _again(first: ImportFigures, again: ImportFigures) -> list[Figure]:
 
 async def _scaled(settings: Settings, note: Note) -> ScaleFigures:
     outcome: Outcome = await scale(
-        settings, AFTER, dry_run=False, told=lambda *_: None, planned=lambda plan: note(f"{plan.keys:,} keys")
+        settings,
+        AFTER,
+        dry_run=False,
+        progress=lambda *_: None,
+        planned=lambda plan: note(f"{plan.keys:,} keys"),
     )
     if outcome.status != "done":
         raise StackError(f"the change of partitions is {outcome.status}")

@@ -6,10 +6,9 @@ For each message, in this order:
 2. the tables are written, changelogs acknowledged;
 3. the offset is acknowledged, when those of all messages before it in the partition are.
 
-1 and 2 follow the order of offsets too, with one exception: while a message is slow or tried again, finished
-messages behind it wait for it only a moment, and then have their effects first. Messages of one key keep
-their order (but see ``may_overtake``). After a crash, messages that went first are read once more, and are
-recognised by their entries in the tables.
+1 and 2 go in offset order as a rule. A message that would wait too long for an earlier one, which is slow or
+tried again, passes it; the messages of one key never pass each other. After a crash a message that had passed
+comes once more, and is recognised by its entries in the tables.
 
 Faust by itself would commit past unfinished messages. Here a message is acknowledged only when all before it
 in the partition are finished, which keeps Faust's commit exact. A message that can succeed later is retried
@@ -176,8 +175,8 @@ class Engine(Part):
         async with Place(self._working, self._resting):
             done = await self._handled(queued.message)
         if done.ahead_of_order and (done.is_current is None or done.is_current()):
-            # Sent before their entries are written, so after a crash once more: later stages recognise a
-            # repeat.
+            # No table says yet that these records were sent. After a crash they are sent once more, and the
+            # next stage recognises the repeat by its own table.
             await self._settling.send(done.records)
             done.records = []
         queue.finish(queued, done)
@@ -202,7 +201,8 @@ class Engine(Part):
         while True:
             batch = await queue.finished(_RELEASE_AT_ONCE, _PATIENCE_SECONDS)
             if batch[0] is queue.oldest and len(batch) < BATCH_LEAVES_AT and len(queue) > len(batch):
-                # More messages are worked on: those that finish in a moment share the calls to Kafka.
+                # Others of this partition are still worked on. Those that finish within this pause are
+                # settled in the same calls to Kafka.
                 await asyncio.sleep(_GATHER_SECONDS)
                 batch = queue.prefix(_RELEASE_AT_ONCE)
             started = time.perf_counter()

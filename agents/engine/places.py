@@ -1,7 +1,7 @@
 """A message's place among those that are worked on at once; the message gives it up while it only waits.
 
-A message that is tried again waits for seconds between its attempts. If it kept its place meanwhile, sound
-messages would have to wait for that place.
+A message that is tried again waits for seconds between its tries. If it kept its place meanwhile, a few
+messages that fail would keep all healthy ones from being worked on.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ class Place:
 
     @asynccontextmanager
     async def given_up(self) -> AsyncIterator[None]:
-        """Give the place up inside this context, then take it again, ahead of messages that have not begun.
+        """Let another message have the place meanwhile; it is taken back before new messages may begin.
 
-        While several tasks of one message wait at the same time, its place is given up once, and taken again
-        after the last of them.
+        When several tasks of one message wait at the same time, its place is given up once.
         """
         door = self._door
         if not self._open or not isinstance(door, Gate):
@@ -67,7 +66,7 @@ class Place:
             yield
         finally:
             self._resting -= 1
-        # A task that is cancelled does not come here: its message is not worked on any more.
+        # A task that is cancelled while it waits does not come here: it needs no place any more.
         if self._open and not self._resting and not self._held:
             await door.step_in()
             if self._held or self._resting or not self._open:

@@ -7,10 +7,11 @@ from streams.kafka.messages import Incoming
 
 
 def carry_retry_headers(message: Incoming, done: Outcome) -> Outcome:
-    """Return the outcome of a message; the records of a retried dead letter carry its retry headers on.
+    """Return the outcome of a message; the records of a retried dead letter carry the headers that say so.
 
-    The import that has counted the ticket as failed does not count the retry, or one ticket would become two.
-    Nor does a retry count for the freshness of the index, as it may have waited for weeks.
+    A retried message is not counted for its import again: the import has counted it as failed already, and
+    would count one ticket twice. It also leaves the freshness of the index alone: it may have waited for
+    weeks among the dead letters.
     """
     retry = message.envelope.retry
     if retry is None:

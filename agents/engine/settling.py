@@ -72,8 +72,8 @@ class Settling:
                 marks[mark.table].append((mark.key, mark.entry))
         if records:
             await self._producer.send(records)
-        # A count keeps the last offset that it includes, and skips lower ones. So messages are counted in
-        # order, when they can be acknowledged, and not when they are settled ahead of one before them.
+        # An import's counts remember the last offset they hold and no others. So messages are counted in
+        # offset order: only those that may be acknowledged now.
         counted = [(queued.message, queued.done) for queued in leading if queued.done is not None]
         for mark in self._ledger.count(self._stage, partition, counted):
             marks[mark.table].append((mark.key, mark.entry))

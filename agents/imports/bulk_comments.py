@@ -85,7 +85,8 @@ class BulkComments:
             count, calls = await count_tickets(self._client, since)
             record.source_calls += calls
             if count is None:
-                # Without a count nobody can tell which way is faster; the single one never waits in vain.
+                # Without the number of tickets nobody can tell which way is shorter. Ticket by ticket never
+                # waits for events in vain.
                 return "single"
             total = max(total, count - record.fetched)
             whole = ways_of(

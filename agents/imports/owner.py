@@ -131,7 +131,8 @@ class ImportOwner(Part):
         if record is not None:
             place = f"{progress.stage}/{progress.partition}"
             known = record.stages.get(place)
-            # Every rebalance publishes counts again, and a retried dead letter of them may be old.
+            # Counts are published again after every rebalance, and a retried dead letter may hold counts of
+            # long ago: neither may replace newer ones.
             if known != progress.counts and (known is None or not is_older(progress.counts, known)):
                 record.stages[place] = progress.counts
                 self._touch(record)
@@ -146,7 +147,7 @@ class ImportOwner(Part):
 
         async def save() -> None:
             self._touch(record)
-            # To cancel this import must not cancel the flush, which saves and acknowledges for others too.
+            # The save is shared with other imports: cancelling this one must not cancel it for them.
             await asyncio.shield(self.flush())
 
         async def run() -> None:
@@ -154,7 +155,7 @@ class ImportOwner(Part):
                 await self._run(record, save, self.running)
                 self._meter.import_ended(record.status)
             finally:
-                # An import that is cancelled and resumed at once has a new task already, which must stay.
+                # An import that was cancelled and resumed at once has a new task here already, which stays.
                 if self._tasks.get(record.id) is asyncio.current_task():
                     del self._tasks[record.id]
 

@@ -1,7 +1,7 @@
-"""Puts on the topic ``workers.states`` what a worker cannot do at the moment.
+"""Says on ``workers.states`` what a worker cannot do; the page, the API and the commands read it there.
 
-Only workers call Zendesk all the time. Commands that watch the pipeline, or wait for an import, read the
-topic, and need not call Zendesk themselves to say why nothing goes on.
+Only workers ask Zendesk all the time, so only they know: no front door has to ask Zendesk by itself why
+nothing goes on.
 """
 
 from __future__ import annotations

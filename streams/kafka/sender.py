@@ -12,20 +12,20 @@ from streams.kafka.messages import Record
 from streams.kafka.producer import Producer
 from streams.retries import FOREVER, RetryPolicy, retrying
 
-Told = Callable[[str], None]
+WaitHook = Callable[[str], None]
 
 
 class Sender:
     """A producer that waits for Kafka when it is away for a while; an async context manager.
 
-    ``policy`` says for how long; the default never gives up. ``told`` gets a line when it waits.
+    ``policy`` says for how long; the default never gives up. ``waits`` gets a line when it waits.
     """
 
     def __init__(
-        self, settings: Settings, policy: RetryPolicy = FOREVER, *, told: Told = lambda _: None
+        self, settings: Settings, policy: RetryPolicy = FOREVER, *, waits: WaitHook = lambda _: None
     ) -> None:
         self._policy = policy
-        self._told = told
+        self._on_wait = waits
         self._producer = Producer(settings.cluster, "ticketstream-cli")
         self.partitions = settings.kafka.partitions
 
@@ -51,4 +51,4 @@ class Sender:
 
     def _waits(self, error: RetryableError, attempt: int, _: float) -> None:
         if attempt in (1, 5, 25):
-            self._told(f"{error}; trying again")
+            self._on_wait(f"{error}; trying again")

@@ -65,7 +65,7 @@ async def measure(zendesk: SampleZendesk, since: int = 0, **more: Any) -> Measur
     async with ZendeskClient(
         zendesk.base_url, login, general=QuotaShare.whole(1e9), incremental=QuotaShare.whole(1e9)
     ) as client:
-        found = await measure_account(client, LocalProvider(), since=since, report=lambda *_: None, **more)
+        found = await measure_account(client, LocalProvider(), since=since, progress=lambda *_: None, **more)
         assert client.calls < SAMPLE * 1.5 + 12
     return found
 

@@ -171,7 +171,7 @@ class Person:
 
         try:
             return await log_in(
-                self.settings, port=port, browser=False, timeout=timeout, asks=asks, told=lambda _: None
+                self.settings, port=port, browser=False, timeout=timeout, asks=asks, say=lambda _: None
             )
         finally:
             self.seen = [await answer for answer in answers]

@@ -48,7 +48,7 @@ def desk(stacks: Stacks) -> Iterator[Desk]:
 
 async def looked(desk: Desk, *, fix: bool = False, since: int = 0) -> Outcome:
     return await reconcile(
-        desk.settings, since=since, fix=fix, told=lambda *_: None, hidden_seconds=HIDDEN_SECONDS
+        desk.settings, since=since, fix=fix, progress=lambda *_: None, hidden_seconds=HIDDEN_SECONDS
     )
 
 

@@ -40,7 +40,7 @@ class WeaviateServer:
 
     def start(self) -> None:
         """Start the server and return when it is ready."""
-        parts = ready_parts(with_kafka=False, with_weaviate=True, report=lambda *_: None)
+        parts = ready_parts(with_kafka=False, with_weaviate=True, progress=lambda *_: None)
         port = str(self._ports[0])
         command = [str(parts.weaviate_server), "--host", "127.0.0.1", "--port", port, "--scheme", "http"]
         with (self._folder / "weaviate.log").open("ab") as log:

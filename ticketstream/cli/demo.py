@@ -43,7 +43,7 @@ def demo(
 
     screen = Screen(err() if as_json else out())
     with step_report() as report:
-        ready_parts(with_kafka=True, with_weaviate=True, report=report)
+        ready_parts(with_kafka=True, with_weaviate=True, progress=report)
     began = time.monotonic()
     screen.chapter(f"Start Kafka, Weaviate, a sample Zendesk, a sample Gemini and {WORKERS} workers")
     place = running_place(data_dir(), tickets, WORKERS, keep=keep, reporting=step_report, tell=note)

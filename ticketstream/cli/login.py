@@ -53,7 +53,7 @@ def login(
             out().print(page, soft_wrap=True)
 
     done = run_async(
-        log_in(load_settings(), port=port, browser=not no_browser, timeout=timeout, asks=asks, told=note)
+        log_in(load_settings(), port=port, browser=not no_browser, timeout=timeout, asks=asks, say=note)
     )
     if as_json:
         print_json(fields_of(done))

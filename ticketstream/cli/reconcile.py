@@ -56,7 +56,7 @@ def reconcile(
     seconds = parse_since(since, datetime.now(UTC)) if since is not None else 0
     settings = load_settings()
     with step_report() as told:
-        outcome = run_async(compared(settings, since=seconds, fix=fix, told=told))
+        outcome = run_async(compared(settings, since=seconds, fix=fix, progress=told))
     if as_json:
         print_json(fields(outcome))
     else:

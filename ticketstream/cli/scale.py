@@ -47,7 +47,7 @@ def scale(
                     settings,
                     partitions,
                     dry_run=dry_run,
-                    told=told,
+                    progress=told,
                     planned=lambda plan: None if as_json else show(plan),
                 )
             )

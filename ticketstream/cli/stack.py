@@ -99,7 +99,7 @@ def up(
     signal.signal(signal.SIGTERM, _terminated)
     given = load_settings(local_stack=False)
     with step_report() as report:
-        stack = LocalStack(given.data_dir, options, given=given, report=report)
+        stack = LocalStack(given.data_dir, options, given=given, progress=report)
         was_running = stack.is_running()
         environment = stack.start()
     if as_json:
@@ -123,7 +123,7 @@ def down(
     from ticketstream.local.stack.api import LocalStack
 
     with step_report() as report:
-        stack = LocalStack(data_dir(), report=report)
+        stack = LocalStack(data_dir(), progress=report)
         stopped = stack.stop(delete_data=delete_data)
     note("The local stack is stopped." if stopped else f"Nothing is running in {stack.paths.data_dir}.")
     if delete_data:

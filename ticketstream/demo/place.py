@@ -16,13 +16,13 @@ from ticketstream.demo.plan import FOLDER, given_settings, stack_options
 from ticketstream.demo.signals import ended_by_signals, uninterrupted
 from ticketstream.demo.workers import DemoWorkers
 from ticketstream.local.stack.api import LocalStack
-from ticketstream.local.stack.build import Report
 from ticketstream.local.stack.layout import unwritable
 from ticketstream.operations.locks import file_lock
+from ticketstream.operations.progress import ProgressHook
 
 _LOCK: Final = "demo.lock"
 
-Reporting = Callable[[], AbstractContextManager[Report]]
+Reporting = Callable[[], AbstractContextManager[ProgressHook]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def running_place(
     with ended_by_signals(), file_lock(folder / _LOCK, what="another demo is running", seconds=0):
         began = time.monotonic()
         told = _Relay()
-        stack = LocalStack(folder, stack_options(tickets), given=given_settings(), report=told)
+        stack = LocalStack(folder, stack_options(tickets), given=given_settings(), progress=told)
         running: DemoWorkers | None = None
         failed = left = False
         try:
@@ -98,20 +98,20 @@ class _Relay:
     """A report that outlives those who show it."""
 
     def __init__(self) -> None:
-        self._report: Report | None = None
+        self._progress: ProgressHook | None = None
 
     def __call__(self, step: str, detail: str) -> None:
-        if self._report is not None:
-            self._report(step, detail)
+        if self._progress is not None:
+            self._progress(step, detail)
 
     @contextmanager
-    def by(self, showing: AbstractContextManager[Report]) -> Iterator[None]:
+    def by(self, showing: AbstractContextManager[ProgressHook]) -> Iterator[None]:
         """Have what is told shown like this for the length of the block."""
-        with showing as self._report:
+        with showing as self._progress:
             try:
                 yield
             finally:
-                self._report = None
+                self._progress = None
 
 
 def _make(folder: Path) -> list[Path]:

@@ -16,8 +16,9 @@ import msgspec
 from schemas.cluster import Cluster
 from schemas.errors import StackError
 from streams.kafka.group_members import active_workers
-from ticketstream.local.stack.build import Report, log_tail
+from ticketstream.local.stack.build import log_tail
 from ticketstream.local.stack.processes import clean_environment
+from ticketstream.operations.progress import ProgressHook
 from ticketstream.operations.workers.pool import WorkerPool
 from ticketstream.terminal.untrusted import one_line, shortened
 
@@ -56,11 +57,11 @@ class DemoWorkers:
         self._watch = threading.Thread(target=self._pool.watch, name="demo-workers", daemon=True)
         self._watch.start()
 
-    async def ready(self, cluster: Cluster, report: Report) -> None:
+    async def ready(self, cluster: Cluster, progress: ProgressHook) -> None:
         """Return when all have joined; raises StackError when one ends instead, or they take too long."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            report("starting", f"{self.count} workers")
+            progress("starting", f"{self.count} workers")
             if self.deaths:
                 raise StackError(f"{self.deaths[0]}: {first_error(self.log)} (log: {self.log})")
             if len(await active_workers(cluster)) >= self.count:

@@ -1,3 +1,3 @@
 """What the front doors do, whichever of them is asked."""
 
-__all__ = ["locks", "orphans"]
+__all__ = ["locks", "orphans", "progress"]

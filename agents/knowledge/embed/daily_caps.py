@@ -100,8 +100,8 @@ class DailyCaps(Part):
                 share.own({p: getattr(current[p], unit) if p in current else 0.0 for p in self._owned})
             self._paused.clear()
             self._show()
-            # A pause that the table notes may be over: the cap may have been raised, or further shares have
-            # come. The note is cleared, and written again if a call still exceeds the cap.
+            # The cap may have been raised since, or partitions with something left have come. So a pause is
+            # forgotten here, and begins again with the first call that exceeds a cap.
             marked = [partition for partition, entry in kept.items() if entry.paused]
             try:
                 await self._write(marked)

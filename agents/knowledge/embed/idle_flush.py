@@ -32,11 +32,11 @@ class IdleFlush(Part):
         self._before = before
 
     async def run(self) -> None:
-        """Send the texts that wait for company as soon as no more can come.
+        """Send the texts that wait once no more can join them.
 
-        That is so when enrich works on nothing, as all stages of a ticket run in one worker. It is also so
-        when the backlog is full of the tickets that wait here and no call is under way: enrich sends no more,
-        and nothing else would shorten the backlog.
+        That is so when enrich works on nothing: a ticket stays in one worker, so all texts for this call come
+        from here. It is also so when the backlog is full with the very tickets whose texts wait, and no call
+        is under way that could shorten it.
         """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)

@@ -45,7 +45,7 @@ class Known:
     ) -> None:
         self._stored = stored
         self._recent = recent
-        # Vectors of another collection serve too, if only its schema is older and the model is the same.
+        # Vectors of another collection serve too if its model is the same, as in one with an older schema.
         serves = before is not None and same_vectors(before.collection, collection)
         self._before = before if serves else None
         self._ticket = ticket

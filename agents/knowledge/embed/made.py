@@ -49,8 +49,7 @@ class Made(SentParts):
             begun=before.begun,
         )
         self._content = int(before.content or "0", 16)
-        # A complete set was made for an earlier message (a replay brings the same ticket again), which has
-        # counted its texts and calls.
+        # A set that is complete was made, and counted, for an earlier message: a replay finds it as it is.
         complete = ticket.parts is not None and before.read == len(ticket.parts.refs)
         self.texts = 0 if complete else before.texts
         self.calls = 0 if complete else before.calls

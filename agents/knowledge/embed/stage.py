@@ -127,7 +127,8 @@ class Embed:
             self._overtook[key] = max(place, self._overtook.get(key, place))
 
         def is_current() -> bool:
-            # Compaction keeps the last message of a key only, so the newest version must be the last.
+            # The topic is compacted: it keeps the last message of a key only, which must be the newest
+            # version.
             return place >= self._overtook.get(key, place)
 
         done = Outcome(
@@ -204,7 +205,7 @@ class Embed:
     async def _embed(self, chunks: list[Chunk], known: Known, made: Made, lane: Lane) -> None:
         """Add chunks with their vectors, some at a time: a large ticket's texts leave room for others'."""
         waiting: deque[tuple[Sequence[Chunk], asyncio.Task[dict[str, Vector]]]] = deque()
-        # Another live change shall wait for one call with texts of a large live ticket, not for many.
+        # A live change that comes after a large one then waits for one call with texts of it, not for many.
         humble = lane == "live" and made.is_large
         left = deque(slices(chunks, _AT_ONCE_LIVE if humble else _AT_ONCE))
         many = len(left) > 1

@@ -233,8 +233,8 @@ class Index:
             account=ticket.account,
             import_id=import_id,
             vectors=result.vectors_written,
-            # Only a state that is written now counts for freshness: one that a webhook has brought, and the
-            # export brings again, was counted before. A ticket without any time has 0.
+            # Only a change that was written counts. One that a webhook told of first, and the export again,
+            # was fresh the first time. A ticket without any time has 0.
             changed_at=ticket.changed_at if fresh and ticket.changed_at else None,
         )
 

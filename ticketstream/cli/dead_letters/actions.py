@@ -101,7 +101,7 @@ async def _work(
         note(f"{_letters(len(choice.open))} to be {verdict}")
         if verdict == "retried":
             await warn_without_workers(settings)
-        await settle(settings, verdict, choice.open, settled, told=note)
+        await settle(settings, verdict, choice.open, settled, waits=note)
     return choice
 
 

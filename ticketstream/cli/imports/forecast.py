@@ -39,7 +39,7 @@ def forecast(settings: Settings, *, since: int, file: Path | None, as_json: bool
             async with LoginCheck(settings) as check:
                 await check.ask()
                 async with _client(settings, check.login) as client:
-                    return await measure_account(client, provider, since=since, report=report)
+                    return await measure_account(client, provider, since=since, progress=report)
         finally:
             await provider.close()
 

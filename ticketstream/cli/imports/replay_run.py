@@ -22,7 +22,7 @@ async def start_replay(settings: Settings, attempt: Attempt, spec: ImportSpec, *
     if spec.replay == "changes":
         await check_login(settings)
     await warn_without_workers(settings)
-    async with Sender(settings, told=note) as sender:
+    async with Sender(settings, waits=note) as sender:
         # A Ctrl-C from here on leaves a replay behind.
         attempt.record = record = await send_start(sender, account, spec)
         topic = REPLAYED_TOPIC[spec.replay] if spec.replay else ""

@@ -26,7 +26,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9_.]{1,100}")
 _PAYLOAD: Final[Lenient[Any, Any]] = Lenient(Any, lambda payload: payload)
 
 
-class Told(NamedTuple):
+class Payload(NamedTuple):
     """A ticket that changed; ``at`` is when (Unix seconds), ``event_id`` the event's own id, if known."""
 
     ticket_id: int
@@ -35,7 +35,7 @@ class Told(NamedTuple):
     at: float | None = None
 
 
-def read_payload(body: bytes) -> Told | None:
+def read_payload(body: bytes) -> Payload | None:
     """Return the ticket a payload is about, or None when it concerns none.
 
     Raises DecodeError for what is no JSON object, and for a ticket without a usable id.
@@ -50,14 +50,14 @@ def read_payload(body: bytes) -> Told | None:
     if isinstance(kind, str) and kind.startswith(_EVENT):
         return _of_event(kind, payload)
     if "ticket_id" in payload:
-        return Told(_id(payload["ticket_id"], "ticket_id"))
+        return Payload(_id(payload["ticket_id"], "ticket_id"))
     ticket = payload.get("ticket")
     if isinstance(ticket, dict) and "id" in ticket:
-        return Told(_id(ticket["id"], "ticket.id"))
+        return Payload(_id(ticket["id"], "ticket.id"))
     return None
 
 
-def _of_event(kind: str, payload: dict[str, Any]) -> Told | None:
+def _of_event(kind: str, payload: dict[str, Any]) -> Payload | None:
     subject = payload.get("subject")
     about = _SUBJECT.fullmatch(subject) if isinstance(subject, str) else None
     if kind.startswith(_TICKET_EVENT):
@@ -69,7 +69,7 @@ def _of_event(kind: str, payload: dict[str, Any]) -> Told | None:
         return None
     name = kind.removeprefix(_EVENT)
     event_id = payload.get("id")
-    return Told(
+    return Payload(
         ticket_id,
         event=name if _NAME.fullmatch(name) else "",
         event_id=event_id if isinstance(event_id, str) and len(event_id) <= 100 else "",

@@ -22,7 +22,7 @@ from streams.sources.zendesk.signature import SIGNATURE, TEST_SECRET, TIMESTAMP,
 from ticketstream.http.api.metrics import WebhookMetrics
 from ticketstream.http.api.problems import ProblemError
 from ticketstream.http.webhooks.bodies import BodyCutError, BodyTooLargeError, BodyTooSlowError, read_body
-from ticketstream.http.webhooks.payloads import Told, read_payload
+from ticketstream.http.webhooks.payloads import Payload, read_payload
 from ticketstream.http.webhooks.repeats import Repeats
 
 PATH: Final = "/webhooks/zendesk"
@@ -114,7 +114,7 @@ class WebhookReceiver:
             raise self._refused("stale", 401, "the signature's timestamp is not within 5 minutes of now")
         return body
 
-    async def _pass_on(self, told: Told, name: str) -> Result:
+    async def _pass_on(self, told: Payload, name: str) -> Result:
         now = self._clock()
         hint = TicketHint(
             account=self._account,
@@ -179,7 +179,7 @@ def _header(request: Request, name: str) -> bytes:
     return values[0] if len(values) == 1 else b""
 
 
-def _name(request: Request, told: Told, body: bytes) -> str:
+def _name(request: Request, told: Payload, body: bytes) -> str:
     """Return what tells a webhook from others, the same for each of its deliveries.
 
     An event has an id of its own, which is signed. Other webhooks have that of their invocation, and

@@ -28,7 +28,7 @@ from schemas.cluster import Cluster
 from schemas.errors import StackError
 from schemas.settings.load import Settings
 from ticketstream.local.stack import kafka
-from ticketstream.local.stack.build import Parts, Report, log_tail, ready_parts
+from ticketstream.local.stack.build import Parts, log_tail, ready_parts
 from ticketstream.local.stack.coming_up import READY_SECONDS, ComingUp, check_external, until
 from ticketstream.local.stack.environment import stack_environment, write_settings_file
 from ticketstream.local.stack.layout import StackPaths, unwritable
@@ -47,6 +47,7 @@ from ticketstream.local.stack.records import (
 from ticketstream.local.stack.status import StackStatus, read_status
 from ticketstream.local.stack.supervisor import rotate
 from ticketstream.operations.locks import file_lock, lock_holder
+from ticketstream.operations.progress import ProgressHook
 
 OPERATION_SECONDS: Final = 90.0
 
@@ -55,7 +56,7 @@ class LocalStack:
     """The stack of one data directory.
 
     ``given`` are the user's settings without those of a local stack: the services they name are used
-    instead of started. Without it everything is started. ``report`` is told what goes on, as
+    instead of started. Without it everything is started. ``progress`` is told what goes on, as
     (step, detail).
     """
 
@@ -65,12 +66,12 @@ class LocalStack:
         options: StackOptions | None = None,
         *,
         given: Settings | None = None,
-        report: Report = lambda step, detail: None,
+        progress: ProgressHook = lambda step, detail: None,
     ) -> None:
         self._paths = StackPaths.of(data_dir)
         self._options = options or StackOptions()
         self._given = given
-        self._report = report
+        self._progress = progress
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     @property
@@ -95,7 +96,9 @@ class LocalStack:
         external = external_services(self._given, before.ports, bool(options.sample))
         check_external(external, self._given)
         parts = ready_parts(
-            with_kafka="kafka" not in external, with_weaviate="weaviate" not in external, report=self._report
+            with_kafka="kafka" not in external,
+            with_weaviate="weaviate" not in external,
+            progress=self._progress,
         )
         started = False
         try:
@@ -132,7 +135,7 @@ class LocalStack:
             state = read_state(self._paths.state)
             if supervisor:
                 spec = read_spec(self._paths.spec)
-                self._report("stopping", ", ".join(service.title for service in spec.services))
+                self._progress("stopping", ", ".join(service.title for service in spec.services))
                 patience = 10 + max((service.stop_seconds for service in spec.services), default=0)
                 with suppress(ProcessLookupError):
                     os.kill(supervisor, signal.SIGTERM)
@@ -270,7 +273,7 @@ class LocalStack:
             end_processes((service.pid, service.created) for service in state.services)
 
     def _await_ready(self, spec: StackSpec, names: list[str]) -> None:
-        ComingUp(self._paths, spec, self._given, self.is_running).wait(names, self._report)
+        ComingUp(self._paths, spec, self._given, self.is_running).wait(names, self._progress)
 
     def _pause(self, name: str, paused: bool) -> None:
         self._service(name)

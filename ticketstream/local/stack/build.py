@@ -26,15 +26,13 @@ from ticketstream.local.stack import kafka, kafka_classes, weaviate
 from ticketstream.local.stack.tools import GO, JAVA, MAVEN, Tool, check
 from ticketstream.operations.locks import file_lock
 from ticketstream.operations.orphans import dies_with_parent
+from ticketstream.operations.progress import ProgressHook
 
 CACHE_DIR_VARIABLE: Final = "TICKETSTREAM_CACHE_DIR"
 POM: Final = Path(__file__).with_name("pom.xml")
 BUILD_SECONDS: Final = 3600.0
 WEAVIATE_PACKAGES: Final = 1_727
 """``go list -deps`` of the server, of which those that are not in Go's build cache are compiled."""
-
-Report = Callable[[str, str], None]
-"""Told what goes on, as (step, detail): the step changes rarely, the detail may change twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ class Parts:
 
 
 def ready_parts(
-    *, with_kafka: bool, with_weaviate: bool, report: Report, parts: Mapping[str, Part] | None = None
+    *, with_kafka: bool, with_weaviate: bool, progress: ProgressHook, parts: Mapping[str, Part] | None = None
 ) -> Parts:
     """Return what runs the services, building what is not there yet.
 
@@ -120,20 +118,20 @@ def ready_parts(
     missing = [part for part in wanted if not (cache / part.name / part.proof).is_file()]
     tools = check(([JAVA] if with_kafka else []) + [tool for part in missing for tool in part.tools])
     for part in missing:
-        _make(part, cache, tools, report)
+        _make(part, cache, tools, progress)
     lib = cache / known["kafka"].name if with_kafka else None
     server = cache / known["weaviate"].name / known["weaviate"].proof if with_weaviate else None
     return Parts(tools.get("java"), lib, server)
 
 
-def _make(part: Part, cache: Path, tools: Mapping[str, Path], report: Report) -> None:
+def _make(part: Part, cache: Path, tools: Mapping[str, Path], progress: ProgressHook) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with file_lock(
             cache / f"{part.name}.lock", what=f"{part.name} is being built", seconds=BUILD_SECONDS
         ):
             if not (cache / part.name / part.proof).is_file():  # else another builder was here meanwhile
-                _make_locked(part, cache, tools, report)
+                _make_locked(part, cache, tools, progress)
     except OSError as error:
         raise StackError(
             f"the cache {cache} cannot be written ({error.strerror}): make room, or set "
@@ -141,13 +139,13 @@ def _make(part: Part, cache: Path, tools: Mapping[str, Path], report: Report) ->
         ) from None
 
 
-def _make_locked(part: Part, cache: Path, tools: Mapping[str, Path], report: Report) -> None:
+def _make_locked(part: Part, cache: Path, tools: Mapping[str, Path], progress: ProgressHook) -> None:
     for left_over in cache.glob(f".{part.name}-*"):  # of a builder that was killed
         shutil.rmtree(left_over, ignore_errors=True)
     folder, log = Path(tempfile.mkdtemp(dir=cache, prefix=f".{part.name}-")), cache / f"{part.name}.log"
-    report(part.step, "")
+    progress(part.step, "")
     try:
-        part.make(folder, tools, log, lambda detail: report(part.step, detail))
+        part.make(folder, tools, log, lambda detail: progress(part.step, detail))
         if not (folder / part.proof).is_file():
             raise StackError(f"{part.step}: done, but {part.proof} is missing; see {log}")
         folder.chmod(0o755)
@@ -211,8 +209,8 @@ def main() -> None:
     from ticketstream.terminal.progress import step_report
 
     try:
-        with step_report() as report:
-            ready_parts(with_kafka=True, with_weaviate=True, report=report)
+        with step_report() as progress:
+            ready_parts(with_kafka=True, with_weaviate=True, progress=progress)
     except StackError as error:
         print_error(str(error))
         sys.exit(1)

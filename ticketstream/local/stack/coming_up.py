@@ -9,10 +9,11 @@ from typing import Final
 
 from schemas.errors import StackError
 from schemas.settings.load import PREFIX, Settings
-from ticketstream.local.stack.build import Report, log_tail
+from ticketstream.local.stack.build import log_tail
 from ticketstream.local.stack.layout import StackPaths
 from ticketstream.local.stack.records import StackSpec, read_state
 from ticketstream.local.stack.status import is_ready
+from ticketstream.operations.progress import ProgressHook
 
 READY_SECONDS: Final = 180.0
 MOST_EXITS: Final = 3
@@ -39,13 +40,13 @@ class ComingUp:
     given: Settings | None
     is_running: Callable[[], bool]
 
-    def wait(self, names: Sequence[str], report: Report) -> None:
+    def wait(self, names: Sequence[str], progress: ProgressHook) -> None:
         """Wait until these services are ready; raises StackError when one is late, or never will be."""
         waiting = list(names)
         deadline = time.monotonic() + READY_SECONDS
         while waiting:
             titles = [service.title for service in self.spec.services if service.name in waiting]
-            report("starting", ", ".join(titles))
+            progress("starting", ", ".join(titles))
             for name in list(waiting):
                 if self._came_up(name):
                     waiting.remove(name)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from schemas.messages.dead_letters import Verdict
 from schemas.settings.load import Settings
-from streams.kafka.sender import Sender, Told
+from streams.kafka.sender import Sender, WaitHook
 from streams.kafka.topics import ensure_topics
 from streams.retries import RetryPolicy
 from ticketstream.operations.dead_letters.book import KnownLetter, load_dead_letters, originals
@@ -42,11 +42,11 @@ async def settle(
     letters: Sequence[KnownLetter],
     settled: Settled,
     *,
-    told: Told = lambda _: None,
+    waits: WaitHook = lambda _: None,
 ) -> None:
     """Retry or discard these letters, and note in ``settled`` what is done; raises UnavailableError."""
     await ensure_topics(settings)
-    async with Sender(settings, RetryPolicy(attempts=_ATTEMPTS), told=told) as sender:
+    async with Sender(settings, RetryPolicy(attempts=_ATTEMPTS), waits=waits) as sender:
         if verdict == "retried":
             found = originals(settings.cluster, letters)
             await retry_letters(found, sender.send, settled, partitions=settings.kafka.partitions)

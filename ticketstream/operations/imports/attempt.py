@@ -70,7 +70,7 @@ async def start_import(
         await check_login(settings)
     await warn_without_workers(settings)
     spec = ImportSpec(since=since, file=str(file) if file else "")
-    async with Sender(settings, told=note) as sender:
+    async with Sender(settings, waits=note) as sender:
         # A Ctrl-C from here on leaves an import behind.
         attempt.record = record = await send_start(sender, account, spec, total=total)
         note(f"import {record.id} started" + (f": {total:,} rows of {file}" if file else ""))
@@ -90,7 +90,7 @@ async def resume_import(settings: Settings, attempt: Attempt, import_id: str, *,
     if has_stopped and needs_login(record):
         await check_login(settings)
     await warn_without_workers(settings)
-    async with Sender(settings, told=note) as sender:
+    async with Sender(settings, waits=note) as sender:
         if has_stopped:
             await send_resume(sender, record)
             note(
@@ -156,7 +156,7 @@ async def cancel_import(settings: Settings, import_id: str) -> KnownImport:
     record = known.record
     if record.status == "cancelled":
         return known
-    async with Sender(settings, told=note) as sender:
+    async with Sender(settings, waits=note) as sender:
         await send_cancel(sender, record)
     if (state := await obeyed(settings, record)) is not None:
         return KnownImport(state)

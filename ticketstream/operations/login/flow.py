@@ -24,8 +24,7 @@ from streams.secrets import keep_secret
 from streams.sources.zendesk.tokens import GrantRefusedError
 from ticketstream.operations.checks.zendesk import check_login
 from ticketstream.operations.login.callback import Callback
-
-Told = Callable[[str], None]
+from ticketstream.operations.progress import LineHook
 
 _AUTHORIZE: Final = "/oauth/authorizations/new"
 
@@ -54,7 +53,7 @@ async def log_in(
     browser: bool,
     timeout: float,
     asks: Callable[[str, str], None],
-    told: Told,
+    say: LineHook,
 ) -> LoggedIn:
     """Have a person log in, and store the pair; ``asks`` is given the page to open and the redirect URL.
 
@@ -71,7 +70,7 @@ async def log_in(
             page = authorize_url(settings, stored.client_id, callback.url, state, verifier)
             asks(page, callback.url)
             if browser and not await asyncio.to_thread(webbrowser.open, page):
-                told("No browser could be opened here: open the page yourself.")
+                say("No browser could be opened here: open the page yourself.")
             code = await callback.code(timeout)
             redirect = callback.url
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from streams.sources.zendesk.export import change_from_row, export_page
 from streams.sources.zendesk.rows import MOST_TICKETS, fetch_rows
 from streams.transforms.whole_ticket import is_removed
 from streams.weaviate.gather_all import slices
+from ticketstream.operations.progress import CountHook
 from ticketstream.operations.reconcile.states import AccountStates, AccountTable, Presence, Statuses
 
 _GONE: Final = 404
@@ -35,8 +36,8 @@ class AccountReader:
         self._cursor: str | None = None
         self._states = AccountStates()
 
-    async def read(self, told: Callable[[int], None] = lambda _: None) -> AccountTable:
-        """Read to the end of the export; returns all that is known by now. ``told`` hears the rows."""
+    async def read(self, counted: CountHook = lambda _: None) -> AccountTable:
+        """Read to the end of the export; returns all that is known by now. ``counted`` hears the rows."""
         while True:
             page = await export_page(
                 self._client,
@@ -47,7 +48,7 @@ class AccountReader:
             for row in page.tickets:
                 self._add(row)
             self._cursor = page.after_cursor
-            told(len(self._states))
+            counted(len(self._states))
             if page.end_of_stream:
                 return self._states.newest()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from schemas.errors import DecodeError
@@ -10,6 +10,7 @@ from schemas.ids import chunk_id
 from schemas.times import epoch
 from streams.weaviate.contents import Contents
 from streams.weaviate.reading import StoredPlace
+from ticketstream.operations.progress import CountHook
 from ticketstream.operations.reconcile.states import IndexStates, IndexTable, Ints, Statuses
 
 _LOOKED_UP: Final = 20_000
@@ -25,10 +26,8 @@ class IndexReader:
         self._account = account
         self._statuses = statuses
 
-    async def read(
-        self, ticket_ids: Ints | None = None, told: Callable[[int], None] = lambda _: None
-    ) -> IndexTable:
-        """Return what there is of all tickets, or at least of these; ``told`` hears the objects."""
+    async def read(self, ticket_ids: Ints | None = None, counted: CountHook = lambda _: None) -> IndexTable:
+        """Return what there is of all tickets, or at least of these; ``counted`` hears the objects."""
         states = IndexStates()
         async for place in self._places(ticket_ids):
             states.add(
@@ -41,7 +40,7 @@ class IndexReader:
                 own_id=self._own(place),
             )
             if len(states) % _TOLD_EVERY == 0:
-                told(len(states))
+                counted(len(states))
         return states.tickets()
 
     def _places(self, ticket_ids: Ints | None) -> AsyncIterator[StoredPlace]:

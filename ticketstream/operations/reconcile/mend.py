@@ -22,6 +22,7 @@ from streams.sources.zendesk.export import change_from_row
 from streams.sources.zendesk.rows import MOST_TICKETS
 from streams.sources.zendesk.tickets import Row, TicketRows
 from streams.weaviate.gather_all import gather_all, slices
+from ticketstream.operations.progress import CountHook
 from ticketstream.operations.reconcile.compare import Findings, Kind
 
 _IN_ACCOUNT = (Kind.MISSING, Kind.STALE, Kind.CHUNKS)
@@ -51,11 +52,11 @@ class Mender:
         *,
         seen_at: int,
         gone: Callable[[int, int], None],
-        told: Callable[[int], None],
+        counted: CountHook,
     ) -> int:
         """Send all that was found, and return how many tickets were sent.
 
-        ``gone`` hears ticket and version of those that Zendesk has no more; ``told`` how many are sent.
+        ``gone`` hears ticket and version of those that Zendesk has no more; ``counted`` how many are sent.
         One that Zendesk refuses, or whose row cannot be read, is left out, and noted in ``refused``. Raises
         what else ZendeskClient.get raises, and UnavailableError when Kafka does not take it.
         """
@@ -65,7 +66,7 @@ class Mender:
             changes = await self._changes(part, seen_at, gone)
             await self._producer.send(self._record(change) for change in changes)
             sent += len(changes)
-            told(sent)
+            counted(sent)
         return sent
 
     async def _changes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -26,6 +25,7 @@ from streams.weaviate.contents import Contents
 from streams.weaviate.failures import translated
 from streams.weaviate.ownership import held_target
 from ticketstream.operations.imports.commands import new_import_id
+from ticketstream.operations.progress import ProgressHook
 from ticketstream.operations.reconcile.account import AccountReader
 from ticketstream.operations.reconcile.compare import Findings, Kind, Totals, compare, with_account
 from ticketstream.operations.reconcile.index import IndexReader
@@ -35,9 +35,6 @@ from ticketstream.operations.reconcile.outcome import Mended, Outcome, drift_of
 from ticketstream.operations.reconcile.report import publish
 from ticketstream.operations.reconcile.settling import settled
 from ticketstream.operations.reconcile.states import IndexTable, Ints, Presence, Statuses
-
-Told = Callable[[str, str], None]
-"""Hears what goes on, as (step, detail)."""
 
 _LOOKS: Final = 3
 _LONGEST_PAUSE: Final = 30.0
@@ -51,7 +48,12 @@ _GENERAL_SHARE: Final = 0.1
 
 
 async def reconcile(
-    settings: Settings, *, since: int, fix: bool, told: Told, hidden_seconds: float = HIDDEN_SECONDS
+    settings: Settings,
+    *,
+    since: int,
+    fix: bool,
+    progress: ProgressHook,
+    hidden_seconds: float = HIDDEN_SECONDS,
 ) -> Outcome:
     """Compare the whole account, or what changed ``since`` (Unix seconds, 0: all), and mend it with ``fix``.
 
@@ -71,7 +73,7 @@ async def reconcile(
             general=QuotaShare.whole(max(1.0, settings.zendesk.requests_per_minute * _GENERAL_SHARE)),
             incremental=QuotaShare.whole(incremental_share(settings)),
             retry=_PATIENT,
-            on_retry=lambda _, error, *__: told("waiting for Zendesk:", str(error)),
+            on_retry=lambda _, error, *__: progress("waiting for Zendesk:", str(error)),
         )
         ledger = LedgerReader(settings.cluster, account, collection)
         async with client, ledger:
@@ -83,7 +85,7 @@ async def reconcile(
                 IndexReader(Contents(connection), account, statuses),
                 ledger,
                 since=since,
-                told=told,
+                progress=progress,
                 hidden=hidden_seconds,
             )
             outcome = await run.run(fix=fix)
@@ -123,7 +125,7 @@ class _Run:
         ledger: LedgerReader,
         *,
         since: int,
-        told: Told,
+        progress: ProgressHook,
         hidden: float,
     ) -> None:
         self._settings = settings
@@ -132,7 +134,7 @@ class _Run:
         self._index = index
         self._ledger = ledger
         self._since = since
-        self._told = told
+        self._progress = progress
         self._workers = False
         self._hidden = hidden
         # A change younger than this may not have passed: hidden by the export, then waiting for two looks.
@@ -168,15 +170,15 @@ class _Run:
 
     async def _first_look(self) -> tuple[Findings, Totals]:
         account = await self._account.read(
-            lambda rows: self._told("reading the account:", f"{rows:,} tickets")
+            lambda rows: self._progress("reading the account:", f"{rows:,} tickets")
         )
         self._all_named_at = time.time() + self._hidden + 1
-        self._told("reading what the pipeline has written", "")
+        self._progress("reading what the pipeline has written", "")
         ledger = await self._ledger.read()
         # The index last: whatever the account has said by then has had the most time to arrive.
         only = account.ids[account.presence != Presence.UNREADABLE] if self._since else None
         index = await self._index.read(
-            only, lambda objects: self._told("reading the index:", f"{objects:,} objects")
+            only, lambda objects: self._progress("reading the index:", f"{objects:,} objects")
         )
         # After a start in the midst of time, tickets that the export did not name are unknown to nobody.
         return compare(account, index, ledger, only=only, now=time.time())
@@ -189,10 +191,10 @@ class _Run:
                 break
             if look:
                 await asyncio.sleep(self._pause(suspects))
-            self._told("waiting for the workers to finish what is on their way", "")
+            self._progress("waiting for the workers to finish what is on their way", "")
             since = time.time()
             working = await settled(self._settings)
-            self._told("looking again at", f"{suspects.ids.size:,} tickets")
+            self._progress("looking again at", f"{suspects.ids.size:,} tickets")
             found = await self._look_at(suspects.ids)
             moving = found.stamps > since - self._passage
             if since < self._all_named_at:
@@ -236,7 +238,7 @@ class _Run:
                 found,
                 seen_at=int(time.time() - self._hidden) - 1,
                 gone=self._account.gone,
-                told=lambda sent: self._told("sending through the pipeline:", f"{sent:,} tickets"),
+                counted=lambda sent: self._progress("sending through the pipeline:", f"{sent:,} tickets"),
             )
             return sent, {str(ticket_id): why for ticket_id, why in mender.refused.items()}
         finally:

@@ -14,8 +14,9 @@ from schemas.headers.moves import moved_headers
 from streams.kafka.chosen_offsets import Chosen
 from streams.kafka.messages import Record
 from streams.kafka.offset_ranges import OffsetRange, RangeReader
+from ticketstream.operations.progress import CountHook
 from ticketstream.operations.scale.homes import Change
-from ticketstream.operations.scale.scan import Found, Told, groups
+from ticketstream.operations.scale.scan import Found, groups
 
 _BATCH_RECORDS: Final = 2_000
 _BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -44,9 +45,9 @@ class Move:
         reader: RangeReader,
         spans: Mapping[TopicPartition, OffsetRange],
         found: Mapping[TopicPartition, Found],
-        told: Told,
+        counted: CountHook,
     ) -> None:
-        """Move what was found in these parts of the partitions; ``told`` hears of keys, not of messages."""
+        """Move what was found in these parts of the partitions; ``counted`` hears of keys, not messages."""
         chosen = Chosen()
         for place, some in found.items():
             chosen.add(place.partition, {place.topic: some.offsets})
@@ -57,8 +58,8 @@ class Move:
                     if raw in chosen:
                         self._add(raw)
                     if len(self._copies) >= _BATCH_RECORDS or self._held >= _BATCH_BYTES:
-                        await self._flush(told)
-            await self._flush(told)
+                        await self._flush(counted)
+            await self._flush(counted)
 
     def _add(self, raw: Any) -> None:
         target = self._change.target(raw.key, raw.partition)
@@ -69,12 +70,12 @@ class Move:
             self._stands.append(Record(raw.topic, raw.partition, raw.key, None, moved_headers(target)))
         self._held += len(raw.value or b"")
 
-    async def _flush(self, told: Told) -> None:
+    async def _flush(self, counted: CountHook) -> None:
         if not self._copies:
             return
         await self._send(self._copies)
         if self._stands:
             await self._send(self._stands)
         self.moved += len(self._copies)
-        told(len(self._copies))
+        counted(len(self._copies))
         self._copies, self._stands, self._held = [], [], 0

@@ -32,6 +32,7 @@ from streams.kafka.messages import Record
 from streams.kafka.offset_ranges import OffsetRange, RangeReader
 from streams.kafka.producer import Producer
 from streams.retries import RetryPolicy, retrying
+from ticketstream.operations.progress import ProgressHook
 from ticketstream.operations.scale import adapt
 from ticketstream.operations.scale.broker import Broker
 from ticketstream.operations.scale.drain import IN_FLIGHT, WAITING, drain, unfinished, without_workers
@@ -49,14 +50,12 @@ from ticketstream.operations.scale.plan import (
 )
 from ticketstream.operations.scale.scan import Scan, groups, messages_of
 
-Told = Callable[[str, str], None]
-"""Is told what goes on, as (step, detail)."""
 _ATTEMPTS: Final = 8
 _JOINING_SECONDS: Final = 2.0
 
 
 async def scale(
-    settings: Settings, wanted: int, *, dry_run: bool, told: Told, planned: Callable[[Plan], None]
+    settings: Settings, wanted: int, *, dry_run: bool, progress: ProgressHook, planned: Callable[[Plan], None]
 ) -> Outcome:
     """Give every topic ``wanted`` partitions, or with ``dry_run`` say what that would do.
 
@@ -73,7 +72,7 @@ async def scale(
         if change is None:
             plan = plan_of(Change(wanted, wanted), await broker.counts(), {}, resumes=False)
             return Outcome(status="unchanged", plan=plan)
-        return await _Scale(settings, broker, change, told).run(dry_run=dry_run, planned=planned)
+        return await _Scale(settings, broker, change, progress).run(dry_run=dry_run, planned=planned)
 
 
 async def _change(broker: Broker, wanted: int) -> Change | None:
@@ -81,12 +80,12 @@ async def _change(broker: Broker, wanted: int) -> Change | None:
 
 
 class _Scale:
-    def __init__(self, settings: Settings, broker: Broker, change: Change, told: Told) -> None:
+    def __init__(self, settings: Settings, broker: Broker, change: Change, progress: ProgressHook) -> None:
         self._settings = settings
         self._cluster = settings.cluster
         self._broker = broker
         self._change = change
-        self._told = told
+        self._progress = progress
         self._scan = Scan(change)
 
     async def run(self, *, dry_run: bool, planned: Callable[[Plan], None]) -> Outcome:
@@ -121,7 +120,7 @@ class _Scale:
                 f"{number} still running on this machine: stop all workers (Ctrl-C or SIGTERM), "
                 "then run this again"
             )
-        self._told("waiting until Kafka counts no worker in any more", "")
+        self._progress("waiting until Kafka counts no worker in any more", "")
         await without_workers(self._broker)
 
     async def _drained(self, partitions: int) -> None:
@@ -131,11 +130,11 @@ class _Scale:
                 await self._broker.end(self._change)
             if left := await unfinished(self._settings, partitions):
                 require_even(await self._broker.counts(), left)
-                self._told("finishing what is in flight", "")
+                self._progress("finishing what is in flight", "")
                 await drain(
                     self._settings,
                     partitions,
-                    lambda left: self._told("finishing what is in flight", listed(left)),
+                    lambda left: self._progress("finishing what is in flight", listed(left)),
                 )
                 await self._alone()
             await self._broker.begin(self._change)
@@ -147,7 +146,7 @@ class _Scale:
 
     async def _carry_out(self) -> int:
         after = self._change.after
-        self._told("making partitions", f"{after} for every topic")
+        self._progress("making partitions", f"{after} for every topic")
         await self._broker.grow(after)
         await self._check_alone()
         await self._look(range(after))
@@ -161,11 +160,11 @@ class _Scale:
                 await retrying(lambda: producer.send(some), _POLICY)
 
             moved = await self._move(send)
-            self._told("adapting imports and daily caps", "")
+            self._progress("adapting imports and daily caps", "")
             await self._spread(send)
             await self._move_imports(send)
             await self._check_alone()
-            self._told("setting the workers' offsets", "")
+            self._progress("setting the workers' offsets", "")
             ends = await self._broker.acknowledge(IN_FLIGHT, after)
             await send(adapt.resume_records(ends, time.time()))
         await self._broker.end(self._change)
@@ -186,9 +185,9 @@ class _Scale:
             def heard(messages: int) -> None:
                 nonlocal read
                 read += messages
-                self._told("looking for keys that move", f"{read:,} of {total:,} messages")
+                self._progress("looking for keys that move", f"{read:,} of {total:,} messages")
 
-            self._told("looking for keys that move", "")
+            self._progress("looking for keys that move", "")
             await self._scan.look(reader, spans, heard)
 
     async def _move(self, send: Callable[[Iterable[Record]], Awaitable[None]]) -> int:
@@ -198,9 +197,9 @@ class _Scale:
         def heard(_: int) -> None:
             rate = move.moved / max(time.monotonic() - began, 1e-3)
             left = (total - move.moved) / rate
-            self._told("moving keys", f"{move.moved:,} of {total:,}, {left:.0f} s left,")
+            self._progress("moving keys", f"{move.moved:,} of {total:,}, {left:.0f} s left,")
 
-        self._told("moving keys", f"{total:,}")
+        self._progress("moving keys", f"{total:,}")
         async with RangeReader(self._cluster) as reader:
             spans = {
                 place: OffsetRange(0, found.offsets[0], found.end)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 from aiokafka import TopicPartition
 
 from streams.kafka.offset_ranges import OffsetRange, RangeReader
+from ticketstream.operations.progress import CountHook
 from ticketstream.operations.scale.homes import Change
 
 _AT_ONCE: Final = 250_000
 """Messages of the partitions that are looked through together; a key takes some 150 bytes meanwhile."""
-
-Told = Callable[[int], None]
-"""Is told how many messages have been read."""
 
 
 class Found(msgspec.Struct):
@@ -40,7 +38,7 @@ class Scan:
         return sum(len(found.offsets) for found in self.found.values())
 
     async def look(
-        self, reader: RangeReader, spans: Mapping[TopicPartition, OffsetRange], told: Told
+        self, reader: RangeReader, spans: Mapping[TopicPartition, OffsetRange], counted: CountHook
     ) -> None:
         """Look through these parts of the partitions."""
         fresh = {
@@ -59,7 +57,7 @@ class Scan:
                         newest[place].pop(raw.key, None)
                     else:
                         newest[place][raw.key] = (raw.offset, len(raw.value))
-                told(len(batch.records))
+                counted(len(batch.records))
             for place, keys in newest.items():
                 offsets = array("q", sorted(offset for offset, _ in keys.values()))
                 self.found[place] = Found(group[place].end, offsets, sum(size for _, size in keys.values()))

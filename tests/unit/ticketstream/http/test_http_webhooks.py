@@ -28,7 +28,7 @@ from tests.http_fixtures import (
     ticket_event,
 )
 from ticketstream.http.webhooks import receiver as webhooks
-from ticketstream.http.webhooks.payloads import Told, read_payload
+from ticketstream.http.webhooks.payloads import Payload, read_payload
 from ticketstream.http.webhooks.receiver import PATH
 
 __all__ = ["receiver"]
@@ -107,20 +107,20 @@ def test_what_is_no_time_is_not_recent(stamp: bytes) -> None:
     [
         (
             ticket_event(),
-            Told(35436, "ticket.comment_added", "2b24ef10-19d4-4740-93cf-8f98ec4776c0", NOW - 20),
+            Payload(35436, "ticket.comment_added", "2b24ef10-19d4-4740-93cf-8f98ec4776c0", NOW - 20),
         ),
-        (ticket_event(7), Told(7, "ticket.comment_added", ticket_event()["id"], NOW - 20)),
-        (ticket_event(None, id=5, time=3), Told(35436, "ticket.comment_added")),
-        (ticket_event(name="merged <b>", id="x" * 101, time="soon"), Told(35436)),
+        (ticket_event(7), Payload(7, "ticket.comment_added", ticket_event()["id"], NOW - 20)),
+        (ticket_event(None, id=5, time=3), Payload(35436, "ticket.comment_added")),
+        (ticket_event(name="merged <b>", id="x" * 101, time="soon"), Payload(35436)),
         (
             {"type": "zen:event-type:messaging_ticket.message_added", "subject": "zen:ticket:9"},
-            Told(9, "messaging_ticket.message_added"),
+            Payload(9, "messaging_ticket.message_added"),
         ),
-        ({"ticket_id": "35436", "anything": {"else": 1}}, Told(35436)),
-        ({"ticket_id": 35436, "type": "incident"}, Told(35436)),
-        ({"ticket_id": 35436.0, "subject": "\ud800"}, Told(35436)),
-        ({"ticket_id": " 35436\n", "\udfff": ["\0"]}, Told(35436)),
-        ({"ticket": {"id": "35436", "title": "x"}}, Told(35436)),
+        ({"ticket_id": "35436", "anything": {"else": 1}}, Payload(35436)),
+        ({"ticket_id": 35436, "type": "incident"}, Payload(35436)),
+        ({"ticket_id": 35436.0, "subject": "\ud800"}, Payload(35436)),
+        ({"ticket_id": " 35436\n", "\udfff": ["\0"]}, Payload(35436)),
+        ({"ticket": {"id": "35436", "title": "x"}}, Payload(35436)),
         ({"type": "zen:event-type:user.deleted", "subject": "zen:user:1", "detail": {"id": "1"}}, None),
         ({"type": "zen:event-type:article.published"}, None),
         ({}, None),
@@ -128,7 +128,7 @@ def test_what_is_no_time_is_not_recent(stamp: bytes) -> None:
         ({"id": 5}, None),
     ],
 )
-def test_payloads(payload: Any, told: Told | None) -> None:
+def test_payloads(payload: Any, told: Payload | None) -> None:
     assert read_payload(json.dumps(payload).encode()) == told
 
 

@@ -33,7 +33,7 @@ def part(make: Callable[[Path], None], needed: tuple[tools.Tool, ...] = ()) -> P
 
 def built(made: Part) -> Path | None:
     return ready_parts(
-        with_kafka=False, with_weaviate=True, report=quiet, parts={"weaviate": made}
+        with_kafka=False, with_weaviate=True, progress=quiet, parts={"weaviate": made}
     ).weaviate_server
 
 
@@ -78,7 +78,7 @@ def test_all_missing_tools_are_named_with_their_install_lines_before_anything_st
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(StackError) as caught:
-        ready_parts(with_kafka=True, with_weaviate=True, report=quiet)
+        ready_parts(with_kafka=True, with_weaviate=True, progress=quiet)
     line = str(caught.value)
     assert "Java 17 or newer is missing: apt-get install default-jre-headless" in line
     assert "Maven is missing: apt-get install maven" in line

@@ -26,6 +26,7 @@ from streams.transforms.whole_ticket import enriched_ticket, is_removed
 from ticketstream.operations.imports.forecast.figures import Measured
 from ticketstream.operations.imports.forecast.parts import Parts, parts_of
 from ticketstream.operations.imports.forecast.sampling import choose, margin_of, total_of
+from ticketstream.operations.progress import ProgressHook
 
 SAMPLE: Final = 150
 """Tickets whose comments are read."""
@@ -35,9 +36,6 @@ _IDS_A_CALL: Final = 100
 _AT_ONCE: Final = 10
 _COMMENT_COUNT: Final = "comment_count"
 """Sideload with the number of a ticket's comments. Source: Zendesk's documentation, "Side-loading"."""
-
-Report = Callable[[str, str], None]
-"""Told what goes on, as (step, detail)."""
 
 
 @dataclass(slots=True)
@@ -91,7 +89,12 @@ class _Read:
 
 
 async def measure_account(
-    client: ZendeskClient, provider: EmbeddingProvider, *, since: int, report: Report, sample: int = SAMPLE
+    client: ZendeskClient,
+    provider: EmbeddingProvider,
+    *,
+    since: int,
+    progress: ProgressHook,
+    sample: int = SAMPLE,
 ) -> Measured:
     """Return what an import of all that changed since (Unix seconds) holds; an estimate as a rule.
 
@@ -99,13 +102,13 @@ async def measure_account(
     tickets, under the account's quotas. Raises what ZendeskClient.get raises.
     """
     rows = _Rows()
-    total, pages, whole = await _rows(client, rows, since, report)
+    total, pages, whole = await _rows(client, rows, since, progress)
     seen = list(rows.tickets.values())
     kept_share = sum(not row.removed for row in seen) / max(1, len(seen))
     kept = round(total * kept_share)
     standing = [row for row in seen if not row.removed]
     chosen = choose(standing, lambda row: row.looks, sample)
-    read = await _read(client, provider, [*chosen.largest, *chosen.some], report)
+    read = await _read(client, provider, [*chosen.largest, *chosen.some], progress)
     largest, some = read[: len(chosen.largest)], read[len(chosen.largest) :]
     times = kept / len(standing) if standing else 0.0
 
@@ -124,7 +127,7 @@ async def measure_account(
     )
     lookups = sum(math.ceil(len(each - {None}) / _IDS_A_CALL) for each in ids)
     strangers = {person for one in read for person in one.strangers}
-    ways = await _ways(client, seen, total, since, report)
+    ways = await _ways(client, seen, total, since, progress)
     return Measured(
         tickets=total,
         removed=total - kept,
@@ -147,10 +150,10 @@ async def measure_account(
 
 
 async def _ways(
-    client: ZendeskClient, seen: Sequence[_Row], total: int, since: int, report: Report
+    client: ZendeskClient, seen: Sequence[_Row], total: int, since: int, progress: ProgressHook
 ) -> Ways | None:
     """Compare the ways of reading comments; None where Zendesk refuses the ticket events."""
-    report("looking at the ticket events", "")
+    progress("looking at the ticket events", "")
     try:
         events = await events_page(client, since)
     except RefusedError:
@@ -164,12 +167,14 @@ async def _ways(
     )
 
 
-async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) -> tuple[int, int, bool]:
+async def _rows(
+    client: ZendeskClient, rows: _Rows, since: int, progress: ProgressHook
+) -> tuple[int, int, bool]:
     """Read rows; returns how many tickets and pages the import has, and whether these are all its rows."""
     cursor, ended, pages, newest = "", False, 0, since
     counted: int | None = None
     while not ended and pages < _PAGES:
-        report("reading the export", f"page {pages + 1}")
+        progress("reading the export", f"page {pages + 1}")
         page = await export_page(
             client,
             start_time=None if cursor else since,
@@ -180,7 +185,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
         newest = max(newest, rows.add(page.tickets))
         cursor, ended, pages = page.after_cursor or "", page.end_of_stream, pages + 1
         if pages == 1 and not ended:
-            report("counting the tickets", "")
+            progress("counting the tickets", "")
             counted = (await count_tickets(client, since)).value
             if counted is None or counted > _PAGES * LARGEST_PAGE * 0.9:
                 break
@@ -189,7 +194,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
     read, span, later = len(rows.tickets), max(0, int(time.time()) - newest), _PAGES - pages
     rates = []
     for number in range(1, later + 1):
-        report("reading the export", f"later rows, {number} of {later}")
+        progress("reading the export", f"later rows, {number} of {later}")
         begun = newest + span * number // (later + 1)
         page = await export_page(
             client, start_time=begun, cursor=None, include=_COMMENT_COUNT, lane="backfill"
@@ -206,7 +211,7 @@ async def _rows(client: ZendeskClient, rows: _Rows, since: int, report: Report) 
 
 
 async def _read(
-    client: ZendeskClient, provider: EmbeddingProvider, chosen: Sequence[_Row], report: Report
+    client: ZendeskClient, provider: EmbeddingProvider, chosen: Sequence[_Row], progress: ProgressHook
 ) -> list[_Read]:
     """Read the comments and names of tickets as enrich does, and cut them as embed does."""
     reader = TicketReader(client, People(client))
@@ -229,7 +234,7 @@ async def _read(
             known = {user.id for user in found.users}
             authors = {comment.author_id for comment in found.comments if comment.author_id is not None}
             done += 1
-            report("reading comments", f"{done} of {len(chosen)}")
+            progress("reading comments", f"{done} of {len(chosen)}")
             return _Read(
                 parts_of(whole, provider.count_tokens),
                 found.calls,

@@ -136,7 +136,7 @@ async def test_what_differs_is_sent_as_it_is_now_and_forced() -> None:
             ),
             seen_at=SECONDS + 99,
             gone=lambda ticket_id, version: gone.append((ticket_id, version)),
-            told=told.append,
+            counted=told.append,
         )
     assert sent == 5
     assert told == [5]
@@ -175,7 +175,7 @@ async def test_a_ticket_that_is_refused_is_left_out_and_said() -> None:
     async with client_of(answer) as client:
         mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
         found = findings((1, Kind.STALE, 1), (2, Kind.STALE, 1), (3, Kind.STALE, 1))
-        sent = await mender.send(found, seen_at=SECONDS, gone=lambda *_: None, told=lambda _: None)
+        sent = await mender.send(found, seen_at=SECONDS, gone=lambda *_: None, counted=lambda _: None)
     assert sent == 1
     assert [decode(TicketChange, sent.value, sent.headers).ticket_id for sent in producer.sent] == [1]
     assert sorted(mender.refused) == [2, 3]
@@ -209,7 +209,7 @@ async def test_removals_need_no_call() -> None:
     async with client_of(answer) as client:
         mender = Mender(client, producer, "acme", PARTITIONS, run_id="r1")  # type: ignore[arg-type]
         found = findings(*((number, Kind.DELETED, SECONDS) for number in range(1, 251)))
-        assert await mender.send(found, seen_at=0, gone=lambda *_: None, told=lambda _: None) == 250
+        assert await mender.send(found, seen_at=0, gone=lambda *_: None, counted=lambda _: None) == 250
     assert producer.calls == 3
 
 

@@ -143,7 +143,7 @@ class ScaleBench:
             await self.topics.send([record])
 
     async def scale(self, wanted: int = 6, **more: Any) -> Outcome:
-        given = {"dry_run": False, "told": lambda *_: None, "planned": lambda _: None}
+        given = {"dry_run": False, "progress": lambda *_: None, "planned": lambda _: None}
         return await scale(self.settings, wanted, **(given | more))
 
     def check_done(self) -> None:
