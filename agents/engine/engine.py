@@ -11,8 +11,8 @@ tried again, passes it; the messages of one key never pass each other. After a c
 comes once more, and is recognised by its entries in the tables.
 
 Faust by itself would commit past unfinished messages. Here a message is acknowledged only when all before it
-in the partition are finished, which keeps Faust's commit exact. A message that can succeed later is retried
-until it does; one that never can becomes a dead letter.
+in the partition have had their effects, which keeps Faust's commit exact. A message that can succeed later is
+retried until it does; one that never can becomes a dead letter.
 """
 
 from __future__ import annotations
