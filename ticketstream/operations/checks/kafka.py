@@ -23,7 +23,7 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
     admin = clients.admin(cluster, timeout=timeout)
     try:
         await admin.start()
-        cluster = await admin.describe_cluster()
+        brokers = len((await admin.describe_cluster())["brokers"])
         topics = await described(admin)
         chosen = await settings_of(admin, [name for name in topic_configs() if name in topics])
         workers = await members_of(admin)
@@ -31,7 +31,6 @@ async def check_kafka(settings: Settings, *, timeout: float) -> list[Finding]:
         raise unreachable(cluster, error) from error
     finally:
         await admin.close()
-    brokers = len(cluster["brokers"])
     there = Finding("kafka", "ok", f"{cluster} answers ({brokers} broker{'s' if brokers > 1 else ''})")
     return [there, _topics(topics, chosen, settings.kafka.partitions), _workers(workers)]
 
